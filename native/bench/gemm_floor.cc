@@ -1,0 +1,136 @@
+#include "bench/gemm_floor.h"
+
+#include <algorithm>
+#include <chrono>
+
+#include "core/error.h"
+#include "model/encoder.h"
+#include "model/layer.h"
+#include "model/linear.h"
+
+namespace permafrost {
+
+namespace {
+
+// Finite in every product, and no subnormal number, which processors are slow with.
+constexpr double kFill = 0.0078125;
+
+// The products, each as the model computes it, counted. T tokens, H hidden, I intermediate, C labels.
+class Products {
+ public:
+  void forward(const at::Tensor& x_TI, const LinearWeights& weights, bool add_bias, at::Tensor& y_TO) {
+    count(x_TI.size(0), weights);
+    linear(x_TI, weights, add_bias, y_TO);
+  }
+
+  // dx = dy W, or dx += dy W where a residual's gradient is there already.
+  void activation_gradient(const at::Tensor& dy_TO, const LinearWeights& weights, bool add, at::Tensor& dx_TI) {
+    count(dy_TO.size(0), weights);
+    if (add) {
+      dx_TI.addmm_(dy_TO, weights.weight->value);
+    } else {
+      at::mm_out(dx_TI, dy_TO, weights.weight->value);
+    }
+  }
+
+  // dW = dy^T x, where the weight learns.
+  void weight_gradient(const at::Tensor& dy_TO, const at::Tensor& x_TI, const LinearWeights& weights,
+                       at::Tensor& grad_OI) {
+    if (!weights.weight->requires_grad) return;
+    count(dy_TO.size(0), weights);
+    at::mm_out(grad_OI, dy_TO.t(), x_TI);
+  }
+
+  double flops() const { return flops_; }
+  int64_t products() const { return products_; }
+
+ private:
+  void count(int64_t num_tokens, const LinearWeights& weights) {
+    flops_ += 2.0 * static_cast<double>(num_tokens) * static_cast<double>(weights.weight->value.numel());
+    ++products_;
+  }
+
+  double flops_ = 0;
+  int64_t products_ = 0;
+};
+
+// Inputs and outputs of all products. Layers share them, as a step's layers share the workspace's blocks.
+struct Buffers {
+  at::Tensor x_TH, y_TH, qkv_T3H, middle_TI, logits_TC;
+  at::Tensor qkv_grad, output_grad, up_grad, down_grad, classifier_grad;
+
+  Buffers(Model& model, int64_t num_tokens) {
+    const EncoderConfig& config = model.config;
+    const auto filled = [&](at::IntArrayRef sizes) {
+      at::Tensor buffer = model.workspace.empty(sizes);
+      buffer.fill_(kFill);
+      return buffer;
+    };
+    x_TH = filled({num_tokens, config.hidden_size});
+    y_TH = filled({num_tokens, config.hidden_size});
+    qkv_T3H = filled({num_tokens, 3 * config.hidden_size});
+    middle_TI = filled({num_tokens, config.intermediate_size});
+    logits_TC = filled({num_tokens, config.num_labels});
+    qkv_grad = filled({3 * config.hidden_size, config.hidden_size});
+    output_grad = filled({config.hidden_size, config.hidden_size});
+    up_grad = filled({config.intermediate_size, config.hidden_size});
+    down_grad = filled({config.hidden_size, config.intermediate_size});
+    classifier_grad = filled({config.num_labels, config.hidden_size});
+  }
+};
+
+void layer_products(Products& products, const LayerWeights& weights, Buffers& buffers) {
+  products.forward(buffers.x_TH, weights.qkv, true, buffers.qkv_T3H);
+  products.forward(buffers.x_TH, weights.output, false, buffers.y_TH);
+  products.forward(buffers.x_TH, weights.up, false, buffers.middle_TI);
+  products.forward(buffers.middle_TI, weights.down, false, buffers.y_TH);
+}
+
+void layer_backward_products(Products& products, const LayerWeights& weights, bool input_wanted, Buffers& buffers) {
+  const LayerNeeds needs(weights, input_wanted);
+  products.weight_gradient(buffers.x_TH, buffers.middle_TI, weights.down, buffers.down_grad);
+  if (!needs.feed_forward) return;
+  products.activation_gradient(buffers.x_TH, weights.down, false, buffers.middle_TI);
+  products.weight_gradient(buffers.middle_TI, buffers.x_TH, weights.up, buffers.up_grad);
+  if (!needs.middle) return;
+  products.activation_gradient(buffers.middle_TI, weights.up, true, buffers.y_TH);
+  products.weight_gradient(buffers.x_TH, buffers.y_TH, weights.output, buffers.output_grad);
+  if (!needs.attention) return;
+  products.activation_gradient(buffers.x_TH, weights.output, false, buffers.y_TH);
+  products.weight_gradient(buffers.qkv_T3H, buffers.x_TH, weights.qkv, buffers.qkv_grad);
+  if (needs.input) products.activation_gradient(buffers.qkv_T3H, weights.qkv, true, buffers.y_TH);
+}
+
+void step_products(Products& products, const Parameters& parameters, Buffers& buffers) {
+  for (const LayerWeights& weights : parameters.layers) layer_products(products, weights, buffers);
+  products.forward(buffers.x_TH, parameters.classifier, true, buffers.logits_TC);
+
+  products.weight_gradient(buffers.logits_TC, buffers.x_TH, parameters.classifier, buffers.classifier_grad);
+  const int64_t prefix = frozen_prefix(parameters);
+  const auto num_layers = static_cast<int64_t>(parameters.layers.size());
+  if (prefix >= num_layers) return;
+  products.activation_gradient(buffers.logits_TC, parameters.classifier, false, buffers.y_TH);
+  for (int64_t layer = num_layers - 1; layer >= std::max<int64_t>(prefix, 0); --layer) {
+    layer_backward_products(products, parameters.layers[static_cast<size_t>(layer)], layer > prefix, buffers);
+  }
+}
+
+// Waits for a device that computes behind the caller's back: reading a value back does on every device.
+void finish(const Buffers& buffers) { buffers.y_TH[0][0].item<float>(); }
+
+}  // namespace
+
+ProductTiming time_step_products(Model& model, int64_t num_tokens) {
+  check(num_tokens >= 1, ErrorCode::INVALID_OPTION, "numTokens: expected a whole number from 1, got ", num_tokens, ".");
+  Buffers buffers(model, num_tokens);
+  Products products;
+  finish(buffers);
+  using Clock = std::chrono::steady_clock;
+  const Clock::time_point start = Clock::now();
+  step_products(products, model.parameters, buffers);
+  finish(buffers);
+  const std::chrono::duration<double> elapsed = Clock::now() - start;
+  return {elapsed.count(), products.flops(), products.products()};
+}
+
+}  // namespace permafrost

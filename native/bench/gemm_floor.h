@@ -1,0 +1,25 @@
+// The matrix products of one training step and nothing else: what a step's time is measured against.
+#pragma once
+
+#include <cstdint>
+
+#include "model/model.h"
+
+namespace permafrost {
+
+struct ProductTiming {
+  double seconds;
+  // Floating-point operations: two for each multiplication with its addition.
+  double flops;
+  int64_t products;
+};
+
+// Computes every product of a linear map that a training step over `num_tokens` tokens computes under the
+// model's present freezing: forward, gradients of activations, gradients of weights. The products within
+// attention are left out, for they depend on the lengths of the sequences.
+//
+// Reads the model's weights and writes into work buffers that are allocated before the clock starts; changes
+// neither weights nor gradients. Throws INVALID_OPTION where `num_tokens` is below 1.
+ProductTiming time_step_products(Model& model, int64_t num_tokens);
+
+}  // namespace permafrost

@@ -1,0 +1,174 @@
+#include "binding/decode.h"
+
+#include <cmath>
+
+#include "core/error.h"
+
+namespace permafrost {
+
+namespace {
+
+// What a value is, for messages: `undefined`, `a string`, `an array`.
+const char* kind_of(const Napi::Value& value) {
+  if (value.IsTypedArray()) return "another typed array";
+  if (value.IsArray()) return "an array";
+  switch (value.Type()) {
+    case napi_undefined:
+      return "undefined";
+    case napi_null:
+      return "null";
+    case napi_boolean:
+      return "a boolean";
+    case napi_number:
+      return "a number";
+    case napi_string:
+      return "a string";
+    case napi_symbol:
+      return "a symbol";
+    case napi_function:
+      return "a function";
+    case napi_bigint:
+      return "a bigint";
+    default:
+      return "an object";
+  }
+}
+
+void expect(bool holds, const Napi::Value& value, ErrorCode code, const char* what, const char* expected) {
+  check(holds, code, what, ": expected ", expected, ", got ", holds ? "" : kind_of(value), ".");
+}
+
+Napi::Object object_of(const Napi::Value& value, const char* what) {
+  expect(value.IsObject(), value, ErrorCode::INVALID_OPTION, what, "an object");
+  return value.As<Napi::Object>();
+}
+
+double decode_number(const Napi::Value& value, const char* what) {
+  expect(value.IsNumber(), value, ErrorCode::INVALID_OPTION, what, "a number");
+  return value.As<Napi::Number>().DoubleValue();
+}
+
+std::vector<uint8_t> decode_bytes(const Napi::Value& value, const char* what) {
+  expect(value.IsTypedArray() && value.As<Napi::TypedArray>().TypedArrayType() == napi_uint8_array, value,
+         ErrorCode::INVALID_OPTION, what, "a Uint8Array");
+  const auto array = value.As<Napi::Uint8Array>();
+  return {array.Data(), array.Data() + array.ElementLength()};
+}
+
+Schedule decode_schedule(const Napi::Value& value) {
+  const std::string name = decode_string(value, "schedule");
+  check(name == "linear" || name == "constant", ErrorCode::INVALID_OPTION,
+        "schedule: expected 'linear' or 'constant', got '", name, "'.");
+  return name == "linear" ? Schedule::linear : Schedule::constant;
+}
+
+}  // namespace
+
+std::vector<int32_t> decode_int32s(const Napi::Value& value, const char* what) {
+  expect(value.IsTypedArray() && value.As<Napi::TypedArray>().TypedArrayType() == napi_int32_array, value,
+         ErrorCode::INVALID_BATCH, what, "an Int32Array");
+  const auto array = value.As<Napi::Int32Array>();
+  return {array.Data(), array.Data() + array.ElementLength()};
+}
+
+bool decode_bool(const Napi::Value& value, const char* what) {
+  expect(value.IsBoolean(), value, ErrorCode::INVALID_OPTION, what, "a boolean");
+  return value.As<Napi::Boolean>().Value();
+}
+
+int64_t decode_int(const Napi::Value& value, const char* what) {
+  const double number = decode_number(value, what);
+  constexpr double kLargestSafe = 9007199254740991.0;
+  check(std::floor(number) == number && std::fabs(number) <= kLargestSafe, ErrorCode::INVALID_OPTION, what,
+        ": expected a whole number, got ", number, ".");
+  return static_cast<int64_t>(number);
+}
+
+std::string decode_string(const Napi::Value& value, const char* what) {
+  expect(value.IsString(), value, ErrorCode::INVALID_OPTION, what, "a string");
+  return value.As<Napi::String>().Utf8Value();
+}
+
+EncoderConfig decode_config(const Napi::Value& value) {
+  const Napi::Object object = object_of(value, "config");
+  EncoderConfig config;
+  config.model_type = decode_string(object.Get("modelType"), "config.modelType");
+  config.vocab_size = decode_int(object.Get("vocabSize"), "config.vocabSize");
+  config.hidden_size = decode_int(object.Get("hiddenSize"), "config.hiddenSize");
+  config.num_layers = decode_int(object.Get("numLayers"), "config.numLayers");
+  config.num_heads = decode_int(object.Get("numHeads"), "config.numHeads");
+  config.intermediate_size = decode_int(object.Get("intermediateSize"), "config.intermediateSize");
+  config.max_positions = decode_int(object.Get("maxPositions"), "config.maxPositions");
+  config.type_vocab_size = decode_int(object.Get("typeVocabSize"), "config.typeVocabSize");
+  config.pad_token_id = decode_int(object.Get("padTokenId"), "config.padTokenId");
+  config.num_labels = decode_int(object.Get("numLabels"), "config.numLabels");
+  config.activation = parse_activation(decode_string(object.Get("hiddenAct"), "config.hiddenAct"));
+  config.layer_norm_eps = decode_number(object.Get("layerNormEps"), "config.layerNormEps");
+  config.hidden_dropout = decode_number(object.Get("hiddenDropout"), "config.hiddenDropout");
+  config.attention_dropout = decode_number(object.Get("attentionDropout"), "config.attentionDropout");
+  config.classifier_dropout = decode_number(object.Get("classifierDropout"), "config.classifierDropout");
+  config.initializer_range = decode_number(object.Get("initializerRange"), "config.initializerRange");
+  return config;
+}
+
+TrainerOptions decode_trainer_options(const Napi::Value& value) {
+  const Napi::Object object = object_of(value, "trainer options");
+  TrainerOptions options;
+  options.learning_rate = decode_number(object.Get("learningRate"), "learningRate");
+  options.adamw.weight_decay = decode_number(object.Get("weightDecay"), "weightDecay");
+  options.adamw.beta1 = decode_number(object.Get("beta1"), "beta1");
+  options.adamw.beta2 = decode_number(object.Get("beta2"), "beta2");
+  options.adamw.eps = decode_number(object.Get("eps"), "eps");
+  options.max_grad_norm = decode_number(object.Get("maxGradNorm"), "maxGradNorm");
+  options.schedule = decode_schedule(object.Get("schedule"));
+  options.warmup_steps = decode_int(object.Get("warmupSteps"), "warmupSteps");
+  options.total_steps = decode_int(object.Get("totalSteps"), "totalSteps");
+  options.gradient_accumulation = decode_int(object.Get("gradientAccumulation"), "gradientAccumulation");
+  options.seed = static_cast<uint64_t>(decode_int(object.Get("seed"), "seed"));
+  options.frozen_dropout = decode_bool(object.Get("frozenDropout"), "frozenDropout");
+  return options;
+}
+
+FreezePlan decode_plan(const Napi::Value& value) {
+  const Napi::Object object = object_of(value, "plan");
+  FreezePlan plan;
+  plan.embeddings = decode_bool(object.Get("embeddings"), "plan.embeddings");
+  plan.layers = decode_bytes(object.Get("layers"), "plan.layers");
+  plan.parts = decode_bytes(object.Get("parts"), "plan.parts");
+  return plan;
+}
+
+PackedBatch decode_batch(const Napi::Value& value) {
+  expect(value.IsObject(), value, ErrorCode::INVALID_BATCH, "batch", "an object with inputIds and cuSeqlens");
+  const auto object = value.As<Napi::Object>();
+  PackedBatch batch;
+  batch.input_ids = decode_int32s(object.Get("inputIds"), "batch.inputIds");
+  const Napi::Value labels = object.Get("labels");
+  if (!labels.IsUndefined()) {
+    batch.labels = decode_int32s(labels, "batch.labels");
+    check(batch.labels.size() == batch.input_ids.size(), ErrorCode::INVALID_BATCH,
+          "batch.labels must be as long as batch.inputIds, ", batch.input_ids.size(), ", got ", batch.labels.size(), ".");
+  }
+  batch.cu_seqlens = decode_int32s(object.Get("cuSeqlens"), "batch.cuSeqlens");
+  const Napi::Value examples = object.Get("examples");
+  if (!examples.IsUndefined()) batch.examples = decode_int32s(examples, "batch.examples");
+  return batch;
+}
+
+std::vector<PackedBatch> decode_batches(const Napi::Value& value) {
+  expect(value.IsArray(), value, ErrorCode::INVALID_BATCH, "batches", "an array of batches");
+  const auto array = value.As<Napi::Array>();
+  std::vector<PackedBatch> batches;
+  batches.reserve(array.Length());
+  for (uint32_t i = 0; i < array.Length(); ++i) batches.push_back(decode_batch(array.Get(i)));
+  return batches;
+}
+
+Kernels decode_kernels(const Napi::Value& value) {
+  const std::string name = decode_string(value, "kernels");
+  check(name == "fused" || name == "plain", ErrorCode::INVALID_OPTION, "kernels: expected 'fused' or 'plain', got '",
+        name, "'.");
+  return name == "fused" ? Kernels::fused : Kernels::plain;
+}
+
+}  // namespace permafrost

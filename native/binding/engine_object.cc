@@ -1,0 +1,371 @@
+#include "binding/engine_object.h"
+
+#include <cstring>
+
+#include "bench/gemm_floor.h"
+#include "binding/decode.h"
+#include "binding/prefix_store_object.h"
+#include "binding/promise_job.h"
+#include "core/error.h"
+#include "device/device.h"
+#include "freezing/apply_plan.h"
+#include "model/encoder.h"
+#include "model/initialise.h"
+#include "weights/convert.h"
+
+namespace permafrost {
+
+namespace {
+
+struct Nothing {};
+
+Napi::Value undefined(Napi::Env env, const Nothing&) { return env.Undefined(); }
+
+Model& model_of(EngineState& state) {
+  check(state.model != nullptr, ErrorCode::INTERNAL, "The engine has no model yet.");
+  return *state.model;
+}
+
+Trainer& trainer_of(EngineState& state, uint32_t id) {
+  check(state.trainer != nullptr && state.trainer_id == id, ErrorCode::DISPOSED,
+        "This trainer was replaced by a later one of the same model; use that one.");
+  return *state.trainer;
+}
+
+// What a plan made of the model, in the order of its named parameters.
+struct FreezeResult {
+  std::vector<uint8_t> trainable;
+  int64_t frozen_prefix;
+};
+
+FreezeResult describe_freezing(const Model& model) {
+  FreezeResult result{{}, frozen_prefix(model.parameters)};
+  for (const NamedParameter& named : model.parameters.named()) result.trainable.push_back(named.parameter->requires_grad);
+  return result;
+}
+
+template <typename Array, typename Element>
+Array typed_array(Napi::Env env, const Element* data, size_t count) {
+  Array array = Array::New(env, count);
+  if (count > 0) std::memcpy(array.Data(), data, count * sizeof(Element));
+  return array;
+}
+
+Napi::Value freeze_value(Napi::Env env, const FreezeResult& result) {
+  Napi::Object value = Napi::Object::New(env);
+  value.Set("trainable", typed_array<Napi::Uint8Array>(env, result.trainable.data(), result.trainable.size()));
+  value.Set("frozenPrefix", static_cast<double>(result.frozen_prefix));
+  return value;
+}
+
+Napi::Value parameters_value(Napi::Env env, const std::vector<NamedParameter>& parameters) {
+  Napi::Array value = Napi::Array::New(env, parameters.size());
+  for (uint32_t i = 0; i < parameters.size(); ++i) {
+    Napi::Object entry = Napi::Object::New(env);
+    Napi::Array shape = Napi::Array::New(env, parameters[i].shape.size());
+    for (uint32_t d = 0; d < parameters[i].shape.size(); ++d) shape.Set(d, static_cast<double>(parameters[i].shape[d]));
+    entry.Set("name", parameters[i].name);
+    entry.Set("shape", shape);
+    entry.Set("count", static_cast<double>(parameters[i].count()));
+    value.Set(i, entry);
+  }
+  return value;
+}
+
+Napi::Value step_value(Napi::Env env, const StepResult& result) {
+  Napi::Object value = Napi::Object::New(env);
+  value.Set("loss", result.loss);
+  value.Set("gradNorm", result.updated ? Napi::Number::New(env, result.grad_norm) : env.Null());
+  value.Set("learningRate", result.learning_rate);
+  value.Set("tokens", static_cast<double>(result.tokens));
+  value.Set("updated", result.updated);
+  return value;
+}
+
+Napi::Value floats_value(Napi::Env env, const at::Tensor& tensor) {
+  return typed_array<Napi::Float32Array>(env, tensor.data_ptr<float>(), static_cast<size_t>(tensor.numel()));
+}
+
+}  // namespace
+
+Napi::Function EngineObject::define(Napi::Env env) {
+  return DefineClass(env, "Engine",
+                     {InstanceMethod<&EngineObject::create_model>("createModel"),
+                      InstanceMethod<&EngineObject::initialise>("initialise"),
+                      InstanceMethod<&EngineObject::write_parameter>("writeParameter"),
+                      InstanceMethod<&EngineObject::read_parameter>("readParameter"),
+                      InstanceMethod<&EngineObject::freeze>("freeze"),
+                      InstanceMethod<&EngineObject::create_trainer>("createTrainer"),
+                      InstanceMethod<&EngineObject::step>("step"),
+                      InstanceMethod<&EngineObject::gradients>("gradients"),
+                      InstanceMethod<&EngineObject::logits>("logits"),
+                      InstanceMethod<&EngineObject::predict>("predict"),
+                      InstanceMethod<&EngineObject::take_snapshot>("takeSnapshot"),
+                      InstanceMethod<&EngineObject::restore_snapshot>("restoreSnapshot"),
+                      InstanceMethod<&EngineObject::memory>("memory"),
+                      InstanceMethod<&EngineObject::gemm_floor>("gemmFloor"),
+                      // A method, not a getter: Node checks the receiver of methods alone.
+                      InstanceMethod<&EngineObject::last_job>("lastJob"),
+                      InstanceMethod<&EngineObject::cancel>("cancel"),
+                      InstanceMethod<&EngineObject::dispose>("dispose")});
+}
+
+EngineObject::EngineObject(const Napi::CallbackInfo& info) : Napi::ObjectWrap<EngineObject>(info) {
+  guarded(info.Env(), [&] { engine_ = Engine::start(static_cast<int>(decode_int(info[0], "threads"))); });
+  Environment::of(info.Env())->add(engine_);
+}
+
+EngineObject::~EngineObject() {
+  if (engine_) engine_->stop();
+}
+
+Napi::Value EngineObject::create_model(const Napi::CallbackInfo& info) {
+  return guarded(info.Env(), [&] {
+    const EncoderConfig config = decode_config(info[0]);
+    const std::string device = decode_string(info[1], "device");
+    const Kernels kernels = decode_kernels(info[2]);
+    return promise_job(
+        info.Env(), engine_,
+        [=](EngineState& state) {
+          state.model = std::make_unique<Model>(config, parse_device(device), kernels);
+          return state.model->parameters.named();
+        },
+        parameters_value);
+  });
+}
+
+Napi::Value EngineObject::initialise(const Napi::CallbackInfo& info) {
+  return guarded(info.Env(), [&] {
+    const auto seed = static_cast<uint64_t>(decode_int(info[0], "seed"));
+    check(info[1].IsArray(), ErrorCode::INVALID_OPTION, "names: expected an array of strings.");
+    const auto array = info[1].As<Napi::Array>();
+    std::vector<std::string> names;
+    for (uint32_t i = 0; i < array.Length(); ++i) names.push_back(decode_string(array.Get(i), "names"));
+    return promise_job(
+        info.Env(), engine_,
+        [=](EngineState& state) {
+          Model& model = model_of(state);
+          permafrost::initialise(model.parameters, model.config, seed, names);
+          model.forget_prefix_digests();
+          return Nothing{};
+        },
+        undefined);
+  });
+}
+
+Napi::Value EngineObject::write_parameter(const Napi::CallbackInfo& info) {
+  return guarded(info.Env(), [&] {
+    const std::string name = decode_string(info[0], "name");
+    const ElementType type = parse_element_type(decode_string(info[1], "dtype"));
+    check(info[2].IsTypedArray(), ErrorCode::INVALID_OPTION, "data: expected a Uint8Array.");
+    const auto bytes = info[2].As<Napi::Uint8Array>();
+    const uint8_t* data = bytes.Data();
+    const size_t size = bytes.ByteLength();
+    // The caller leaves the buffer alone until the promise is settled; the reference keeps it alive.
+    return promise_job(
+        info.Env(), engine_,
+        [=](EngineState& state) {
+          Model& model = model_of(state);
+          const NamedParameter& named = model.parameters.named(name);
+          model.forget_prefix_digests();
+          write_elements(named.name, type, data, size, named.view(named.parameter->value));
+          return Nothing{};
+        },
+        undefined, Napi::Persistent(info[2].As<Napi::Object>()));
+  });
+}
+
+Napi::Value EngineObject::read_parameter(const Napi::CallbackInfo& info) {
+  return guarded(info.Env(), [&] {
+    const std::string name = decode_string(info[0], "name");
+    return promise_job(
+        info.Env(), engine_,
+        [=](EngineState& state) {
+          const NamedParameter& named = model_of(state).parameters.named(name);
+          return named.view(named.parameter->value).to(at::kCPU).contiguous().clone();
+        },
+        floats_value);
+  });
+}
+
+Napi::Value EngineObject::freeze(const Napi::CallbackInfo& info) {
+  return guarded(info.Env(), [&] {
+    const FreezePlan plan = decode_plan(info[0]);
+    return promise_job(
+        info.Env(), engine_,
+        [=](EngineState& state) {
+          Model& model = model_of(state);
+          apply_plan(model.parameters, plan, state.trainer ? &state.trainer->optimizer() : nullptr);
+          model.forget_prefix_digests();
+          return describe_freezing(model);
+        },
+        freeze_value);
+  });
+}
+
+Napi::Value EngineObject::create_trainer(const Napi::CallbackInfo& info) {
+  return guarded(info.Env(), [&] {
+    const TrainerOptions options = decode_trainer_options(info[0]);
+    return promise_job(
+        info.Env(), engine_,
+        [=](EngineState& state) {
+          state.trainer = std::make_unique<Trainer>(model_of(state), options);
+          return ++state.trainer_id;
+        },
+        [](Napi::Env env, uint32_t id) -> Napi::Value { return Napi::Number::New(env, id); });
+  });
+}
+
+Napi::Value EngineObject::step(const Napi::CallbackInfo& info) {
+  return guarded(info.Env(), [&] {
+    const auto id = static_cast<uint32_t>(decode_int(info[0], "trainer"));
+    auto batch = std::make_shared<const PackedBatch>(decode_batch(info[1]));
+    const bool update_now = decode_bool(info[2], "updateNow");
+    const std::shared_ptr<PrefixStore> store = PrefixStoreObject::unwrap(info[3]);
+    return promise_job(
+        info.Env(), engine_,
+        [=](EngineState& state) { return trainer_of(state, id).step(*batch, update_now, store.get()); }, step_value);
+  });
+}
+
+Napi::Value EngineObject::gradients(const Napi::CallbackInfo& info) {
+  return guarded(info.Env(), [&] {
+    const auto id = static_cast<uint32_t>(decode_int(info[0], "trainer"));
+    auto batch = std::make_shared<const PackedBatch>(decode_batch(info[1]));
+    return promise_job(
+        info.Env(), engine_, [=](EngineState& state) { return trainer_of(state, id).gradient_norms(*batch); },
+        [](Napi::Env env, const std::vector<double>& norms) -> Napi::Value {
+          return typed_array<Napi::Float64Array>(env, norms.data(), norms.size());
+        });
+  });
+}
+
+Napi::Value EngineObject::logits(const Napi::CallbackInfo& info) {
+  return guarded(info.Env(), [&] {
+    auto batch = std::make_shared<const PackedBatch>(decode_batch(info[0]));
+    return promise_job(
+        info.Env(), engine_, [=](EngineState& state) { return model_of(state).logits(*batch); }, floats_value);
+  });
+}
+
+Napi::Value EngineObject::predict(const Napi::CallbackInfo& info) {
+  return guarded(info.Env(), [&] {
+    auto batches = std::make_shared<const std::vector<PackedBatch>>(decode_batches(info[0]));
+    const std::shared_ptr<PrefixStore> store = PrefixStoreObject::unwrap(info[1]);
+    Engine* engine = engine_.get();  // alive while it runs a job
+    return promise_job(
+        info.Env(), engine_,
+        [=](EngineState& state) {
+          return model_of(state).predict(*batches, store.get(), [engine] { engine->stop_if_cancelled(); });
+        },
+        [](Napi::Env env, const std::vector<std::vector<int32_t>>& predictions) -> Napi::Value {
+          Napi::Array value = Napi::Array::New(env, predictions.size());
+          for (uint32_t i = 0; i < predictions.size(); ++i) {
+            value.Set(i, typed_array<Napi::Int32Array>(env, predictions[i].data(), predictions[i].size()));
+          }
+          return value;
+        });
+  });
+}
+
+Napi::Value EngineObject::take_snapshot(const Napi::CallbackInfo& info) {
+  return guarded(info.Env(), [&] {
+    return promise_job(
+        info.Env(), engine_,
+        [](EngineState& state) {
+          model_of(state).take_snapshot();
+          return Nothing{};
+        },
+        undefined);
+  });
+}
+
+Napi::Value EngineObject::restore_snapshot(const Napi::CallbackInfo& info) {
+  return guarded(info.Env(), [&] {
+    return promise_job(
+        info.Env(), engine_,
+        [](EngineState& state) {
+          model_of(state).restore_snapshot();
+          return Nothing{};
+        },
+        undefined);
+  });
+}
+
+Napi::Value EngineObject::memory(const Napi::CallbackInfo& info) {
+  struct Bytes {
+    size_t parameters = 0, gradients = 0, optimizer = 0, workspace = 0;
+  };
+  return guarded(info.Env(), [&] {
+    return promise_job(
+        info.Env(), engine_,
+        [](EngineState& state) {
+          const Model& model = model_of(state);
+          Bytes bytes;
+          for (const Parameter& parameter : model.parameters.stored()) {
+            bytes.parameters += parameter.value.nbytes();
+            if (parameter.grad.defined()) bytes.gradients += parameter.grad.nbytes();
+          }
+          if (state.trainer) bytes.optimizer = state.trainer->optimizer().state_bytes();
+          bytes.workspace = model.workspace.bytes();
+          return bytes;
+        },
+        [](Napi::Env env, const Bytes& bytes) -> Napi::Value {
+          Napi::Object value = Napi::Object::New(env);
+          value.Set("parameters", static_cast<double>(bytes.parameters));
+          value.Set("gradients", static_cast<double>(bytes.gradients));
+          value.Set("optimizer", static_cast<double>(bytes.optimizer));
+          value.Set("workspace", static_cast<double>(bytes.workspace));
+          return value;
+        });
+  });
+}
+
+Napi::Value EngineObject::gemm_floor(const Napi::CallbackInfo& info) {
+  return guarded(info.Env(), [&] {
+    const int64_t num_tokens = decode_int(info[0], "numTokens");
+    return promise_job(
+        info.Env(), engine_,
+        [=](EngineState& state) { return time_step_products(model_of(state), num_tokens); },
+        [](Napi::Env env, const ProductTiming& timing) -> Napi::Value {
+          Napi::Object value = Napi::Object::New(env);
+          value.Set("seconds", timing.seconds);
+          value.Set("flops", timing.flops);
+          value.Set("products", static_cast<double>(timing.products));
+          return value;
+        });
+  });
+}
+
+Napi::Value EngineObject::last_job(const Napi::CallbackInfo& info) {
+  return Napi::Number::New(info.Env(), static_cast<double>(engine_->last_job()));
+}
+
+Napi::Value EngineObject::cancel(const Napi::CallbackInfo& info) {
+  return guarded(info.Env(), [&]() -> Napi::Value {
+    const auto id = static_cast<uint64_t>(decode_int(info[0], "job"));
+    return Napi::Boolean::New(info.Env(), engine_->cancel(id));
+  });
+}
+
+Napi::Value EngineObject::dispose(const Napi::CallbackInfo& info) {
+  const Napi::Env env = info.Env();
+  const std::shared_ptr<Environment> environment = Environment::of(env);
+  auto deferred = std::make_shared<Napi::Promise::Deferred>(Napi::Promise::Deferred::New(env));
+  const bool is_first = engine_->stop([environment, deferred](EngineState& state) {
+    state.trainer.reset();
+    state.model.reset();
+    environment->post([environment, deferred](Napi::Env env) {
+      environment->promise_settled();
+      deferred->Resolve(env.Undefined());
+    });
+  });
+  if (is_first) {
+    environment->promise_opened();
+  } else {
+    deferred->Resolve(env.Undefined());
+  }
+  return deferred->Promise();
+}
+
+}  // namespace permafrost

@@ -1,0 +1,40 @@
+// The engine as JavaScript sees it: one promise-returning method an operation.
+#pragma once
+
+#include <memory>
+
+#include "binding/napi_setup.h"
+#include "engine/engine.h"
+
+namespace permafrost {
+
+class EngineObject : public Napi::ObjectWrap<EngineObject> {
+ public:
+  static Napi::Function define(Napi::Env env);
+  explicit EngineObject(const Napi::CallbackInfo& info);
+  // Ends the engine without waiting for it.
+  ~EngineObject() override;
+
+ private:
+  Napi::Value create_model(const Napi::CallbackInfo& info);
+  Napi::Value initialise(const Napi::CallbackInfo& info);
+  Napi::Value write_parameter(const Napi::CallbackInfo& info);
+  Napi::Value read_parameter(const Napi::CallbackInfo& info);
+  Napi::Value freeze(const Napi::CallbackInfo& info);
+  Napi::Value create_trainer(const Napi::CallbackInfo& info);
+  Napi::Value step(const Napi::CallbackInfo& info);
+  Napi::Value gradients(const Napi::CallbackInfo& info);
+  Napi::Value logits(const Napi::CallbackInfo& info);
+  Napi::Value predict(const Napi::CallbackInfo& info);
+  Napi::Value take_snapshot(const Napi::CallbackInfo& info);
+  Napi::Value restore_snapshot(const Napi::CallbackInfo& info);
+  Napi::Value memory(const Napi::CallbackInfo& info);
+  Napi::Value gemm_floor(const Napi::CallbackInfo& info);
+  Napi::Value last_job(const Napi::CallbackInfo& info);
+  Napi::Value cancel(const Napi::CallbackInfo& info);
+  Napi::Value dispose(const Napi::CallbackInfo& info);
+
+  std::shared_ptr<Engine> engine_;
+};
+
+}  // namespace permafrost

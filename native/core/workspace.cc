@@ -1,0 +1,105 @@
+#include "core/workspace.h"
+
+#include <cstdlib>
+#include <map>
+#include <mutex>
+
+#include "core/error.h"
+
+namespace permafrost {
+
+namespace {
+
+constexpr size_t kAlignment = 64;
+constexpr size_t kSmallest = 4096;
+// A waiting block is used for a request of at least this share of its size.
+constexpr double kLeastFill = 0.6;
+
+// Rounds up to a quarter step between powers of two, so that batches of nearly equal size share blocks.
+size_t round_size(size_t bytes) {
+  size_t power = kSmallest;
+  while (power * 2 <= bytes) power *= 2;
+  const size_t quarter = power / 4;
+  return bytes <= kSmallest ? kSmallest : (bytes + quarter - 1) / quarter * quarter;
+}
+
+}  // namespace
+
+struct Workspace::Pool {
+  std::mutex mutex;
+  std::multimap<size_t, void*> waiting;
+  size_t held = 0;
+
+  ~Pool() { trim(); }
+
+  void* take(size_t bytes, size_t& block_size) {
+    const std::lock_guard<std::mutex> lock(mutex);
+    const size_t wanted = round_size(bytes);
+    const auto found = waiting.lower_bound(bytes);
+    if (found != waiting.end() && static_cast<double>(found->first) * kLeastFill <= static_cast<double>(wanted)) {
+      block_size = found->first;
+      void* block = found->second;
+      waiting.erase(found);
+      return block;
+    }
+    block_size = wanted;
+    void* block = allocate(block_size);
+    if (block == nullptr) {
+      release_waiting();
+      block = allocate(block_size);
+    }
+    if (block == nullptr) {
+      fail(ErrorCode::OUT_OF_MEMORY, "Not enough memory for a buffer of ", block_size, " bytes beside the ", held,
+           " bytes held already. Use a smaller batch, gradient accumulation, or freeze more layers.");
+    }
+    held += block_size;
+    return block;
+  }
+
+  void give(void* block, size_t block_size) {
+    const std::lock_guard<std::mutex> lock(mutex);
+    waiting.emplace(block_size, block);
+  }
+
+  void trim() {
+    const std::lock_guard<std::mutex> lock(mutex);
+    release_waiting();
+  }
+
+ private:
+  static void* allocate(size_t bytes) {
+    void* block = nullptr;
+    return posix_memalign(&block, kAlignment, bytes) == 0 ? block : nullptr;
+  }
+
+  void release_waiting() {
+    for (const auto& [size, block] : waiting) {
+      std::free(block);
+      held -= size;
+    }
+    waiting.clear();
+  }
+};
+
+Workspace::Workspace(at::Device device) : device_(device), pool_(std::make_shared<Pool>()) {}
+Workspace::~Workspace() = default;
+
+at::Tensor Workspace::empty(at::IntArrayRef sizes) {
+  const auto options = at::TensorOptions().dtype(at::kFloat).device(device_);
+  if (!device_.is_cpu()) return at::empty(sizes, options);
+  int64_t count = 1;
+  for (const int64_t size : sizes) count *= size;
+  size_t block_size = 0;
+  void* block = pool_->take(static_cast<size_t>(count) * sizeof(float), block_size);
+  return at::from_blob(
+      block, sizes, [pool = pool_, block_size](void* data) { pool->give(data, block_size); }, options);
+}
+
+size_t Workspace::bytes() const {
+  const std::lock_guard<std::mutex> lock(pool_->mutex);
+  return pool_->held;
+}
+
+void Workspace::trim() { pool_->trim(); }
+
+}  // namespace permafrost

@@ -1,0 +1,34 @@
+// Buffers that outlive the step that used them.
+#pragma once
+
+#include <memory>
+#include <vector>
+
+#include "core/libtorch.h"
+
+namespace permafrost {
+
+// Hands out uninitialised fp32 tensors and takes their memory back when the last reference goes.
+//
+// glibc returns large blocks to the kernel at every free, and a step would pay one page fault for each
+// 4 KiB of its activations. On a CPU the workspace keeps them; CUDA has libtorch's caching allocator.
+// Belongs to one engine thread; the tensors may be released on any thread.
+class Workspace {
+ public:
+  explicit Workspace(at::Device device);
+  ~Workspace();
+
+  at::Tensor empty(at::IntArrayRef sizes);
+
+  // Bytes held, in use or waiting.
+  size_t bytes() const;
+  // Gives back what is not in use.
+  void trim();
+
+ private:
+  struct Pool;
+  at::Device device_;
+  std::shared_ptr<Pool> pool_;
+};
+
+}  // namespace permafrost

@@ -1,0 +1,113 @@
+#include "engine/engine.h"
+
+#include <sched.h>
+
+#include <algorithm>
+
+#include "core/error.h"
+
+namespace permafrost {
+
+int available_cores() {
+  cpu_set_t set;
+  CPU_ZERO(&set);
+  if (sched_getaffinity(0, sizeof(set), &set) == 0) return std::max(1, CPU_COUNT(&set));
+  return std::max(1u, std::thread::hardware_concurrency());
+}
+
+std::shared_ptr<Engine> Engine::start(int num_threads) {
+  std::shared_ptr<Engine> engine(new Engine(num_threads > 0 ? num_threads : available_cores()));
+  // The thread keeps the engine alive until it ends, so that nobody has to wait for it.
+  engine->thread_ = std::thread([engine] { engine->work(); });
+  return engine;
+}
+
+Engine::Engine(int num_threads) : num_threads_(num_threads) {}
+
+Engine::~Engine() {
+  // The last reference may be the thread's own.
+  if (!thread_.joinable()) return;
+  if (thread_.get_id() == std::this_thread::get_id()) {
+    thread_.detach();
+  } else {
+    thread_.join();
+  }
+}
+
+uint64_t Engine::submit(std::function<void(EngineState&)> run, std::function<void()> refuse) {
+  const std::lock_guard<std::mutex> lock(mutex_);
+  check(!stopping_, ErrorCode::DISPOSED, "The model has been disposed; load it again to use it.");
+  queue_.push_back({++last_id_, std::move(run), std::move(refuse)});
+  wake_.notify_one();
+  return last_id_;
+}
+
+uint64_t Engine::last_job() {
+  const std::lock_guard<std::mutex> lock(mutex_);
+  return last_id_;
+}
+
+bool Engine::cancel(uint64_t id) {
+  Job job;
+  {
+    const std::lock_guard<std::mutex> lock(mutex_);
+    const auto found = std::find_if(queue_.begin(), queue_.end(), [id](const Job& other) { return other.id == id; });
+    if (found == queue_.end()) {
+      if (running_id_ == id) cancelled_ = true;
+      return false;
+    }
+    job = std::move(*found);
+    queue_.erase(found);
+  }
+  job.refuse();
+  return true;
+}
+
+void Engine::stop_if_cancelled() const {
+  check(!cancelled_, ErrorCode::DISPOSED, "The call was cancelled.");
+}
+
+bool Engine::stop(std::function<void(EngineState&)> last) {
+  std::deque<Job> refused;
+  {
+    const std::lock_guard<std::mutex> lock(mutex_);
+    if (stopping_) return false;
+    stopping_ = true;
+    refused.swap(queue_);
+    if (last) queue_.push_back({++last_id_, std::move(last), [] {}});
+    wake_.notify_one();
+  }
+  for (const Job& job : refused) job.refuse();
+  return true;
+}
+
+void Engine::cancel_running() { cancelled_ = true; }
+
+void Engine::join() {
+  if (thread_.joinable()) thread_.join();
+}
+
+void Engine::work() {
+  // Both are settings of this thread alone: OpenMP keeps one pool for each thread that starts loops, and
+  // inference mode spares every operation libtorch's own bookkeeping for gradients.
+  at::set_num_threads(num_threads_);
+  const c10::InferenceMode inference;
+  while (true) {
+    Job job;
+    {
+      std::unique_lock<std::mutex> lock(mutex_);
+      running_id_ = 0;
+      wake_.wait(lock, [this] { return stopping_ || !queue_.empty(); });
+      if (queue_.empty()) break;
+      job = std::move(queue_.front());
+      queue_.pop_front();
+      running_id_ = job.id;
+      cancelled_ = false;
+    }
+    job.run(state_);
+  }
+  state_.trainer.reset();
+  state_.model.reset();
+}
+
+}  // namespace permafrost

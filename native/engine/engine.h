@@ -1,0 +1,76 @@
+// One model on one device, driven by one thread through one queue.
+#pragma once
+
+#include <atomic>
+#include <condition_variable>
+#include <deque>
+#include <functional>
+#include <memory>
+#include <mutex>
+#include <thread>
+
+#include "model/model.h"
+#include "train/trainer.h"
+
+namespace permafrost {
+
+// What a job sees of its engine. Only the engine's thread touches it.
+struct EngineState {
+  std::unique_ptr<Model> model;
+  std::unique_ptr<Trainer> trainer;
+  // Number of the trainer that steps may use; an older one has been replaced.
+  uint32_t trainer_id = 0;
+};
+
+// A piece of work. `run` is called on the engine's thread, or `refuse` on any thread where the engine
+// stops first; exactly one of the two.
+struct Job {
+  uint64_t id = 0;
+  std::function<void(EngineState&)> run;
+  std::function<void()> refuse;
+};
+
+class Engine : public std::enable_shared_from_this<Engine> {
+ public:
+  // `num_threads`: cores that a computation uses; 0 for all of them.
+  static std::shared_ptr<Engine> start(int num_threads);
+  ~Engine();
+
+  // Puts a job at the end of the queue and returns its number.
+  uint64_t submit(std::function<void(EngineState&)> run, std::function<void()> refuse);
+  // Number of the job submitted last.
+  uint64_t last_job();
+  // Takes a waiting job out of the queue, calling its `refuse`, and returns true; tells a running one to
+  // stop where it can.
+  bool cancel(uint64_t id);
+  // Throws where the running job was cancelled; jobs call it between batches.
+  void stop_if_cancelled() const;
+
+  // Refuses what waits and ends the thread after the running job and, where one is given, a last one.
+  // Does not wait. Only the first call does anything, and returns true.
+  bool stop(std::function<void(EngineState&)> last = {});
+  // Tells the running job to stop where it can.
+  void cancel_running();
+  // Waits until the thread has ended. Not to be called on the thread itself.
+  void join();
+
+ private:
+  explicit Engine(int num_threads);
+  void work();
+
+  const int num_threads_;
+  EngineState state_;
+  std::mutex mutex_;
+  std::condition_variable wake_;
+  std::deque<Job> queue_;
+  uint64_t last_id_ = 0;
+  uint64_t running_id_ = 0;
+  bool stopping_ = false;
+  std::atomic<bool> cancelled_{false};
+  std::thread thread_;
+};
+
+// Cores that this process may use.
+int available_cores();
+
+}  // namespace permafrost

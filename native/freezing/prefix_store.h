@@ -1,0 +1,81 @@
+// Outputs of frozen prefixes, kept by example: computed once, read in every later epoch, in evaluation and
+// by other models with the same frozen weights.
+#pragma once
+
+#include <cstdint>
+#include <map>
+#include <memory>
+#include <mutex>
+#include <string>
+#include <vector>
+
+#include "core/libtorch.h"
+#include "model/batch.h"
+
+namespace permafrost {
+
+enum class StorePrecision { fp32, bf16, fp16 };
+
+struct PrefixStoreOptions {
+  StorePrecision precision = StorePrecision::fp32;
+  // Bytes of memory, and of a temporary file mapped into memory behind it, for all depths together.
+  size_t memory_budget = 0;
+  size_t file_budget = 0;
+  // Where the file is made. It has no name once it is open, so nothing of it outlives the process.
+  std::string directory = "/tmp";
+  int64_t hidden_size = 0;
+  // Numbers of layers of the prefixes whose outputs are kept.
+  std::vector<int64_t> depths;
+};
+
+// Digest of all weights that a prefix is computed with.
+struct WeightDigest {
+  uint64_t low = 0, high = 0;
+  bool operator==(const WeightDigest& other) const { return low == other.low && high == other.high; }
+};
+
+// The examples of one dataset. Nothing stale is ever read: rows count only for the digest of the weights
+// that made them and for the very token ids they were made of. May be shared by engines; thread-safe.
+class PrefixStore {
+ public:
+  // `offsets`: borders of the examples in tokens, [N + 1].
+  PrefixStore(std::vector<int64_t> offsets, const PrefixStoreOptions& options);
+  ~PrefixStore();
+  PrefixStore(const PrefixStore&) = delete;
+  PrefixStore& operator=(const PrefixStore&) = delete;
+
+  // Copies the rows of the batch's sequences that are there into hidden_TH, and returns the numbers of
+  // the sequences that are not.
+  std::vector<int64_t> read(int64_t depth, const WeightDigest& digest, const PackedBatch& batch, at::Tensor& hidden_TH);
+  // Keeps the rows of every sequence of the batch for which there is room.
+  void write(int64_t depth, const WeightDigest& digest, const PackedBatch& batch, const at::Tensor& hidden_TH);
+
+  // Whether rows of this depth are to be kept when a deeper prefix is computed.
+  bool wants(int64_t depth) const;
+  // Rounds to the precision of the store, so that rows are the same whether computed or read.
+  void round(at::Tensor& hidden_TH) const;
+
+  struct Usage {
+    int64_t examples = 0;  // rows kept, summed over depths
+    size_t memory_bytes = 0;
+    size_t file_bytes = 0;
+    int64_t hits = 0;
+    int64_t misses = 0;
+  };
+  Usage usage() const;
+
+ private:
+  struct Depth;
+  size_t row_bytes() const;
+  void check_examples(const PackedBatch& batch) const;
+  // The rows of a depth for these weights; what other weights have left there is dropped.
+  Depth& bound(int64_t depth, const WeightDigest& digest);
+
+  const std::vector<int64_t> offsets_;
+  const PrefixStoreOptions options_;
+  mutable std::mutex mutex_;
+  std::map<int64_t, std::unique_ptr<Depth>> depths_;
+  Usage usage_;
+};
+
+}  // namespace permafrost

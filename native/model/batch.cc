@@ -1,0 +1,85 @@
+#include "model/batch.h"
+
+#include "core/error.h"
+
+namespace permafrost {
+
+namespace {
+
+void validate_borders(const PackedBatch& batch, int64_t max_positions) {
+  const std::vector<int32_t>& borders = batch.cu_seqlens;
+  const int64_t num_tokens = batch.num_tokens();
+  check(borders.size() >= 2, ErrorCode::INVALID_BATCH, "cuSeqlens must hold at least two borders, got ",
+        borders.size(), ". Give [0, length of the first sequence, ...].");
+  check(borders.front() == 0, ErrorCode::INVALID_BATCH, "cuSeqlens must start at 0, got ", borders.front(), ".");
+  check(borders.back() == num_tokens, ErrorCode::INVALID_BATCH, "cuSeqlens must end at the number of tokens, ",
+        num_tokens, ", got ", borders.back(), ".");
+  for (size_t i = 1; i < borders.size(); ++i) {
+    const int64_t length = int64_t{borders[i]} - borders[i - 1];
+    check(length > 0, ErrorCode::INVALID_BATCH, "cuSeqlens must ascend: sequence ", i - 1, " goes from ",
+          borders[i - 1], " to ", borders[i], ".");
+    check(length <= max_positions, ErrorCode::INVALID_BATCH, "Sequence ", i - 1, " has ", length,
+          " tokens, but the model has ", max_positions, " positions. Truncate it or cut it into windows.");
+  }
+}
+
+void validate_range(const std::vector<int32_t>& values, int64_t end, const char* what, const char* of) {
+  for (size_t i = 0; i < values.size(); ++i) {
+    check(values[i] >= 0 && values[i] < end, ErrorCode::INVALID_BATCH, what, " ", values[i], " at token ", i,
+          " lies outside the ", of, " of ", end, ".");
+  }
+}
+
+}  // namespace
+
+void validate(const PackedBatch& batch, const EncoderConfig& config) {
+  validate_borders(batch, config.max_positions);
+  validate_range(batch.input_ids, config.vocab_size, "Token id", "vocabulary");
+  if (batch.labels.empty()) return;
+  check(batch.labels.size() == batch.input_ids.size(), ErrorCode::INVALID_BATCH, "labels must be as long as inputIds, ",
+        batch.input_ids.size(), ", got ", batch.labels.size(), ".");
+  for (size_t i = 0; i < batch.labels.size(); ++i) {
+    const int32_t label = batch.labels[i];
+    check(label == kIgnoredLabel || (label >= 0 && label < config.num_labels), ErrorCode::INVALID_BATCH, "Label ",
+          label, " at token ", i, " is neither ", kIgnoredLabel, " nor one of the head's ", config.num_labels,
+          " labels.");
+  }
+}
+
+void validate_labels(const PackedBatch& batch) {
+  check(!batch.labels.empty(), ErrorCode::INVALID_BATCH,
+        "A training batch needs labels; this one has only inputIds and cuSeqlens.");
+  check(count_labelled(batch) > 0, ErrorCode::INVALID_BATCH, "No token of the batch has a label: all ",
+        batch.num_tokens(), " are ", kIgnoredLabel, ", so there is nothing to learn from.");
+}
+
+std::vector<int32_t> positions(const PackedBatch& batch) {
+  std::vector<int32_t> result(batch.input_ids.size());
+  for (int64_t s = 0; s < batch.num_sequences(); ++s) {
+    const int32_t begin = batch.cu_seqlens[s];
+    for (int32_t t = begin; t < batch.cu_seqlens[s + 1]; ++t) result[t] = t - begin;
+  }
+  return result;
+}
+
+int64_t count_labelled(const PackedBatch& batch) {
+  int64_t count = 0;
+  for (const int32_t label : batch.labels) count += label != kIgnoredLabel;
+  return count;
+}
+
+BatchTensors::BatchTensors(const PackedBatch& batch, at::Device device)
+    : cu_seqlens(&batch.cu_seqlens), positions(permafrost::positions(batch)) {
+  const auto tensor = [device](const std::vector<int32_t>& values) {
+    // The tensor only reads what it views.
+    const at::Tensor view =
+        at::from_blob(const_cast<int32_t*>(values.data()), {static_cast<int64_t>(values.size())}, at::kInt);
+    return device.is_cpu() ? view : view.to(device);
+  };
+  input_ids_T = tensor(batch.input_ids);
+  positions_T = tensor(positions);
+  if (!batch.labels.empty()) labels_T = tensor(batch.labels);
+  cu_seqlens_B = tensor(batch.cu_seqlens);
+}
+
+}  // namespace permafrost

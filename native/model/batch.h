@@ -1,0 +1,52 @@
+// A checked view of a packed batch.
+#pragma once
+
+#include <cstdint>
+#include <vector>
+
+#include "core/libtorch.h"
+#include "model/config.h"
+
+namespace permafrost {
+
+// What crosses the border: token ids [T], labels [T] or nothing, borders of the sequences [B + 1], and
+// for a prefix store the number of each sequence in its dataset [B].
+struct PackedBatch {
+  std::vector<int32_t> input_ids;
+  std::vector<int32_t> labels;
+  std::vector<int32_t> cu_seqlens;
+  std::vector<int32_t> examples = {};
+
+  int64_t num_tokens() const { return static_cast<int64_t>(input_ids.size()); }
+  int64_t num_sequences() const { return static_cast<int64_t>(cu_seqlens.size()) - 1; }
+};
+
+constexpr int32_t kIgnoredLabel = -100;
+
+// Throws INVALID_BATCH where the borders do not fit, a sequence is empty or longer than the position
+// embeddings, a token id lies outside the vocabulary, or a label outside the head.
+void validate(const PackedBatch& batch, const EncoderConfig& config);
+
+// Throws INVALID_BATCH where no token has a label to learn from.
+void validate_labels(const PackedBatch& batch);
+
+// Position of each token in its sequence, shape [T].
+std::vector<int32_t> positions(const PackedBatch& batch);
+
+// The number of labelled tokens.
+int64_t count_labelled(const PackedBatch& batch);
+
+// The batch as int32 tensors on the model's device. On a CPU the ids and labels are views of `batch`,
+// which must outlive them.
+struct BatchTensors {
+  BatchTensors(const PackedBatch& batch, at::Device device);
+
+  at::Tensor input_ids_T;
+  at::Tensor positions_T;
+  at::Tensor labels_T;      // undefined where the batch has none
+  at::Tensor cu_seqlens_B;  // [B + 1]
+  const std::vector<int32_t>* cu_seqlens;
+  std::vector<int32_t> positions;
+};
+
+}  // namespace permafrost

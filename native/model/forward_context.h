@@ -1,0 +1,51 @@
+// What every part of a forward or backward pass needs to know.
+#pragma once
+
+#include "core/workspace.h"
+#include "model/batch.h"
+#include "model/config.h"
+#include "model/parameters.h"
+#include "ops/ops.h"
+
+namespace permafrost {
+
+// Dropout of one pass; without it (`training` false) every mask is off.
+struct DropoutPass {
+  bool training = false;
+  uint64_t seed = 0;
+  uint32_t pass = 0;
+};
+
+// Places where dropout acts. Each layer has three; the embeddings and the head have one.
+enum class DropoutPlace : uint32_t { embeddings = 0, head = 1, attention = 2, attention_output = 3, output = 4 };
+
+struct PassContext {
+  const EncoderConfig& config;
+  Ops& ops;
+  Workspace& workspace;
+  const BatchTensors& batch;
+  DropoutPass dropout;
+  // Whether gradients are added to what earlier micro-batches left.
+  bool accumulate = false;
+
+  Dropout dropout_at(DropoutPlace place, int64_t layer, double probability) const {
+    if (!dropout.training) return {};
+    const auto site = static_cast<uint32_t>(layer + 1) * 8 + static_cast<uint32_t>(place);
+    return {probability, dropout.seed, dropout.pass, site};
+  }
+
+  // The gradient of a parameter that learns, allocated at its first use.
+  GradSink sink(Parameter& parameter) const {
+    if (!parameter.requires_grad) return {};
+    if (!parameter.grad.defined()) {
+      parameter.grad = at::empty_like(parameter.value);
+      return {parameter.grad, false};
+    }
+    return {parameter.grad, accumulate};
+  }
+
+  at::Tensor empty(at::IntArrayRef sizes) const { return workspace.empty(sizes); }
+  int64_t num_tokens() const { return batch.input_ids_T.size(0); }
+};
+
+}  // namespace permafrost

@@ -1,0 +1,73 @@
+#include "model/model.h"
+
+#include "core/error.h"
+#include "freezing/weight_digests.h"
+#include "model/encoder.h"
+
+namespace permafrost {
+
+namespace {
+
+EncoderConfig validated(const EncoderConfig& config) {
+  validate(config);
+  return config;
+}
+
+}  // namespace
+
+Model::Model(const EncoderConfig& config, at::Device device, Kernels kernels)
+    : config(validated(config)), device(device), ops(make_ops(device, kernels)), workspace(device),
+      parameters(config, device) {}
+
+at::Tensor Model::logits(const PackedBatch& batch) {
+  return forward_logits(batch, nullptr).to(at::kCPU).contiguous();
+}
+
+std::vector<std::vector<int32_t>> Model::predict(const std::vector<PackedBatch>& batches, PrefixStore* store,
+                                                 const std::function<void()>& stop) {
+  for (const PackedBatch& batch : batches) validate(batch, config);
+  std::vector<std::vector<int32_t>> predictions;
+  predictions.reserve(batches.size());
+  for (const PackedBatch& batch : batches) {
+    stop();
+    std::vector<int32_t> labels_T(batch.input_ids.size());
+    ops->argmax(forward_logits(batch, store), labels_T.data());
+    predictions.push_back(std::move(labels_T));
+  }
+  return predictions;
+}
+
+void Model::take_snapshot() {
+  snapshot_.clear();
+  for (Parameter& parameter : parameters.stored()) {
+    if (parameter.requires_grad) snapshot_.emplace_back(&parameter, parameter.value.clone());
+  }
+  has_snapshot_ = true;
+}
+
+void Model::restore_snapshot() {
+  check(has_snapshot_, ErrorCode::INVALID_OPTION, "There is no snapshot to restore; take one first.");
+  for (const auto& [parameter, value] : snapshot_) parameter->value.copy_(value);
+  snapshot_.clear();
+  has_snapshot_ = false;
+  forget_prefix_digests();
+}
+
+const std::vector<WeightDigest>& Model::prefix_digests() {
+  const int64_t depth = frozen_prefix(parameters);
+  if (prefix_digests_.empty() && depth >= 0) prefix_digests_ = digest_prefixes(parameters, config, depth);
+  return prefix_digests_;
+}
+
+void Model::forget_prefix_digests() { prefix_digests_.clear(); }
+
+at::Tensor Model::forward_logits(const PackedBatch& batch, PrefixStore* store) {
+  validate(batch, config);
+  const BatchTensors tensors(batch, device);
+  const PassContext context{config, *ops, workspace, tensors, {}, false};
+  if (store == nullptr) return forward(context, parameters, false, nullptr);
+  const StoredPrefix stored{*store, prefix_digests(), batch};
+  return forward(context, parameters, false, nullptr, &stored);
+}
+
+}  // namespace permafrost

@@ -1,0 +1,110 @@
+#include "model/parameters.h"
+
+#include "core/error.h"
+#include "model/architecture.h"
+
+namespace permafrost {
+
+namespace {
+
+std::string layer_prefix(const Architecture& names, int64_t layer) {
+  std::string prefix = std::string(names.prefix) + names.layer;
+  return prefix.replace(prefix.find("{}"), 2, std::to_string(layer));
+}
+
+}  // namespace
+
+int64_t NamedParameter::count() const {
+  int64_t count = 1;
+  for (const int64_t size : shape) count *= size;
+  return count;
+}
+
+Parameters::Parameters(const EncoderConfig& config, at::Device device) : device_(device) {
+  const Architecture& names = architecture_of(config.model_type);
+  const int64_t hidden = config.hidden_size;
+  const int64_t head = config.num_layers;
+  const std::string root = names.prefix;
+
+  embeddings.word = store({config.vocab_size, hidden}, kEmbeddings, 0, true);
+  embeddings.position = store({config.max_positions, hidden}, kEmbeddings, 0, true);
+  embeddings.token_type = store({config.type_vocab_size, hidden}, kEmbeddings, 0, true);
+  embeddings.norm = norm(hidden, kEmbeddings);
+  name(root + names.word_embeddings + ".weight", embeddings.word, 0, config.vocab_size);
+  name(root + names.position_embeddings + ".weight", embeddings.position, 0, config.max_positions);
+  name(root + names.token_type_embeddings + ".weight", embeddings.token_type, 0, config.type_vocab_size);
+  name_norm(root + names.embeddings_norm, embeddings.norm);
+
+  layers.reserve(static_cast<size_t>(config.num_layers));
+  for (int64_t i = 0; i < config.num_layers; ++i) {
+    LayerWeights layer;
+    layer.qkv = linear(3 * hidden, hidden, i, kAttention);
+    layer.output = linear(hidden, hidden, i, kAttention);
+    layer.attention_norm = norm(hidden, i);
+    layer.up = linear(config.intermediate_size, hidden, i, kFeedForward);
+    layer.down = linear(hidden, config.intermediate_size, i, kFeedForward);
+    layer.output_norm = norm(hidden, i);
+
+    const std::string prefix = layer_prefix(names, i);
+    const char* projections[] = {names.query, names.key, names.value};
+    for (int64_t p = 0; p < 3; ++p) {
+      name(prefix + projections[p] + ".weight", layer.qkv.weight, p * hidden, (p + 1) * hidden);
+      name(prefix + projections[p] + ".bias", layer.qkv.bias, p * hidden, (p + 1) * hidden);
+    }
+    name_linear(prefix + names.attention_output, layer.output);
+    name_norm(prefix + names.attention_norm, layer.attention_norm);
+    name_linear(prefix + names.intermediate, layer.up);
+    name_linear(prefix + names.output, layer.down);
+    name_norm(prefix + names.output_norm, layer.output_norm);
+    layers.push_back(layer);
+  }
+
+  classifier = linear(config.num_labels, hidden, head, 0);
+  name_linear(names.classifier, classifier);
+}
+
+const NamedParameter& Parameters::named(const std::string& name) const {
+  for (const NamedParameter& candidate : named_) {
+    if (candidate.name == name) return candidate;
+  }
+  fail(ErrorCode::INVALID_OPTION, "The model has no parameter '", name, "'. parameters() lists those it has.");
+}
+
+Parameter* Parameters::store(std::vector<int64_t> shape, int64_t layer, uint8_t parts, bool decays) {
+  Parameter& parameter = stored_.emplace_back();
+  parameter.value = at::zeros(shape, at::TensorOptions().dtype(at::kFloat).device(device_));
+  parameter.layer = layer;
+  parameter.parts = parts;
+  parameter.decays = decays;
+  return &parameter;
+}
+
+void Parameters::name(const std::string& name, Parameter* parameter, int64_t row_begin, int64_t row_end) {
+  std::vector<int64_t> shape = parameter->value.sizes().vec();
+  shape[0] = row_end - row_begin;
+  named_.push_back({name, parameter, row_begin, row_end, shape});
+}
+
+void Parameters::name_linear(const std::string& prefix, const LinearWeights& linear) {
+  name(prefix + ".weight", linear.weight, 0, linear.weight->value.size(0));
+  name(prefix + ".bias", linear.bias, 0, linear.bias->value.size(0));
+}
+
+void Parameters::name_norm(const std::string& prefix, const NormWeights& norm) {
+  name(prefix + ".weight", norm.weight, 0, norm.weight->value.size(0));
+  name(prefix + ".bias", norm.bias, 0, norm.bias->value.size(0));
+}
+
+LinearWeights Parameters::linear(int64_t out, int64_t in, int64_t layer, uint8_t part) {
+  Parameter* weight = store({out, in}, layer, part, true);
+  Parameter* bias = store({out}, layer, static_cast<uint8_t>(part | kBias), false);
+  return {weight, bias};
+}
+
+NormWeights Parameters::norm(int64_t size, int64_t layer) {
+  Parameter* weight = store({size}, layer, kLayerNorm, false);
+  Parameter* bias = store({size}, layer, kLayerNorm | kBias, false);
+  return {weight, bias};
+}
+
+}  // namespace permafrost

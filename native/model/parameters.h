@@ -1,0 +1,108 @@
+// The model's weights: what is stored, what learns, and under which names the world knows it.
+#pragma once
+
+#include <cstdint>
+#include <deque>
+#include <string>
+#include <vector>
+
+#include "core/libtorch.h"
+#include "model/config.h"
+
+namespace permafrost {
+
+// Where a weight sits. Layers are numbered from 0; the embeddings lie below them, the head above.
+constexpr int64_t kEmbeddings = -1;
+
+// The parts of a layer that a plan can freeze by themselves, as bits.
+enum LayerPart : uint8_t {
+  kAttention = 1,
+  kFeedForward = 2,
+  kLayerNorm = 4,
+  kBias = 8,
+};
+
+// One stored tensor. Query, key and value of a layer are one tensor of three blocks of rows, so that
+// one matrix product computes all three.
+struct Parameter {
+  at::Tensor value;
+  // Defined only while the parameter learns and a gradient was computed since.
+  at::Tensor grad;
+  bool requires_grad = true;
+  // Weight decay spares biases and LayerNorm weights.
+  bool decays = false;
+  // kEmbeddings, 0 .. numLayers - 1, or numLayers for the head.
+  int64_t layer = 0;
+  // Parts of the layer that this belongs to.
+  uint8_t parts = 0;
+};
+
+// A Hugging Face name and the rows of the stored tensor that it stands for.
+struct NamedParameter {
+  std::string name;
+  Parameter* parameter;
+  int64_t row_begin;
+  int64_t row_end;
+  std::vector<int64_t> shape;
+
+  at::Tensor view(const at::Tensor& whole) const { return whole.slice(0, row_begin, row_end); }
+  int64_t count() const;
+};
+
+struct LinearWeights {
+  Parameter* weight;  // [out, in]
+  Parameter* bias;    // [out]
+};
+
+struct NormWeights {
+  Parameter* weight;  // [hidden]
+  Parameter* bias;    // [hidden]
+};
+
+struct EmbeddingWeights {
+  Parameter* word;        // [vocab, hidden]
+  Parameter* position;    // [positions, hidden]
+  Parameter* token_type;  // [types, hidden]
+  NormWeights norm;
+};
+
+struct LayerWeights {
+  LinearWeights qkv;     // [3 * hidden, hidden]
+  LinearWeights output;  // [hidden, hidden]
+  NormWeights attention_norm;
+  LinearWeights up;    // [intermediate, hidden]
+  LinearWeights down;  // [hidden, intermediate]
+  NormWeights output_norm;
+};
+
+class Parameters {
+ public:
+  Parameters(const EncoderConfig& config, at::Device device);
+  Parameters(const Parameters&) = delete;
+  Parameters& operator=(const Parameters&) = delete;
+
+  EmbeddingWeights embeddings;
+  std::vector<LayerWeights> layers;
+  LinearWeights classifier;
+
+  // In the order of Hugging Face's named_parameters().
+  const std::vector<NamedParameter>& named() const { return named_; }
+  // Throws INVALID_OPTION where there is no such name.
+  const NamedParameter& named(const std::string& name) const;
+  std::deque<Parameter>& stored() { return stored_; }
+  const std::deque<Parameter>& stored() const { return stored_; }
+
+ private:
+  Parameter* store(std::vector<int64_t> shape, int64_t layer, uint8_t parts, bool decays);
+  void name(const std::string& name, Parameter* parameter, int64_t row_begin, int64_t row_end);
+  void name_linear(const std::string& prefix, const LinearWeights& linear);
+  void name_norm(const std::string& prefix, const NormWeights& norm);
+  LinearWeights linear(int64_t out, int64_t in, int64_t layer, uint8_t part);
+  NormWeights norm(int64_t size, int64_t layer);
+
+  at::Device device_;
+  std::deque<Parameter> stored_;  // addresses stay valid
+  std::vector<NamedParameter> named_;
+};
+
+}  // namespace permafrost

@@ -1,0 +1,30 @@
+// Compiled once for each instruction level, with CPU_LEVEL naming it. Everything here has internal
+// linkage and no inline function of a shared header is used: the linker would keep one copy of such a
+// function, and that copy might hold instructions that the processor lacks.
+#include "ops/cpu_kernels.h"
+
+#include <omp.h>
+
+#include "core/philox.h"
+
+namespace permafrost {
+
+namespace {
+
+#include "ops/cpu_math.inc"
+#include "ops/cpu_rows.inc"
+#include "ops/cpu_attention.inc"
+
+}  // namespace
+
+namespace CPU_LEVEL {
+
+extern const CpuKernels kernels;
+const CpuKernels kernels = {
+    embed,     scatter_rows,      layer_norm, layer_norm_columns, layer_norm_rows, activate, activate_backward, dropout,
+    column_sums, attention_scratch, attention,  attention_backward, squares,         adamw,
+};
+
+}  // namespace CPU_LEVEL
+
+}  // namespace permafrost

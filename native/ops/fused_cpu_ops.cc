@@ -1,0 +1,186 @@
+#include "ops/fused_cpu_ops.h"
+
+#include <omp.h>
+
+#include <algorithm>
+#include <cmath>
+
+namespace permafrost {
+
+namespace {
+
+const float* data(const at::Tensor& x) { return x.defined() ? x.data_ptr<float>() : nullptr; }
+float* data(at::Tensor& x) { return x.defined() ? x.data_ptr<float>() : nullptr; }
+float* data(const GradSink& sink) { return sink.wanted() ? sink.grad.data_ptr<float>() : nullptr; }
+
+Mask mask_of(const Dropout& dropout) {
+  if (!dropout.on()) return {0, 0, 0, 0, 0, 1.0f};
+  return {static_cast<uint32_t>(dropout.seed), static_cast<uint32_t>(dropout.seed >> 32), dropout.site, dropout.pass,
+          dropout.threshold(), dropout.scale()};
+}
+
+int kind_of(Activation activation) { return static_cast<int>(activation); }
+
+// Clears a table of gradients that rows are then added to.
+void clear_unless_accumulated(const GradSink& sink) {
+  if (!sink.accumulate) at::Tensor(sink.grad).zero_();
+}
+
+}  // namespace
+
+void FusedCpuOps::embed(const BatchTensors& batch, const at::Tensor& word_VH, const at::Tensor& position_PH,
+                        const at::Tensor& token_type_YH, at::Tensor& sum_TH) {
+  kernels_.embed(batch.input_ids_T.data_ptr<int32_t>(), batch.positions_T.data_ptr<int32_t>(), data(word_VH),
+                 data(position_PH), data(token_type_YH), data(sum_TH), sum_TH.size(0), sum_TH.size(1));
+}
+
+void FusedCpuOps::embed_backward(const BatchTensors& batch, const at::Tensor& dsum_TH, int64_t pad_token_id,
+                                 const GradSink& dword, const GradSink& dposition, const GradSink& dtoken_type) {
+  const int64_t num_tokens = dsum_TH.size(0);
+  const int64_t hidden = dsum_TH.size(1);
+  if (dword.wanted()) {
+    clear_unless_accumulated(dword);
+    kernels_.scatter_rows(batch.input_ids_T.data_ptr<int32_t>(), pad_token_id, data(dsum_TH), data(dword), num_tokens,
+                          hidden);
+  }
+  if (dposition.wanted()) {
+    clear_unless_accumulated(dposition);
+    kernels_.scatter_rows(batch.positions_T.data_ptr<int32_t>(), -1, data(dsum_TH), data(dposition), num_tokens, hidden);
+  }
+  if (dtoken_type.wanted()) {
+    clear_unless_accumulated(dtoken_type);
+    // All tokens are of type 0.
+    kernels_.column_sums(data(dsum_TH), data(dtoken_type), true, num_tokens, hidden);
+  }
+}
+
+void FusedCpuOps::layer_norm(at::Tensor& sum_TH, const at::Tensor& bias_H, const at::Tensor& residual_TH,
+                             const Dropout& dropout, const at::Tensor& weight_H, const at::Tensor& norm_bias_H,
+                             double eps, at::Tensor& y_TH, at::Tensor& mean_T, at::Tensor& rstd_T) {
+  kernels_.layer_norm(data(sum_TH), data(bias_H), data(residual_TH), mask_of(dropout), data(weight_H),
+                      data(norm_bias_H), static_cast<float>(eps), data(y_TH), data(mean_T), data(rstd_T),
+                      sum_TH.size(0), sum_TH.size(1));
+}
+
+void FusedCpuOps::layer_norm_backward(const at::Tensor& dy_TH, const at::Tensor& sum_TH, const at::Tensor& mean_T,
+                                      const at::Tensor& rstd_T, const at::Tensor& weight_H, const Dropout& dropout,
+                                      at::Tensor& dsum_TH, at::Tensor& dbranch_TH, const GradSink& dweight,
+                                      const GradSink& dnorm_bias, const GradSink& dbias) {
+  const int64_t num_tokens = dy_TH.size(0);
+  const int64_t hidden = dy_TH.size(1);
+  if (dweight.wanted() || dnorm_bias.wanted()) {
+    kernels_.layer_norm_columns(data(dy_TH), data(sum_TH), data(mean_T), data(rstd_T), data(dweight),
+                                dweight.accumulate, data(dnorm_bias), dnorm_bias.accumulate, num_tokens, hidden);
+  }
+  kernels_.layer_norm_rows(data(dy_TH), data(sum_TH), data(mean_T), data(rstd_T), data(weight_H), mask_of(dropout),
+                           data(dsum_TH), data(dbranch_TH), num_tokens, hidden);
+  bias_backward(dbranch_TH, dbias);
+}
+
+void FusedCpuOps::activate(at::Tensor& pre_TI, const at::Tensor& bias_I, Activation activation, at::Tensor& y_TI) {
+  kernels_.activate(kind_of(activation), data(pre_TI), data(bias_I), data(y_TI), pre_TI.size(0), pre_TI.size(1));
+}
+
+void FusedCpuOps::activate_backward(at::Tensor& dy_TI, const at::Tensor& pre_TI, Activation activation,
+                                    const GradSink& dbias) {
+  kernels_.activate_backward(kind_of(activation), data(dy_TI), data(pre_TI), dy_TI.numel());
+  bias_backward(dy_TI, dbias);
+}
+
+void FusedCpuOps::attention(const BatchTensors& batch, const at::Tensor& qkv_T3H, int64_t num_heads,
+                            const Dropout& dropout, at::Tensor& y_TH, at::Tensor& lse_TN) {
+  const int64_t head_size = y_TH.size(1) / num_heads;
+  const Scratch scratch = attention_scratch(*batch.cu_seqlens, head_size);
+  kernels_.attention({batch.cu_seqlens->data(), static_cast<int64_t>(batch.cu_seqlens->size()) - 1}, data(qkv_T3H),
+                     data(y_TH), data(lse_TN), mask_of(dropout), num_heads, head_size, scratch.data, scratch.stride);
+}
+
+void FusedCpuOps::attention_backward(const BatchTensors& batch, const at::Tensor& dy_TH, const at::Tensor& qkv_T3H,
+                                     const at::Tensor& y_TH, const at::Tensor& lse_TN, int64_t num_heads,
+                                     const Dropout& dropout, at::Tensor& dqkv_T3H) {
+  const int64_t head_size = y_TH.size(1) / num_heads;
+  const Scratch scratch = attention_scratch(*batch.cu_seqlens, head_size);
+  kernels_.attention_backward({batch.cu_seqlens->data(), static_cast<int64_t>(batch.cu_seqlens->size()) - 1},
+                              data(dy_TH), data(qkv_T3H), data(y_TH), data(lse_TN), data(dqkv_T3H), mask_of(dropout),
+                              num_heads, head_size, scratch.data, scratch.stride);
+}
+
+void FusedCpuOps::dropout(at::Tensor& x_TH, const Dropout& dropout) {
+  if (dropout.on()) kernels_.dropout(data(x_TH), mask_of(dropout), x_TH.size(0), x_TH.size(1));
+}
+
+void FusedCpuOps::bias_backward(const at::Tensor& dy_TH, const GradSink& dbias) {
+  if (dbias.wanted()) kernels_.column_sums(data(dy_TH), data(dbias), dbias.accumulate, dy_TH.size(0), dy_TH.size(1));
+}
+
+// A handful of labels a token: not worth a vector kernel, and double precision costs nothing here.
+double FusedCpuOps::cross_entropy(const at::Tensor& logits_TC, const at::Tensor& labels_T, double scale,
+                                  at::Tensor& dlogits_TC) {
+  const int64_t num_labels = logits_TC.size(1);
+  const int32_t* labels = labels_T.data_ptr<int32_t>();
+  double loss = 0;
+  for (int64_t t = 0; t < logits_TC.size(0); ++t) {
+    const float* logits = data(logits_TC) + t * num_labels;
+    float* gradient = dlogits_TC.defined() ? data(dlogits_TC) + t * num_labels : nullptr;
+    if (labels[t] == kIgnoredLabel) {
+      if (gradient != nullptr) std::fill(gradient, gradient + num_labels, 0.0f);
+      continue;
+    }
+    const double largest = *std::max_element(logits, logits + num_labels);
+    double total = 0;
+    for (int64_t c = 0; c < num_labels; ++c) total += std::exp(logits[c] - largest);
+    const double log_total = largest + std::log(total);
+    loss += log_total - logits[labels[t]];
+    if (gradient == nullptr) continue;
+    for (int64_t c = 0; c < num_labels; ++c) {
+      const double probability = std::exp(logits[c] - log_total);
+      gradient[c] = static_cast<float>(scale * (probability - (c == labels[t] ? 1.0 : 0.0)));
+    }
+  }
+  return loss;
+}
+
+void FusedCpuOps::argmax(const at::Tensor& logits_TC, int32_t* labels_T) {
+  const int64_t num_labels = logits_TC.size(1);
+  for (int64_t t = 0; t < logits_TC.size(0); ++t) {
+    const float* logits = data(logits_TC) + t * num_labels;
+    labels_T[t] = static_cast<int32_t>(std::max_element(logits, logits + num_labels) - logits);
+  }
+}
+
+double FusedCpuOps::squared_norm(const at::Tensor& x) {
+  constexpr int64_t kChunk = 8192;
+  partial_.resize(static_cast<size_t>((x.numel() + kChunk - 1) / kChunk));
+  kernels_.squares(data(x), partial_.data(), x.numel(), kChunk);
+  double sum = 0;
+  for (const double part : partial_) sum += part;
+  return sum;
+}
+
+void FusedCpuOps::adamw(at::Tensor& value, const at::Tensor& grad, at::Tensor& exp_avg, at::Tensor& exp_avg_sq,
+                        const AdamWStep& step) {
+  const double correction1 = 1.0 - std::pow(step.beta1, static_cast<double>(step.step));
+  const double correction2 = 1.0 - std::pow(step.beta2, static_cast<double>(step.step));
+  AdamWConstants constants;
+  constants.decay = static_cast<float>(1.0 - step.learning_rate * step.weight_decay);
+  constants.grad_scale = static_cast<float>(step.grad_scale);
+  constants.beta1 = static_cast<float>(step.beta1);
+  constants.beta2 = static_cast<float>(step.beta2);
+  constants.one_minus_beta1 = static_cast<float>(1.0 - step.beta1);
+  constants.one_minus_beta2 = static_cast<float>(1.0 - step.beta2);
+  constants.sqrt_correction2 = static_cast<float>(std::sqrt(correction2));
+  constants.eps = static_cast<float>(step.eps);
+  constants.step_size = static_cast<float>(step.learning_rate / correction1);
+  kernels_.adamw(data(value), data(grad), data(exp_avg), data(exp_avg_sq), constants, value.numel());
+}
+
+FusedCpuOps::Scratch FusedCpuOps::attention_scratch(const std::vector<int32_t>& cu_seqlens, int64_t head_size) {
+  int64_t longest = 0;
+  for (size_t i = 1; i < cu_seqlens.size(); ++i) longest = std::max<int64_t>(longest, cu_seqlens[i] - cu_seqlens[i - 1]);
+  const int64_t stride = kernels_.attention_scratch(longest, head_size);
+  const auto needed = static_cast<size_t>(stride * omp_get_max_threads());
+  if (scratch_.size() < needed) scratch_.resize(needed);
+  return {scratch_.data(), stride};
+}
+
+}  // namespace permafrost

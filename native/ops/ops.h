@@ -1,0 +1,97 @@
+// Everything of a step that is not a matrix product, one virtual method an operation.
+//
+// Two implementations compute the same: PlainOps, compositions of ATen operations that run on any
+// device and serve as the reference, and FusedCpuOps, one pass over memory each.
+//
+// Shapes: T tokens, H hidden, I intermediate, N heads, D = H / N, C labels, B sequences.
+// Gradients of parameters are added to where `accumulate` is set and overwritten elsewhere.
+#pragma once
+
+#include <cstdint>
+#include <memory>
+
+#include "core/libtorch.h"
+#include "model/batch.h"
+#include "model/config.h"
+#include "ops/dropout.h"
+
+namespace permafrost {
+
+// Where the gradient of a parameter goes; undefined where the parameter does not learn.
+struct GradSink {
+  at::Tensor grad;
+  bool accumulate = false;
+
+  bool wanted() const { return grad.defined(); }
+};
+
+// Constants of one AdamW update (Loshchilov & Hutter 2019), as torch.optim.AdamW applies them.
+struct AdamWStep {
+  double learning_rate;
+  double beta1;
+  double beta2;
+  double eps;
+  double weight_decay;  // 0 where the parameter is spared
+  double grad_scale;    // clipping and accumulation, applied to the gradient first
+  int64_t step;         // 1-based, for the bias correction
+};
+
+class Ops {
+ public:
+  virtual ~Ops() = default;
+
+  // sum_TH = word[ids] + position[positions] + token_type[0]
+  virtual void embed(const BatchTensors& batch, const at::Tensor& word_VH, const at::Tensor& position_PH,
+                     const at::Tensor& token_type_YH, at::Tensor& sum_TH) = 0;
+  // The padding token's row of the word embeddings gets no gradient, as in torch.nn.Embedding.
+  virtual void embed_backward(const BatchTensors& batch, const at::Tensor& dsum_TH, int64_t pad_token_id,
+                              const GradSink& dword, const GradSink& dposition, const GradSink& dtoken_type) = 0;
+
+  // sum_TH <- residual_TH + dropout(sum_TH + bias_H); y_TH = LayerNorm(sum_TH). `residual` and `bias` may
+  // be undefined. Keeps mean and reciprocal deviation of each row for the way back.
+  virtual void layer_norm(at::Tensor& sum_TH, const at::Tensor& bias_H, const at::Tensor& residual_TH,
+                          const Dropout& dropout, const at::Tensor& weight_H, const at::Tensor& norm_bias_H, double eps,
+                          at::Tensor& y_TH, at::Tensor& mean_T, at::Tensor& rstd_T) = 0;
+  // dsum_TH: gradient of the sum, hence of the residual. dbranch_TH: the same behind the dropout; may be
+  // the very tensor dsum_TH where the dropout is off. Either may be dy_TH itself.
+  virtual void layer_norm_backward(const at::Tensor& dy_TH, const at::Tensor& sum_TH, const at::Tensor& mean_T,
+                                   const at::Tensor& rstd_T, const at::Tensor& weight_H, const Dropout& dropout,
+                                   at::Tensor& dsum_TH, at::Tensor& dbranch_TH, const GradSink& dweight,
+                                   const GradSink& dnorm_bias, const GradSink& dbias) = 0;
+
+  // pre_TI <- pre_TI + bias_I; y_TI = activation(pre_TI)
+  virtual void activate(at::Tensor& pre_TI, const at::Tensor& bias_I, Activation activation, at::Tensor& y_TI) = 0;
+  // dy_TI <- gradient of pre_TI
+  virtual void activate_backward(at::Tensor& dy_TI, const at::Tensor& pre_TI, Activation activation,
+                                 const GradSink& dbias) = 0;
+
+  // y_TH = softmax(q k^T / sqrt(D)) v within each sequence, per head; lse_TN: log-sum-exp of the scores.
+  virtual void attention(const BatchTensors& batch, const at::Tensor& qkv_T3H, int64_t num_heads,
+                         const Dropout& dropout, at::Tensor& y_TH, at::Tensor& lse_TN) = 0;
+  virtual void attention_backward(const BatchTensors& batch, const at::Tensor& dy_TH, const at::Tensor& qkv_T3H,
+                                  const at::Tensor& y_TH, const at::Tensor& lse_TN, int64_t num_heads,
+                                  const Dropout& dropout, at::Tensor& dqkv_T3H) = 0;
+
+  // x_TH <- dropout(x_TH); its own derivative.
+  virtual void dropout(at::Tensor& x_TH, const Dropout& dropout) = 0;
+  // db_H = column sums of dy_TH
+  virtual void bias_backward(const at::Tensor& dy_TH, const GradSink& dbias) = 0;
+
+  // Returns the sum of the cross-entropies of the labelled tokens; dlogits_TC, where defined, becomes
+  // `scale` times its gradient. `logits` and `dlogits` may be one tensor.
+  virtual double cross_entropy(const at::Tensor& logits_TC, const at::Tensor& labels_T, double scale,
+                               at::Tensor& dlogits_TC) = 0;
+  // Index of the largest logit of each token, the first one among equals.
+  virtual void argmax(const at::Tensor& logits_TC, int32_t* labels_T) = 0;
+
+  virtual double squared_norm(const at::Tensor& x) = 0;
+  virtual void adamw(at::Tensor& value, const at::Tensor& grad, at::Tensor& exp_avg, at::Tensor& exp_avg_sq,
+                     const AdamWStep& step) = 0;
+};
+
+// `fused` asks for the one-pass kernels, which exist for the CPU.
+enum class Kernels { plain, fused };
+
+std::unique_ptr<Ops> make_ops(at::Device device, Kernels kernels);
+
+}  // namespace permafrost

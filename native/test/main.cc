@@ -1,0 +1,3 @@
+#include "test/testing.h"
+
+int main(int argc, char** argv) { return permafrost::testing::run_all(argc > 1 ? argv[1] : ""); }

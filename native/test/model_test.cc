@@ -1,0 +1,222 @@
+// The whole model against libtorch's autograd on the same weights, and what freezing leaves out.
+#include <torch/torch.h>
+
+#include <map>
+
+#include "freezing/apply_plan.h"
+#include "model/encoder.h"
+#include "model/initialise.h"
+#include "model/model.h"
+#include "test/testing.h"
+#include "train/trainer.h"
+
+namespace permafrost {
+namespace {
+
+using testing::expect;
+using testing::thrown_code;
+
+EncoderConfig small_config(double dropout) {
+  EncoderConfig config;
+  config.model_type = "bert";
+  config.vocab_size = 50;
+  config.hidden_size = 24;
+  config.num_layers = 3;
+  config.num_heads = 3;
+  config.intermediate_size = 40;
+  config.max_positions = 32;
+  config.type_vocab_size = 2;
+  config.num_labels = 5;
+  config.initializer_range = 0.3;
+  config.hidden_dropout = config.attention_dropout = config.classifier_dropout = dropout;
+  return config;
+}
+
+PackedBatch small_batch() {
+  PackedBatch batch;
+  batch.cu_seqlens = {0, 7, 8, 20};
+  for (int32_t t = 0; t < 20; ++t) {
+    batch.input_ids.push_back(1 + (t * 11) % 49);
+    batch.labels.push_back(t % 4 == 0 ? kIgnoredLabel : t % 5);
+  }
+  return batch;
+}
+
+// BertForTokenClassification written down with torch's own functions, one sequence at a time, dropout off.
+torch::Tensor reference_loss(const std::map<std::string, torch::Tensor>& w, const EncoderConfig& config,
+                             const PackedBatch& batch) {
+  namespace F = torch::nn::functional;
+  const auto linear = [&](const torch::Tensor& x, const std::string& name) {
+    return torch::linear(x, w.at(name + ".weight"), w.at(name + ".bias"));
+  };
+  const auto norm = [&](const torch::Tensor& x, const std::string& name) {
+    return torch::layer_norm(x, {config.hidden_size}, w.at(name + ".weight"), w.at(name + ".bias"),
+                             config.layer_norm_eps);
+  };
+  std::vector<torch::Tensor> logits;
+  for (int64_t s = 0; s < batch.num_sequences(); ++s) {
+    const int64_t begin = batch.cu_seqlens[s], n = batch.cu_seqlens[s + 1] - begin;
+    std::vector<int64_t> ids(batch.input_ids.begin() + begin, batch.input_ids.begin() + begin + n);
+    const std::string e = "bert.embeddings.";
+    torch::Tensor x = torch::embedding(w.at(e + "word_embeddings.weight"), torch::tensor(ids)) +
+                      w.at(e + "position_embeddings.weight").slice(0, 0, n) +
+                      w.at(e + "token_type_embeddings.weight")[0];
+    x = norm(x, e + "LayerNorm");
+    for (int64_t i = 0; i < config.num_layers; ++i) {
+      const std::string p = "bert.encoder.layer." + std::to_string(i) + ".";
+      const auto heads = [&](const std::string& name) {
+        return linear(x, p + "attention.self." + name).view({n, config.num_heads, -1}).transpose(0, 1);
+      };
+      const torch::Tensor scores = heads("query").matmul(heads("key").transpose(1, 2)) / std::sqrt(8.0);
+      const torch::Tensor context = scores.softmax(-1).matmul(heads("value")).transpose(0, 1).reshape({n, -1});
+      x = norm(x + linear(context, p + "attention.output.dense"), p + "attention.output.LayerNorm");
+      x = norm(x + linear(torch::gelu(linear(x, p + "intermediate.dense")), p + "output.dense"), p + "output.LayerNorm");
+    }
+    logits.push_back(linear(x, "classifier"));
+  }
+  std::vector<int64_t> labels(batch.labels.begin(), batch.labels.end());
+  return F::cross_entropy(torch::cat(logits), torch::tensor(labels), F::CrossEntropyFuncOptions().ignore_index(-100));
+}
+
+// Each named parameter as a leaf of autograd.
+std::map<std::string, torch::Tensor> leaves(const Model& model) {
+  std::map<std::string, torch::Tensor> result;
+  for (const NamedParameter& named : model.parameters.named()) {
+    result[named.name] = named.view(named.parameter->value).clone().set_requires_grad(true);
+  }
+  return result;
+}
+
+void expect_gradients(Kernels kernels, const FreezePlan& plan) {
+  Model model(small_config(0), at::kCPU, kernels);
+  initialise(model.parameters, model.config, 3, {});
+  apply_plan(model.parameters, plan, nullptr);
+  const PackedBatch batch = small_batch();
+  const auto weights = leaves(model);
+  const torch::Tensor loss = reference_loss(weights, model.config, batch);
+  loss.backward();
+
+  TrainerOptions options;
+  options.learning_rate = 0;
+  Trainer trainer(model, options);
+  const std::vector<double> norms = trainer.gradient_norms(batch);
+  for (size_t i = 0; i < norms.size(); ++i) {
+    const NamedParameter& named = model.parameters.named()[i];
+    if (!named.parameter->requires_grad) {
+      expect(std::isnan(norms[i]) && !named.parameter->grad.defined(), named.name, " is frozen but has a gradient");
+      continue;
+    }
+    const double difference =
+        (named.view(named.parameter->grad) - weights.at(named.name).grad()).abs().max().item<double>();
+    expect(difference < 2e-6, named.name, " differs from autograd by ", difference);
+  }
+}
+
+FreezePlan plan_of(bool embeddings, std::vector<uint8_t> layers, std::vector<uint8_t> parts) {
+  return {embeddings, std::move(layers), std::move(parts)};
+}
+
+TEST("gradients equal autograd's, whatever is frozen") {
+  const std::vector<FreezePlan> plans = {
+      plan_of(false, {0, 0, 0}, {0, 0, 0}),
+      plan_of(true, {0, 0, 0}, {0, 0, 0}),
+      plan_of(true, {1, 0, 0}, {0, 0, 0}),
+      plan_of(true, {0, 1, 1}, {0, 0, 0}),
+      plan_of(true, {1, 1, 1}, {0, 0, 0}),
+      plan_of(false, {1, 0, 1}, {0, 0, 0}),
+      plan_of(true, {1, 0, 0}, {0, kAttention, kFeedForward}),
+      plan_of(true, {1, 0, 0}, {0, kAttention | kFeedForward, kLayerNorm | kBias}),
+      plan_of(true, {1, 0, 0}, {0, kAttention | kLayerNorm, kBias}),
+  };
+  for (const Kernels kernels : {Kernels::plain, Kernels::fused}) {
+    for (const FreezePlan& plan : plans) expect_gradients(kernels, plan);
+  }
+}
+
+TEST("both kinds of kernels train alike with dropout on") {
+  const PackedBatch batch = small_batch();
+  std::vector<double> losses[2];
+  for (const Kernels kernels : {Kernels::plain, Kernels::fused}) {
+    Model model(small_config(0.2), at::kCPU, kernels);
+    initialise(model.parameters, model.config, 3, {});
+    TrainerOptions options;
+    options.learning_rate = 1e-3;
+    options.schedule = Schedule::constant;
+    Trainer trainer(model, options);
+    for (int i = 0; i < 5; ++i) losses[kernels == Kernels::fused].push_back(trainer.step(batch, false).loss);
+  }
+  for (size_t i = 0; i < losses[0].size(); ++i) {
+    expect(std::abs(losses[0][i] - losses[1][i]) < 1e-4, "step ", i, ": ", losses[0][i], " and ", losses[1][i]);
+  }
+}
+
+TEST("a frozen layer gives up gradient and optimizer state and keeps its bytes") {
+  Model model(small_config(0.1), at::kCPU, Kernels::fused);
+  initialise(model.parameters, model.config, 3, {});
+  TrainerOptions options;
+  options.learning_rate = 1e-2;
+  options.schedule = Schedule::constant;
+  Trainer trainer(model, options);
+  const PackedBatch batch = small_batch();
+  for (int i = 0; i < 3; ++i) trainer.step(batch, false);
+  const size_t all_state = trainer.optimizer().state_bytes();
+  apply_plan(model.parameters, plan_of(true, {1, 1, 0}, {0, 0, 0}), &trainer.optimizer());
+  expect(trainer.optimizer().state_bytes() < all_state, "no state was dropped");
+  std::vector<at::Tensor> before;
+  for (const Parameter& parameter : model.parameters.stored()) before.push_back(parameter.value.clone());
+  for (int i = 0; i < 3; ++i) trainer.step(batch, false);
+  size_t i = 0;
+  for (const Parameter& parameter : model.parameters.stored()) {
+    expect(at::equal(parameter.value, before[i++]) == !parameter.requires_grad, "a parameter of layer ",
+           parameter.layer, parameter.requires_grad ? " did not learn" : " moved though frozen");
+  }
+}
+
+TEST("accumulated batches give the update of the batch that holds them all") {
+  PackedBatch whole = small_batch();
+  PackedBatch first{{whole.input_ids.begin(), whole.input_ids.begin() + 8},
+                    {whole.labels.begin(), whole.labels.begin() + 8}, {0, 7, 8}};
+  PackedBatch second{{whole.input_ids.begin() + 8, whole.input_ids.end()},
+                     {whole.labels.begin() + 8, whole.labels.end()}, {0, 12}};
+  std::vector<at::Tensor> results[2];
+  double norms[2];
+  for (const int parts : {1, 2}) {
+    Model model(small_config(0), at::kCPU, Kernels::fused);
+    initialise(model.parameters, model.config, 3, {});
+    TrainerOptions options;
+    options.learning_rate = 1e-3;
+    options.schedule = Schedule::constant;
+    options.gradient_accumulation = parts;
+    Trainer trainer(model, options);
+    if (parts == 1) {
+      norms[0] = trainer.step(whole, false).grad_norm;
+    } else {
+      expect(!trainer.step(first, false).updated, "updated after half of the batch");
+      norms[1] = trainer.step(second, false).grad_norm;
+    }
+    for (const Parameter& parameter : model.parameters.stored()) results[parts - 1].push_back(parameter.value.clone());
+  }
+  expect(std::abs(norms[0] - norms[1]) < 1e-5, "norms ", norms[0], " and ", norms[1]);
+  // The first update moves by the sign of the gradient, which rounding decides where it is nearly 0.
+  for (size_t i = 0; i < results[0].size(); ++i) {
+    const double moved_apart = (results[0][i] - results[1][i]).abs().gt(1e-5).to(at::kFloat).mean().item<double>();
+    expect(moved_apart < 0.02 || results[0][i].dim() == 1, "parameter ", i, ": share moved apart ", moved_apart);
+  }
+}
+
+TEST("a batch that does not fit is refused") {
+  Model model(small_config(0), at::kCPU, Kernels::fused);
+  const auto refused = [&](const PackedBatch& batch) {
+    return thrown_code([&] { model.logits(batch); }) == ErrorCode::INVALID_BATCH;
+  };
+  expect(refused({{1, 2, 3}, {}, {0, 2}}), "borders that end early");
+  expect(refused({{1, 2, 3}, {}, {0, 2, 2, 3}}), "an empty sequence");
+  expect(refused({{1, 2, 3}, {}, {1, 3}}), "borders that start late");
+  expect(refused({{1, 2, 50}, {}, {0, 3}}), "an id outside the vocabulary");
+  expect(refused({{1, -1, 3}, {}, {0, 3}}), "a negative id");
+  expect(refused({{1, 2, 3}, {0, 5, 0}, {0, 3}}), "a label outside the head");
+  expect(refused({std::vector<int32_t>(33, 1), {}, {0, 33}}), "a sequence longer than the positions");
+}
+
+}  // namespace
+}  // namespace permafrost

@@ -1,0 +1,202 @@
+// The fused kernels of every instruction level against the plain operations.
+#include <vector>
+
+#include "ops/fused_cpu_ops.h"
+#include "ops/plain_ops.h"
+#include "test/testing.h"
+
+namespace permafrost {
+namespace {
+
+using testing::expect;
+
+constexpr int64_t kHidden = 72;  // neither a multiple of a vector nor of a mask group
+constexpr int64_t kHeads = 3;
+const Dropout kDropout{0.25, 77, 5, 12};
+
+std::vector<const CpuKernels*> levels() {
+  std::vector<const CpuKernels*> result;
+  for (const char* level : {"baseline", "avx2", "avx512"}) {
+    if (const CpuKernels* kernels = cpu_kernels_of(level)) result.push_back(kernels);
+  }
+  return result;
+}
+
+// Sequences of lengths around the edges of vectors and query blocks.
+PackedBatch make_batch() {
+  PackedBatch batch;
+  batch.cu_seqlens = {0};
+  for (const int32_t length : {1, 2, 15, 16, 17, 63, 64, 65, 130}) {
+    batch.cu_seqlens.push_back(batch.cu_seqlens.back() + length);
+  }
+  for (int32_t t = 0; t < batch.cu_seqlens.back(); ++t) {
+    batch.input_ids.push_back((t * 7) % 23);
+    batch.labels.push_back(t % 3 == 0 ? kIgnoredLabel : t % 5);
+  }
+  return batch;
+}
+
+void expect_close(const at::Tensor& actual, const at::Tensor& expected, double tolerance, const char* what) {
+  const double difference = (actual - expected).abs().max().item<double>();
+  expect(difference <= tolerance, what, " differs by ", difference, ", tolerance ", tolerance);
+}
+
+// Runs `compute` with the plain operations and with each level of the fused ones, and compares what it returns.
+template <typename Compute>
+void compare(const Compute& compute, double tolerance) {
+  const c10::InferenceMode inference;
+  PlainOps plain;
+  const std::vector<at::Tensor> expected = compute(plain);
+  for (const CpuKernels* kernels : levels()) {
+    FusedCpuOps fused(*kernels);
+    const std::vector<at::Tensor> actual = compute(fused);
+    for (size_t i = 0; i < expected.size(); ++i) {
+      expect_close(actual[i], expected[i], tolerance, ("result " + std::to_string(i)).c_str());
+    }
+  }
+}
+
+TEST("layer_norm and its gradients equal the plain ones") {
+  at::manual_seed(1);
+  const int64_t tokens = 37;
+  const at::Tensor x = at::randn({tokens, kHidden}), residual = at::randn({tokens, kHidden}),
+                   dy = at::randn({tokens, kHidden});
+  const at::Tensor bias = at::randn({kHidden}), weight = at::randn({kHidden}), norm_bias = at::randn({kHidden});
+  for (const Dropout& dropout : {Dropout{}, kDropout}) {
+    compare(
+        [&](Ops& ops) -> std::vector<at::Tensor> {
+          at::Tensor sum = x.clone(), y = at::empty_like(x), mean = at::empty({tokens}), rstd = at::empty({tokens});
+          ops.layer_norm(sum, bias, residual, dropout, weight, norm_bias, 1e-12, y, mean, rstd);
+          at::Tensor dsum = dy.clone(), dbranch = at::empty_like(x);
+          at::Tensor dweight = at::ones({kHidden}), dnorm_bias = at::empty({kHidden}), dbias = at::empty({kHidden});
+          ops.layer_norm_backward(dsum, sum, mean, rstd, weight, dropout, dsum, dbranch, {dweight, true},
+                                  {dnorm_bias, false}, {dbias, false});
+          return {sum, y, mean, rstd, dsum, dbranch, dweight, dnorm_bias, dbias};
+        },
+        3e-5);
+  }
+}
+
+TEST("attention and its gradients equal the plain ones at every length") {
+  at::manual_seed(2);
+  const PackedBatch batch = make_batch();
+  const BatchTensors tensors(batch, at::kCPU);
+  const at::Tensor qkv = at::randn({batch.num_tokens(), 3 * kHidden}), dy = at::randn({batch.num_tokens(), kHidden});
+  for (const Dropout& dropout : {Dropout{}, kDropout}) {
+    compare(
+        [&](Ops& ops) -> std::vector<at::Tensor> {
+          at::Tensor y = at::empty_like(dy), lse = at::empty({batch.num_tokens(), kHeads}), dqkv = at::empty_like(qkv);
+          ops.attention(tensors, qkv, kHeads, dropout, y, lse);
+          ops.attention_backward(tensors, dy, qkv, y, lse, kHeads, dropout, dqkv);
+          return {y, lse, dqkv};
+        },
+        5e-5);
+  }
+}
+
+TEST("activations and their gradients equal the plain ones") {
+  at::manual_seed(3);
+  // Also far out, where exponentials overflow if done carelessly.
+  const at::Tensor x = at::cat({at::randn({20, kHidden}) * 3, at::linspace(-90, 90, kHidden).unsqueeze(0)});
+  const at::Tensor bias = at::randn({kHidden}), dy = at::randn(x.sizes());
+  for (const Activation activation : {Activation::gelu, Activation::gelu_new, Activation::relu}) {
+    compare(
+        [&](Ops& ops) -> std::vector<at::Tensor> {
+          at::Tensor pre = x.clone(), y = at::empty_like(x), dpre = dy.clone(), dbias = at::empty({kHidden});
+          ops.activate(pre, bias, activation, y);
+          ops.activate_backward(dpre, pre, activation, {dbias, false});
+          return {pre, y, dpre, dbias};
+        },
+        1e-5);
+  }
+}
+
+TEST("embeddings and their gradients equal the plain ones") {
+  at::manual_seed(4);
+  const PackedBatch batch = make_batch();
+  const BatchTensors tensors(batch, at::kCPU);
+  const at::Tensor word = at::randn({23, kHidden}), position = at::randn({130, kHidden}), type = at::randn({2, kHidden});
+  const at::Tensor dsum = at::randn({batch.num_tokens(), kHidden});
+  for (const bool accumulate : {false, true}) {
+    compare(
+        [&](Ops& ops) -> std::vector<at::Tensor> {
+          at::Tensor sum = at::empty_like(dsum);
+          ops.embed(tensors, word, position, type, sum);
+          at::Tensor dword = at::ones_like(word), dposition = at::ones_like(position), dtype = at::ones_like(type);
+          ops.embed_backward(tensors, dsum, 0, {dword, accumulate}, {dposition, accumulate}, {dtype, accumulate});
+          return {sum, dword, dposition, dtype};
+        },
+        3e-5);
+  }
+}
+
+TEST("the padding token's row of the embeddings gets no gradient") {
+  const c10::InferenceMode inference;
+  PackedBatch batch{{0, 1, 0}, {}, {0, 3}};
+  const BatchTensors tensors(batch, at::kCPU);
+  FusedCpuOps ops(cpu_kernels());
+  at::Tensor dword = at::empty({2, kHidden});
+  ops.embed_backward(tensors, at::ones({3, kHidden}), 0, {dword, false}, {}, {});
+  expect(dword[0].abs().max().item<float>() == 0, "row 0 has a gradient");
+  expect(dword[1].min().item<float>() == 1, "row 1 has none");
+}
+
+TEST("cross entropy, arg max, norm and update equal the plain ones") {
+  at::manual_seed(5);
+  const PackedBatch batch = make_batch();
+  const BatchTensors tensors(batch, at::kCPU);
+  const at::Tensor logits = at::randn({batch.num_tokens(), 5}) * 4;
+  const at::Tensor grad = at::randn({9001}), start = at::randn({9001});
+  compare(
+      [&](Ops& ops) -> std::vector<at::Tensor> {
+        at::Tensor dlogits = at::empty_like(logits);
+        const double loss = ops.cross_entropy(logits, tensors.labels_T, 0.5, dlogits);
+        at::Tensor labels = at::empty({batch.num_tokens()}, at::kInt);
+        ops.argmax(logits, labels.data_ptr<int32_t>());
+        at::Tensor value = start.clone(), m = at::zeros_like(start), v = at::zeros_like(start);
+        for (int64_t step = 1; step <= 3; ++step) ops.adamw(value, grad, m, v, {1e-3, 0.9, 0.999, 1e-8, 0.01, 0.7, step});
+        return {at::full({1}, loss / 100), dlogits, labels.to(at::kFloat), value, m, v,
+                at::full({1}, ops.squared_norm(grad) / 9001)};
+      },
+      2e-6);
+}
+
+TEST("a mask has the same bits for any number of threads and about the right share of zeros") {
+  const c10::InferenceMode inference;
+  FusedCpuOps ops(cpu_kernels());
+  const int threads = at::get_num_threads();
+  at::Tensor one = at::ones({500, 320}), many = at::ones({500, 320});
+  at::set_num_threads(1);
+  ops.dropout(one, kDropout);
+  at::set_num_threads(threads);
+  ops.dropout(many, kDropout);
+  expect(at::equal(one, many), "the masks differ");
+  const double zeros = (one == 0).to(at::kFloat).mean().item<double>();
+  expect(std::abs(zeros - 0.25) < 5 * std::sqrt(0.25 * 0.75 / one.numel()), "share of zeros ", zeros);
+}
+
+TEST("masks of other seeds, passes, places and rows are others") {
+  const Dropout base = kDropout;
+  const auto word = [](Dropout dropout, uint32_t row) { return mask_word(dropout, row, 3); };
+  Dropout seed = base, pass = base, site = base;
+  ++seed.seed;
+  ++pass.pass;
+  ++site.site;
+  for (const uint32_t other : {word(seed, 1), word(pass, 1), word(site, 1), word(base, 2)}) {
+    expect(other != word(base, 1), "two masks share a word");
+  }
+}
+
+TEST("Philox gives the numbers of its authors' test vectors") {
+  PhiloxCounter zero = {{0, 0, 0, 0}};
+  philox4x32(zero, 0, 0);
+  expect(zero.word[0] == 0x6627e8d5 && zero.word[1] == 0xe169c58d && zero.word[2] == 0xbc57ac4c &&
+             zero.word[3] == 0x9b00dbd8, "wrong words for counter and key 0");
+  PhiloxCounter ones = {{0xffffffff, 0xffffffff, 0xffffffff, 0xffffffff}};
+  philox4x32(ones, 0xffffffff, 0xffffffff);
+  expect(ones.word[0] == 0x408f276d && ones.word[1] == 0x41c83b0e && ones.word[2] == 0xa20bc7c6 &&
+             ones.word[3] == 0x6d5451fd, "wrong words for counter and key of ones");
+}
+
+}  // namespace
+}  // namespace permafrost

@@ -1,0 +1,12 @@
+// Compiles src/ to dist/ from scratch, so that dist/ holds nothing that src/ no longer has.
+import { chmodSync, existsSync, rmSync } from 'node:fs';
+import { createRequire } from 'node:module';
+import { dirname, join } from 'node:path';
+import { PROJECT_ROOT, run } from './toolchain.mjs';
+
+const typescript = dirname(createRequire(import.meta.url).resolve('typescript/package.json'));
+rmSync(join(PROJECT_ROOT, 'dist'), { recursive: true, force: true });
+run(process.execPath, [join(typescript, 'bin', 'tsc'), '-p', 'tsconfig.json']);
+
+const program = join(PROJECT_ROOT, 'dist', 'cli', 'main.js');
+if (existsSync(program)) chmodSync(program, 0o755);

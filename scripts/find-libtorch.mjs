@@ -1,0 +1,109 @@
+// Finds the libtorch that the native build takes, in the order of cmake/Libtorch.cmake, without running CMake.
+// Run as a program it prints the finding as JSON and exits with 1 when there is none.
+import { spawnSync } from 'node:child_process';
+import { existsSync, readdirSync, readFileSync } from 'node:fs';
+import { delimiter, dirname, join, resolve } from 'node:path';
+import { pathToFileURL } from 'node:url';
+
+const VERSION_HEADERS = [
+  'include/torch/headeronly/version.h',
+  'include/torch/csrc/api/include/torch/version.h',
+];
+const MULTIARCH = { x64: 'x86_64-linux-gnu', arm64: 'aarch64-linux-gnu' }[process.arch] ?? process.arch;
+
+function readVersion(root) {
+  for (const header of VERSION_HEADERS) {
+    const path = join(root, header);
+    if (!existsSync(path)) continue;
+    const text = readFileSync(path, 'utf8');
+    const parts = ['MAJOR', 'MINOR', 'PATCH'].map(
+      (part) => new RegExp(`define TORCH_VERSION_${part}\\s+(\\d+)`).exec(text)?.[1],
+    );
+    if (parts.every((part) => part !== undefined)) return parts.join('.');
+  }
+  return null;
+}
+
+/** Describes the libtorch at `root`, or says what is missing there. */
+function inspectRoot(root, source) {
+  const version = readVersion(root);
+  if (version === null) return { problem: `${join(root, VERSION_HEADERS[1])} does not exist` };
+  const libraryDirs = [`lib/${MULTIARCH}`, 'lib64', 'lib'].map((dir) => join(root, dir));
+  const libraryDir = libraryDirs.find((dir) => existsSync(dir) && hasLibrary(dir, 'torch_cpu'));
+  if (!libraryDir) return { problem: `no libtorch_cpu in ${libraryDirs.join(', ')}` };
+  const missing = ['c10', 'torch'].filter((name) => !hasLibrary(libraryDir, name));
+  if (missing.length > 0) return { problem: `no lib${missing.join(', no lib')} in ${libraryDir}` };
+  const cmakePrefix = existsSync(join(root, 'share/cmake/Torch'))
+    ? join(root, 'share/cmake')
+    : join(libraryDir, 'cmake');
+  return {
+    found: { root, version, libraryDir, cmakePrefix, source, cuda: hasLibrary(libraryDir, 'torch_cuda') },
+  };
+}
+
+function hasLibrary(dir, name) {
+  return readdirSync(dir).some((file) => file === `lib${name}.so` || file === `lib${name}.dylib`);
+}
+
+function systemRoots(env) {
+  const prefixes = [...(env.CMAKE_PREFIX_PATH ?? '').split(delimiter), '/usr/local', '/usr', '/opt/homebrew'];
+  const suffixes = ['share/cmake/Torch', 'lib/cmake/Torch', `lib/${MULTIARCH}/cmake/Torch`];
+  const configs = prefixes
+    .filter((prefix) => prefix !== '')
+    .flatMap((prefix) => suffixes.map((suffix) => join(prefix, suffix)));
+  if (env.Torch_DIR) configs.unshift(env.Torch_DIR);
+  return configs.filter((dir) => existsSync(join(dir, 'TorchConfig.cmake'))).map(rootAbove);
+}
+
+function rootAbove(start) {
+  for (let dir = start, level = 0; level < 6; dir = dirname(dir), level += 1) {
+    if (VERSION_HEADERS.some((header) => existsSync(join(dir, header)))) return dir;
+  }
+  return start;
+}
+
+function pythonRoot(env) {
+  // find_spec does not import torch, which would take seconds.
+  const program =
+    "import importlib.util as u, os; s = u.find_spec('torch'); print(os.path.dirname(s.origin) if s and s.origin else '')";
+  const result = spawnSync('python3', ['-c', program], { env, encoding: 'utf8' });
+  if (result.error) return { problem: 'python3 is not on the PATH' };
+  const root = (result.stdout ?? '').trim();
+  return root === '' ? { problem: 'python3 has no torch' } : { root };
+}
+
+/**
+ * @param {NodeJS.ProcessEnv} [env]
+ * @returns {{ found: null | { root: string, version: string, libraryDir: string, cmakePrefix: string,
+ *   source: 'LIBTORCH' | 'system' | 'python', cuda: boolean },
+ *   tried: { source: string, where: string, problem: string }[] }}
+ */
+export function findLibtorch(env = process.env) {
+  const tried = [];
+  const attempt = (root, source) => {
+    const { found, problem } = inspectRoot(root, source);
+    if (!found) tried.push({ source, where: root, problem });
+    return found ?? null;
+  };
+  if (env.LIBTORCH) return { found: attempt(resolve(env.LIBTORCH), 'LIBTORCH'), tried };
+  tried.push({ source: 'LIBTORCH', where: 'environment', problem: 'not set' });
+
+  const roots = systemRoots(env);
+  for (const root of roots) {
+    const found = attempt(root, 'system');
+    if (found) return { found, tried };
+  }
+  if (roots.length === 0) {
+    tried.push({ source: 'system', where: 'CMake packages', problem: 'no package Torch is installed' });
+  }
+  const python = pythonRoot(env);
+  if (python.root) return { found: attempt(python.root, 'python'), tried };
+  tried.push({ source: 'python', where: 'PATH', problem: python.problem });
+  return { found: null, tried };
+}
+
+if (import.meta.url === pathToFileURL(process.argv[1] ?? '').href) {
+  const result = findLibtorch();
+  console.log(JSON.stringify(result, null, 2));
+  process.exitCode = result.found ? 0 : 1;
+}

@@ -1,0 +1,149 @@
+import type { EncodedDataset } from '../contract/encoded-dataset.js';
+import type { EncoderConfig } from '../contract/encoder-config.js';
+import type { FreezePlan } from '../contract/freeze-plan.js';
+import type { PackedBatch } from '../contract/packed-batch.js';
+import { PermafrostError } from '../errors/error.js';
+import { encoderConfigOf } from '../experiment/shape.js';
+import { PrefixStore } from '../model/prefix-store.js';
+import { TokenClassifier } from '../model/token-classifier.js';
+import type { Trainer } from '../model/trainer.js';
+import type { NativeMemory } from '../native/addon.js';
+import { type BenchMode, layOut, PAD_ID } from './modes.js';
+import type { BenchOptions } from './options.js';
+import { endlessBatches, randomDataset } from './workload.js';
+
+/** One timed training step. */
+export interface StepSample {
+  seconds: number;
+  /** Tokens of the sentences, special tokens included. */
+  tokens: number;
+  /** Tokens that were computed, fillers included. */
+  paddedTokens: number;
+  /** The matrix products of this step by themselves, in seconds; null where they were not measured. */
+  floorSeconds: number | null;
+}
+
+export interface StepMeasurement {
+  config: EncoderConfig;
+  plan: FreezePlan;
+  /** One sample a step; the samples of all modes at one index come from the same sentences. */
+  samples: Map<BenchMode, StepSample[]>;
+  memory: NativeMemory;
+  /** Largest resident memory of the process so far, all modes together. */
+  peakBytes: number;
+}
+
+export interface MeasureHooks {
+  signal?: AbortSignal;
+  /** Called after each round with the seconds of its steps, in the order of the modes; warm-up rounds count. */
+  onRound?: (round: number, totalRounds: number, seconds: number[]) => void;
+}
+
+/** Learning rate of the paper; random weights stay finite under it. */
+const LEARNING_RATE = 3e-5;
+
+/**
+ * Times training steps of one model of random weights on sentences of given lengths.
+ *
+ * Each round trains one step of every mode on the same sentences, one mode after the other on the same engine, so that
+ * whatever else the machine does meets all of them alike. With `floor`, the products of the first mode's step follow
+ * in the same round. With `prefixStore`, every sentence is in the store before the first round, and no products are
+ * timed by themselves.
+ *
+ * @throws INVALID_PLAN where the strategy does not fit the shape; what `TokenClassifier.create` throws
+ */
+export async function measureSteps(
+  options: BenchOptions,
+  hooks: MeasureHooks = {},
+): Promise<StepMeasurement> {
+  const { shape, vocabSize, numLabels, seed, device, precision, threads, kernels } = options;
+  const plan = options.freeze.plan(shape.numLayers);
+  const dataset = randomDataset({ lengths: options.lengths, vocabSize, numLabels, seed });
+  const source = endlessBatches(dataset, options.batchSize, seed);
+  const batches = Array.from({ length: options.warmup + options.steps }, () => source.next().value);
+  const labels = Array.from({ length: numLabels }, (_, id) => `LABEL_${id}`);
+  const config = encoderConfigOf(shape, vocabSize, PAD_ID, labels);
+  const model = await TokenClassifier.create(config, { seed, device, precision, threads, kernels });
+  try {
+    await model.freeze(plan);
+    const trainer = await model.trainer({
+      learningRate: LEARNING_RATE,
+      frozenDropout: options.frozenDropout,
+      seed,
+    });
+    const store = options.prefixStore
+      ? await filledStore(options, { model, trainer, batches, dataset }, hooks)
+      : null;
+    const samples = await runRounds(options, { model, trainer, batches, store }, hooks);
+    if (store) requireHits(store, options);
+    // In kilobytes on every platform, whatever the system itself counts in.
+    const peakBytes = process.resourceUsage().maxRSS * 1024;
+    return { config, plan, samples, memory: await model.memory(), peakBytes };
+  } finally {
+    await model.dispose();
+  }
+}
+
+interface Subject {
+  model: TokenClassifier;
+  trainer: Trainer;
+  /** One a round. */
+  batches: readonly PackedBatch[];
+  store: PrefixStore | null;
+}
+
+/** A store that holds the frozen prefix's outputs for every sentence of the batches: what a first epoch leaves. */
+async function filledStore(
+  { shape }: BenchOptions,
+  { model, trainer, batches, dataset }: Omit<Subject, 'store'> & { dataset: EncodedDataset },
+  { signal }: MeasureHooks,
+): Promise<PrefixStore> {
+  const memoryBytes = dataset.inputIds.length * shape.hiddenSize * Float32Array.BYTES_PER_ELEMENT;
+  const store = new PrefixStore(dataset, {
+    hiddenSize: shape.hiddenSize,
+    depths: [model.frozenPrefix],
+    memoryBytes,
+  });
+  for (const batch of batches) await trainer.step(batch, { store, ...(signal && { signal }) });
+  return store;
+}
+
+/** A sentence that had to be computed again would pass for a slow store. */
+function requireHits(store: PrefixStore, { batchSize, steps, warmup }: BenchOptions): void {
+  const { hits } = store.usage();
+  const expected = batchSize * (steps + warmup);
+  if (hits >= expected) return;
+  throw new PermafrostError(
+    'INTERNAL',
+    `The prefix store served ${hits} of ${expected} sentences; the measurement is not one of kept prefixes.`,
+    { hits, expected },
+  );
+}
+
+async function runRounds(
+  { modes, steps, warmup, floor }: BenchOptions,
+  { model, trainer, batches, store }: Subject,
+  { signal, onRound }: MeasureHooks,
+): Promise<Map<BenchMode, StepSample[]>> {
+  const samples = new Map(modes.map((mode): [BenchMode, StepSample[]] => [mode, []]));
+  const callOptions = signal ? { signal } : {};
+  for (const [round, packed] of batches.entries()) {
+    const seconds: number[] = [];
+    for (const mode of modes) {
+      const batch = layOut(mode, packed);
+      const start = performance.now();
+      await trainer.step(batch, { ...callOptions, ...(store && { store }) });
+      const elapsed = (performance.now() - start) / 1000;
+      seconds.push(elapsed);
+      const floorSeconds =
+        floor && store === null && mode === modes[0]
+          ? (await model.benchmarkProducts(batch.inputIds.length, callOptions)).seconds
+          : null;
+      if (round < warmup) continue;
+      const [tokens, paddedTokens] = [packed.inputIds.length, batch.inputIds.length];
+      samples.get(mode)!.push({ seconds: elapsed, tokens, paddedTokens, floorSeconds });
+    }
+    onRound?.(round + 1, warmup + steps, seconds);
+  }
+  return samples;
+}

@@ -1,0 +1,157 @@
+import { describeEnvironment, type Environment } from '../experiment/environment.js';
+import type { ModelShape } from '../experiment/scenario.js';
+import { addon } from '../native/addon.js';
+import { stepArithmetic } from './arithmetic.js';
+import type { StepMeasurement, StepSample } from './measure-steps.js';
+import type { BenchMode } from './modes.js';
+import type { BenchOptions } from './options.js';
+import { median, sum } from './statistics.js';
+
+/** What one mode took. */
+export interface ModeResult {
+  mode: BenchMode;
+  /** Median of the timed steps. */
+  secondsPerStep: number;
+  secondsMin: number;
+  secondsMax: number;
+  secondsMean: number;
+  /** Every timed step, in order. */
+  seconds: number[];
+  /** Tokens of the sentences over all timed seconds. */
+  tokensPerSecond: number;
+  /** Mean number of tokens of the sentences. */
+  tokensPerStep: number;
+  /** Mean number of tokens that were computed, fillers included. */
+  paddedTokensPerStep: number;
+  /** Mean arithmetic of a step's matrix products in 10^9 operations, those within attention left out. */
+  gflopPerStep: number;
+  /** The same over all timed seconds. */
+  gflopsPerSecond: number;
+  /** Median time of the same products by themselves; null where it was not measured. */
+  floorSecondsPerStep: number | null;
+  /** Median of step over floor, pair by pair. */
+  stepOverFloor: number | null;
+}
+
+export interface BenchResult extends ModeResult {
+  type: 'bench';
+  freeze: string;
+  /** Largest resident memory of the process, all modes together; with one mode, that mode's. */
+  peakBytes: number;
+  /** Bytes that the engine held at the end. */
+  memory: StepMeasurement['memory'];
+  /** Every mode; the fields above are those of the first. */
+  modes: ModeResult[];
+  /** `longest/packed` and the like: medians of the ratios of steps on the same sentences. */
+  ratios: Record<string, number>;
+  shape: ModelShape;
+  vocabSize: number;
+  numLabels: number;
+  batchSize: number;
+  steps: number;
+  warmup: number;
+  kernels: string;
+  frozenDropout: string;
+  /** Whether the frozen prefix was read from a store. */
+  prefixStore: boolean;
+  /** Threads that computed. */
+  threads: number;
+  seed: number;
+  precision: string;
+  versions: Environment['versions'];
+  hardware: Environment['hardware'];
+}
+
+/** Medians, rates and ratios of a measurement, with all that it was made with. */
+export function benchResult(options: BenchOptions, measurement: StepMeasurement): BenchResult {
+  const { libtorch, availableCores } = addon();
+  const {
+    shape,
+    vocabSize,
+    numLabels,
+    batchSize,
+    steps,
+    warmup,
+    kernels,
+    frozenDropout,
+    prefixStore,
+    seed,
+    precision,
+  } = options;
+  const modes = options.modes.map((mode) => modeResult(mode, measurement, options));
+  return {
+    type: 'bench',
+    freeze: options.freeze.notation,
+    ...modes[0]!,
+    peakBytes: measurement.peakBytes,
+    memory: measurement.memory,
+    modes,
+    ratios: ratiosOf(options.modes, measurement.samples),
+    ...{
+      shape,
+      vocabSize,
+      numLabels,
+      batchSize,
+      steps,
+      warmup,
+      kernels,
+      frozenDropout,
+      prefixStore,
+      seed,
+      precision,
+    },
+    threads: options.threads || availableCores,
+    ...describeEnvironment({ libtorch: libtorch.loadedVersion, device: options.device }),
+  };
+}
+
+function modeResult(
+  mode: BenchMode,
+  { samples, config, plan }: StepMeasurement,
+  { prefixStore }: BenchOptions,
+): ModeResult {
+  const steps = samples.get(mode)!;
+  const seconds = steps.map((step) => step.seconds);
+  const total = sum(seconds);
+  const tokens = sum(steps.map((step) => step.tokens));
+  const paddedTokens = sum(steps.map((step) => step.paddedTokens));
+  const sizes = { ...config, numLabels: config.labels.length };
+  const gflop = stepArithmetic(sizes, plan, paddedTokens, prefixStore).flops / 1e9;
+  return {
+    mode,
+    secondsPerStep: median(seconds),
+    secondsMin: Math.min(...seconds),
+    secondsMax: Math.max(...seconds),
+    secondsMean: total / steps.length,
+    seconds,
+    tokensPerSecond: tokens / total,
+    tokensPerStep: tokens / steps.length,
+    paddedTokensPerStep: paddedTokens / steps.length,
+    gflopPerStep: gflop / steps.length,
+    gflopsPerSecond: gflop / total,
+    ...floorOf(steps),
+  };
+}
+
+function floorOf(steps: readonly StepSample[]): Pick<ModeResult, 'floorSecondsPerStep' | 'stepOverFloor'> {
+  const pairs = steps.flatMap(({ seconds, floorSeconds }) =>
+    floorSeconds === null ? [] : [{ floorSeconds, ratio: seconds / floorSeconds }],
+  );
+  if (pairs.length === 0) return { floorSecondsPerStep: null, stepOverFloor: null };
+  return {
+    floorSecondsPerStep: median(pairs.map(({ floorSeconds }) => floorSeconds)),
+    stepOverFloor: median(pairs.map(({ ratio }) => ratio)),
+  };
+}
+
+function ratiosOf(
+  [first, ...others]: readonly BenchMode[],
+  samples: StepMeasurement['samples'],
+): Record<string, number> {
+  const base = samples.get(first!)!;
+  const entries = others.map((mode) => {
+    const ratios = samples.get(mode)!.map(({ seconds }, step) => seconds / base[step]!.seconds);
+    return [`${mode}/${first}`, median(ratios)] as const;
+  });
+  return Object.fromEntries(entries);
+}

@@ -1,0 +1,95 @@
+import { join } from 'node:path';
+import type { Command } from 'commander';
+import { parseStrategyList } from '../../experiment/grid.js';
+import { runScenario } from '../../experiment/run.js';
+import { runGrid } from '../../experiment/run-grid.js';
+import type { RunRecord } from '../../experiment/run-record.js';
+import { openWorkspace, type Workspace } from '../../experiment/workspace.js';
+import { writeFileAtomic } from '../../io/atomic-write.js';
+import { renderMarkdown } from '../../report/markdown.js';
+import { summarise } from '../../report/summary.js';
+import { renderTerminal } from '../../report/terminal.js';
+import type { CommandContext, Runner } from '../context.js';
+import {
+  addDataOptions,
+  addEngineOptions,
+  addJsonOption,
+  addModelOptions,
+  addPresetOption,
+  addTrainingOptions,
+  type Flags,
+  seedsOf,
+  wholeNumber,
+  workspaceOptionsOf,
+} from '../options.js';
+import { gridProgress } from '../progress.js';
+
+export function addPaperCommand(program: Command, run: Runner): void {
+  const command = program
+    .command('paper')
+    .description("train the paper's grid of freezing scenarios and tabulate it beside the paper's numbers");
+  addPresetOption(command);
+  command
+    .option('--seeds <n>', 'runs of each scenario', wholeNumber, 3)
+    .option('--seed <n>', 'the first seed; the others follow it', wholeNumber, 42)
+    .option('--strategies <list>', 'such as "paper,interleaved" or "bottom-up:0,bottom-up:6"', 'paper')
+    .option('--out <dir>', 'directory of records and report (default: out/<dataset>)')
+    .option('--restart', 'delete the runs in --out and begin anew');
+  for (const add of [addDataOptions, addModelOptions, addTrainingOptions, addEngineOptions, addJsonOption]) {
+    add(command);
+  }
+  command.action(run(paper));
+}
+
+interface Plan {
+  workspace: Workspace;
+  strategies: string[];
+  seeds: number[];
+  directory: string;
+}
+
+async function paper(flags: Flags, context: CommandContext): Promise<void> {
+  const seeds = seedsOf(flags, 3);
+  const workspace = await openWorkspace(workspaceOptionsOf(flags));
+  const plan: Plan = {
+    workspace,
+    strategies: parseStrategyList(flags.strategies as string, workspace.numLayers),
+    seeds,
+    directory: (flags.out as string | undefined) ?? join('out', workspace.settings.dataset.name),
+  };
+  const records: RunRecord[] = [];
+  try {
+    await train(plan, flags.restart === true, context, records);
+  } finally {
+    // Also after a failure: the report says which runs are missing.
+    await report(plan, context, records);
+  }
+}
+
+async function train(
+  plan: Plan,
+  restart: boolean,
+  { output, signal }: CommandContext,
+  records: RunRecord[],
+): Promise<void> {
+  const progress = gridProgress(output);
+  try {
+    for await (const event of runGrid({ ...plan, restart, runScenario, signal })) {
+      if (event.type === 'run-done' || event.type === 'run-skipped') records.push(event.record);
+      progress.on(event);
+    }
+  } finally {
+    progress.stop();
+  }
+}
+
+async function report(plan: Plan, { output }: CommandContext, records: RunRecord[]): Promise<void> {
+  const { strategies, seeds } = plan;
+  const summary = summarise(records, { planned: { strategies, seeds } });
+  if (summary === null) return;
+  const file = join(plan.directory, 'report.md');
+  await writeFileAtomic(file, renderMarkdown(summary));
+  output.print(renderTerminal(summary));
+  output.print(`Report: ${file}; one record a run: ${join(plan.directory, '*', 'record.json')}`);
+  output.json({ type: 'report', file, directory: plan.directory });
+}

@@ -1,0 +1,88 @@
+#!/usr/bin/env node
+import { realpathSync } from 'node:fs';
+import { fileURLToPath } from 'node:url';
+import { Command, CommanderError } from 'commander';
+import { packageVersion } from '../experiment/environment.js';
+import { addBenchCommand } from './commands/bench.js';
+import { addDoctorCommand } from './commands/doctor.js';
+import { addEvaluateCommand } from './commands/evaluate.js';
+import { addInspectCommand } from './commands/inspect.js';
+import { addPaperCommand } from './commands/paper.js';
+import { addPredictCommand } from './commands/predict.js';
+import { addTrainCommand } from './commands/train.js';
+import type { Runner } from './context.js';
+import { EXIT_DONE, EXIT_FAILED, exitCodeOf, Interrupted } from './failure.js';
+import { Output } from './output.js';
+
+const COMMANDS = [
+  addPaperCommand,
+  addTrainCommand,
+  addEvaluateCommand,
+  addPredictCommand,
+  addInspectCommand,
+  addBenchCommand,
+  addDoctorCommand,
+];
+
+/** The command line as an object; actions go through `run`. */
+export function buildProgram(run: Runner): Command {
+  const program = new Command('permafrost')
+    .description(
+      'Fine-tune BERT-family encoders for named entity recognition, with control over which layers learn.',
+    )
+    .version(packageVersion())
+    .showHelpAfterError('(--help shows what there is)')
+    .exitOverride();
+  for (const add of COMMANDS) add(program, run);
+  // Settings of the program do not reach its commands by themselves.
+  for (const command of program.commands)
+    command.exitOverride().showHelpAfterError('(--help shows what there is)');
+  return program;
+}
+
+/**
+ * Runs the command line.
+ *
+ * @param args arguments without Node and script.
+ * @returns the exit code: 0 done, 1 failed, 2 wrong use.
+ */
+export async function main(args: string[]): Promise<number> {
+  const output = new Output({ json: args.includes('--json') });
+  const controller = new AbortController();
+  const interrupt = () => {
+    // Asked twice: whoever asks does not want to wait for the running step.
+    if (controller.signal.aborted) process.exit(EXIT_FAILED);
+    output.note('\nStopping after this step. Ctrl-C again stops at once.');
+    controller.abort(new Interrupted());
+  };
+  process.on('SIGINT', interrupt);
+  process.on('SIGTERM', interrupt);
+  try {
+    const run: Runner = (action) => (flags) => action(flags, { output, signal: controller.signal });
+    await buildProgram(run).parseAsync(args, { from: 'user' });
+    return EXIT_DONE;
+  } catch (error) {
+    // Commander has printed its own message already.
+    if (!(error instanceof CommanderError)) output.failure(error);
+    return exitCodeOf(error);
+  } finally {
+    process.off('SIGINT', interrupt);
+    process.off('SIGTERM', interrupt);
+  }
+}
+
+/** Whether this file is what Node was started with, also through the link that npm makes for `bin`. */
+function isEntryPoint(): boolean {
+  const script = process.argv[1];
+  return script !== undefined && realpathSync(script) === fileURLToPath(import.meta.url);
+}
+
+if (isEntryPoint()) {
+  // `permafrost … | head` closes the pipe early, which is no failure.
+  process.stdout.on('error', (error: NodeJS.ErrnoException) => {
+    if (error.code !== 'EPIPE') throw error;
+    process.exit(EXIT_DONE);
+  });
+  // Not process.exit(): standard output may still be on its way into a pipe.
+  process.exitCode = await main(process.argv.slice(2));
+}

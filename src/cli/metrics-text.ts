@@ -1,0 +1,47 @@
+import type { Metrics } from '../evaluation/metrics.js';
+import { drawTable } from '../report/terminal.js';
+
+interface Scores {
+  precision: number;
+  recall: number;
+  f1: number;
+  support: number;
+}
+
+/** The scores of one evaluation as tables for a terminal: tokens by label, entities by type. */
+export function metricsText(split: string, metrics: Metrics): string {
+  const { counts } = metrics;
+  const tokens = scoreTable('token label', [
+    ...Object.entries(metrics.labels),
+    ['macro', metrics.macro],
+    ['macro without O', metrics.withoutO.macro],
+    ['weighted', metrics.weighted],
+  ]);
+  const entities = scoreTable('entity type', [
+    ...Object.entries(metrics.entities.types),
+    ['micro', metrics.entities.micro],
+    ['macro', metrics.entities.macro],
+    ['micro, strict', metrics.entitiesStrict.micro],
+  ]);
+  const lost = counts.truncatedWords + counts.wordsWithoutTokens;
+  const notes = lost > 0 ? `, ${lost} of them without a prediction (cut or vanished: counted as O)` : '';
+  return [
+    `${split}: ${counts.sentences} sentences, ${counts.words} words${notes}`,
+    `accuracy ${metrics.accuracy.toFixed(4)}`,
+    tokens,
+    entities,
+  ].join('\n');
+}
+
+function scoreTable(title: string, rows: [string, Scores][]): string {
+  return drawTable({
+    head: [title, 'precision', 'recall', 'F1', 'support'],
+    rows: rows.map(([name, { precision, recall, f1, support }]) => [
+      name,
+      precision.toFixed(4),
+      recall.toFixed(4),
+      f1.toFixed(4),
+      String(support),
+    ]),
+  });
+}

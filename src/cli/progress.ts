@@ -1,0 +1,184 @@
+import { Presets, SingleBar } from 'cli-progress';
+import type { GridEvent } from '../experiment/run-grid.js';
+import type { TrainingEvent } from '../training/events.js';
+import type { Output } from './output.js';
+
+/** Shows the events of a grid: a bar with the time left, plain lines, or JSON lines, as the output has it. */
+export interface GridProgress {
+  on(event: GridEvent): void;
+  /** Removes the bar; call it also after a failure. */
+  stop(): void;
+}
+
+const BAR_STEPS = 1000;
+
+export function gridProgress(output: Output): GridProgress {
+  if (output.mode === 'json') return { on: (event) => output.json(eventLine(event)), stop: () => {} };
+  return output.mode === 'terminal' ? barProgress(output) : lineProgress(output);
+}
+
+/** Each record has been a line already when the grid ends. */
+function eventLine(event: GridEvent): object {
+  return event.type === 'grid-done'
+    ? { ...event, records: event.records.map((record) => record.run) }
+    : event;
+}
+
+/** The same for a single training. */
+export function trainingProgress(
+  output: Output,
+  strategy: string,
+  seed: number,
+): { on(event: TrainingEvent): void; stop(): void } {
+  if (output.mode === 'json') return { on: (event) => output.json(event), stop: () => {} };
+  const progress = output.mode === 'terminal' ? barProgress(output) : lineProgress(output);
+  if (output.mode === 'terminal') {
+    progress.on({ type: 'grid-start', total: 1, todo: 1, finished: 0, directory: '' });
+  }
+  progress.on({ type: 'run-start', run: '', strategy, seed, index: 1, total: 1 });
+  return { on: (event) => progress.on({ type: 'run-event', run: '', event }), stop: progress.stop };
+}
+
+function lineProgress(output: Output): GridProgress {
+  const position = new RunLabel();
+  return {
+    on(event) {
+      position.on(event);
+      const line = event.type === 'run-event' ? trainingLine(event.event) : gridLine(event);
+      if (line !== null) output.note(event.type === 'run-event' ? `${position.label}: ${line}` : line);
+    },
+    stop: () => {},
+  };
+}
+
+function barProgress(output: Output): GridProgress {
+  const bar = new SingleBar(
+    {
+      stream: output.stderr as NodeJS.WriteStream,
+      format: '{bar} {percentage}% | {label} | {state} | {left}',
+      hideCursor: true,
+      clearOnComplete: true,
+      gracefulExit: false,
+    },
+    Presets.shades_classic,
+  );
+  const position = new RunLabel();
+  const share = new GridShare(() => performance.now());
+  let state = 'starting';
+  bar.start(BAR_STEPS, 0, { label: '', state, left: '' });
+  return {
+    on(event) {
+      position.on(event);
+      share.on(event);
+      if (event.type === 'record-damaged') output.note(gridLine(event)!);
+      if (event.type === 'run-start') state = 'loading';
+      if (event.type === 'run-event') state = trainingState(event.event) ?? state;
+      const left = share.secondsLeft();
+      bar.update(Math.round(share.value * BAR_STEPS), {
+        label: position.label,
+        state,
+        left: left === null ? '' : `${formatSeconds(left)} left`,
+      });
+    },
+    stop: () => bar.stop(),
+  };
+}
+
+/** Remembers which run the events belong to. */
+class RunLabel {
+  label = '';
+
+  on(event: GridEvent): void {
+    if (event.type !== 'run-start') return;
+    this.label = `[${event.index}/${event.total}] ${event.strategy}, seed ${event.seed}`;
+  }
+}
+
+/** Which share of the runs that were left is done, and how long the rest takes at the pace so far. */
+export class GridShare {
+  #todo = 0;
+  #done = 0;
+  #ofRun = 0;
+  readonly #now: () => number;
+  #started: number;
+
+  constructor(now: () => number) {
+    this.#now = now;
+    this.#started = now();
+  }
+
+  on(event: GridEvent): void {
+    if (event.type === 'grid-start') {
+      this.#todo = event.todo;
+      this.#started = this.#now();
+    } else if (event.type === 'run-done') {
+      this.#done++;
+      this.#ofRun = 0;
+    } else if (event.type === 'run-event' && event.event.type === 'step') {
+      this.#ofRun = event.event.step / event.event.totalSteps;
+    }
+  }
+
+  /** 0 to 1. */
+  get value(): number {
+    return this.#todo === 0 ? 1 : Math.min(1, (this.#done + this.#ofRun) / this.#todo);
+  }
+
+  /** Null as long as there is nothing to go by. */
+  secondsLeft(): number | null {
+    if (this.value < 0.005) return null;
+    return (((this.#now() - this.#started) / 1000) * (1 - this.value)) / this.value;
+  }
+}
+
+function trainingState(event: TrainingEvent): string | null {
+  if (event.type === 'step') return `epoch ${event.epoch}, loss ${event.loss.toFixed(4)}`;
+  if (event.type === 'epoch') return `epoch ${event.epoch}, evaluating`;
+  return null;
+}
+
+/** One line for what is worth a line in a log; null for single steps. */
+export function trainingLine(event: TrainingEvent): string | null {
+  switch (event.type) {
+    case 'freeze':
+      return `${event.trainableParameters.toLocaleString('en')} of ${event.totalParameters.toLocaleString('en')} parameters learn`;
+    case 'epoch':
+      return `epoch ${event.epoch}, training loss ${event.trainLoss.toFixed(4)}, ${event.trainSeconds.toFixed(1)} s`;
+    case 'evaluation':
+      return (
+        `epoch ${event.epoch}, ${event.split}: macro F1 ${event.metrics.macro.f1.toFixed(4)}, ` +
+        `entity F1 ${event.metrics.entities.micro.f1.toFixed(4)}, accuracy ${event.metrics.accuracy.toFixed(4)}`
+      );
+    default:
+      return null;
+  }
+}
+
+function gridLine(event: Exclude<GridEvent, { type: 'run-event' }>): string | null {
+  switch (event.type) {
+    case 'grid-start':
+      return `${event.total} runs, ${event.finished} finished before, ${event.todo} to do; ${event.directory}`;
+    case 'record-damaged':
+      return `warning: ${event.message}`;
+    case 'run-skipped':
+      return `[${event.index}/${event.total}] ${event.strategy}, seed ${event.seed}: finished before`;
+    case 'run-start':
+      return null;
+    case 'run-done':
+      return (
+        `[${event.index}/${event.total}] ${event.strategy}, seed ${event.seed}: done in ` +
+        `${formatSeconds(event.record.seconds.total)}, ${event.record.secondsPerEpoch.toFixed(2)} s an epoch`
+      );
+    case 'grid-done':
+      return `grid done in ${formatSeconds(event.seconds)}`;
+  }
+}
+
+/** `8 s`, `2 min 05 s`, `1 h 02 min`. */
+export function formatSeconds(seconds: number): string {
+  const whole = Math.round(seconds);
+  const two = (value: number) => String(value).padStart(2, '0');
+  if (whole < 60) return `${whole} s`;
+  if (whole < 3600) return `${Math.floor(whole / 60)} min ${two(whole % 60)} s`;
+  return `${Math.floor(whole / 3600)} h ${two(Math.floor((whole % 3600) / 60))} min`;
+}

@@ -1,0 +1,25 @@
+/**
+ * The examples of a batch laid end to end without padding.
+ *
+ * `T` is the total number of tokens, `B` the number of sequences. Sequence `i` holds the tokens
+ * `cuSeqlens[i]` up to (not including) `cuSeqlens[i + 1]`.
+ */
+export interface PackedBatch {
+  /** Token ids, shape [T]. */
+  inputIds: Int32Array;
+  /** Label id of each token, -100 where the token does not count, shape [T]. */
+  labels?: Int32Array;
+  /** Borders of the sequences: starts at 0, strictly ascending, ends at T; shape [B + 1]. */
+  cuSeqlens: Int32Array;
+  /** Number of each sequence in its dataset, by which a prefix store knows it, shape [B]. */
+  examples?: Int32Array;
+}
+
+/** A batch as ragged arrays, one inner array a sequence; packed before it reaches the engine. */
+export interface RaggedBatch {
+  inputIds: number[][];
+  labels?: number[][];
+}
+
+/** The label id that takes no part in loss and evaluation, as PyTorch's cross-entropy has it. */
+export const IGNORED_LABEL = -100;

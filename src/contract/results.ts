@@ -1,0 +1,37 @@
+/** What one training step reports. */
+export interface StepResult {
+  /** Mean cross-entropy over the labelled tokens of the batch, before the update. */
+  loss: number;
+  /** Global L2 norm of the gradients before clipping; null where the call only accumulated gradients. */
+  gradNorm: number | null;
+  /** Learning rate of this update. */
+  learningRate: number;
+  /** Number of tokens in the batch, special tokens included. */
+  tokens: number;
+  /** Whether the parameters were updated (false while gradients are accumulated). */
+  updated: boolean;
+}
+
+/** One named tensor of the model, under its Hugging Face name. */
+export interface ParameterInfo {
+  name: string;
+  shape: number[];
+  trainable: boolean;
+  /** Number of elements. */
+  count: number;
+}
+
+/** Raw scores, row by row. */
+export interface Logits {
+  data: Float32Array;
+  /** [T, labels] */
+  shape: [number, number];
+}
+
+/** What a checkpoint did not have, and what it had too much of. */
+export interface LoadReport {
+  /** Parameters that were initialised from the seed because the checkpoint lacks them. */
+  fresh: string[];
+  /** Tensors of the checkpoint that a token classifier does not use. */
+  unused: string[];
+}

@@ -1,0 +1,86 @@
+import type { PermafrostError } from '../errors/error.js';
+import { formatError } from './format-error.js';
+import type { Sentence } from './sentence.js';
+import { findViolation, isTag, SchemeEvidence, TAG_FORMS, type TagScheme, toIob2 } from './tag-scheme.js';
+
+/** A sentence as its file has it, with the line of each word. */
+export interface RawSentence {
+  words: string[];
+  tags: string[];
+  lines: number[];
+}
+
+/**
+ * Gives the sentences of a file in IOB2.
+ *
+ * @param read reads the file from its start; with `auto` it is called twice, first to find the scheme.
+ * @throws DATA_FORMAT for a file without sentences, and for a tag that breaks the rules of a scheme that was named.
+ */
+export async function* normalizeSentences(
+  file: string,
+  read: () => AsyncIterable<RawSentence>,
+  scheme: TagScheme | 'auto',
+): AsyncGenerator<Sentence> {
+  const actual = scheme === 'auto' ? await detectScheme(read()) : scheme;
+  let isEmpty = true;
+  for await (const { words, tags, lines } of read()) {
+    isEmpty = false;
+    if (scheme !== 'auto') requireScheme(file, tags, lines, scheme);
+    yield { words, tags: toIob2(tags, actual), file, line: lines[0]! };
+  }
+  if (isEmpty) {
+    throw formatError(
+      file,
+      null,
+      'expected annotated sentences, got none. Give a file with a word and its tag on each line, or JSON lines.',
+    );
+  }
+}
+
+/**
+ * Checks the form of tags, each distinct one once, and gives equal tags one string, so that they take no memory twice.
+ */
+export class TagForms {
+  readonly #known = new Map<string, string>();
+
+  constructor(private readonly file: string) {}
+
+  /** @throws DATA_FORMAT naming file and line where the text is no tag. */
+  check(text: string, line: number, remedy: string): string {
+    const known = this.#known.get(text);
+    if (known !== undefined) return known;
+    if (!isTag(text)) throw malformedTag(this.file, line, text, remedy);
+    this.#known.set(text, text);
+    return text;
+  }
+}
+
+async function detectScheme(sentences: AsyncIterable<RawSentence>): Promise<TagScheme> {
+  const evidence = new SchemeEvidence();
+  for await (const { tags } of sentences) evidence.add(tags);
+  return evidence.scheme();
+}
+
+function requireScheme(file: string, tags: string[], lines: number[], scheme: TagScheme): void {
+  const violation = findViolation(tags, scheme);
+  if (violation === null) return;
+  const { index, expected } = violation;
+  throw formatError(
+    file,
+    lines[index]!,
+    `expected ${expected}, got ${tags[index]} (scheme ${scheme}). Correct the tag, or let scheme 'auto' find how the ` +
+      'file marks entities.',
+    { scheme, got: tags[index] },
+  );
+}
+
+function malformedTag(file: string, line: number, got: string, remedy: string): PermafrostError {
+  return formatError(
+    file,
+    line,
+    `expected a tag of the form ${TAG_FORMS}, got ${JSON.stringify(got)}. ${remedy}`,
+    {
+      got,
+    },
+  );
+}

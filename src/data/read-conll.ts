@@ -1,0 +1,119 @@
+import {
+  type ConllLayout,
+  detectLayout,
+  isBlank,
+  isComment,
+  isDocumentStart,
+  isSpanIndex,
+  splitColumns,
+} from './conll-layout.js';
+import { formatError } from './format-error.js';
+import { normalizeSentences, type RawSentence, TagForms } from './normalize.js';
+import { readLineBlocks } from './read-lines.js';
+import { type CheckedConllOptions, type ConllOptions, parseConllOptions } from './reader-options.js';
+import type { Sentence } from './sentence.js';
+
+/**
+ * Reads a file of columns, one word a line and sentences parted by blank lines, and gives its tags in IOB2.
+ *
+ * Finds by itself: tabs or spaces; the columns of CoNLL-2003 (4), KazNERD and WNUT (2) and Universal NER (index, word,
+ * tag, two more); IOB1, IOB2 or IOBES. Leaves out `-DOCSTART-` lines and CoNLL-U's comments before a sentence. The file
+ * is read line by line, twice where the scheme is to be found.
+ *
+ * @throws INVALID_OPTION at once; while iterating FILE_NOT_FOUND, and DATA_FORMAT with file and line for too few
+ * columns, an empty word, a malformed tag, bytes that are not UTF-8, a file without sentences.
+ */
+export function readConll(file: string, options: ConllOptions = {}): AsyncIterable<Sentence> {
+  const checked = parseConllOptions(options);
+  return normalizeSentences(file, () => rawSentences(file, checked), checked.scheme);
+}
+
+async function* rawSentences(file: string, options: CheckedConllOptions): AsyncGenerator<RawSentence> {
+  let reader: SentenceReader | null = null;
+  for await (const { lines, first } of readLineBlocks(file)) {
+    if (reader === null) {
+      const layout = detectLayout(lines, options);
+      if (layout === null) continue;
+      reader = new SentenceReader(file, layout);
+    }
+    for (let i = 0; i < lines.length; i++) {
+      const finished = reader.take(lines[i]!, first + i);
+      if (finished !== null) yield finished;
+    }
+  }
+  const last = reader?.finish() ?? null;
+  if (last !== null) yield last;
+}
+
+/** Gathers lines into sentences. */
+class SentenceReader {
+  readonly #tags: TagForms;
+  #open: RawSentence = { words: [], tags: [], lines: [] };
+
+  constructor(
+    private readonly file: string,
+    private readonly layout: ConllLayout,
+  ) {
+    this.#tags = new TagForms(file);
+  }
+
+  /** @returns the sentence that the line ends, or null. */
+  take(line: string, number: number): RawSentence | null {
+    if (isBlank(line) || isDocumentStart(line)) return this.finish();
+    const columns = splitColumns(line, this.layout.separator);
+    const isSentenceStart = this.#open.words.length === 0;
+    if (isSentenceStart && isComment(line, columns, this.layout)) return null;
+    if (this.layout.isIndexed && isSpanIndex(columns[0]!)) return null;
+    const [word, tag] = this.#wordAndTag(columns, line, number);
+    this.#open.words.push(word);
+    this.#open.tags.push(tag);
+    this.#open.lines.push(number);
+    return null;
+  }
+
+  /** @returns the open sentence, or null where no word was read since the last one. */
+  finish(): RawSentence | null {
+    if (this.#open.words.length === 0) return null;
+    const finished = this.#open;
+    this.#open = { words: [], tags: [], lines: [] };
+    return finished;
+  }
+
+  #wordAndTag(columns: string[], line: string, number: number): [string, string] {
+    const { tokenColumn, tagColumn } = this.layout;
+    const needed = Math.max(tokenColumn, tagColumn) + 1;
+    if (columns.length < needed) throw this.#tooFew(columns.length, needed, line, number);
+    const word = trimSpaces(columns[tokenColumn]!);
+    if (word === '') {
+      throw formatError(
+        this.file,
+        number,
+        `expected a word in column ${tokenColumn} (counted from 0), got nothing in ${quote(line)}. Write the word, or ` +
+          'name its column with tokenColumn.',
+        { column: tokenColumn },
+      );
+    }
+    const remedy = `It stands in column ${tagColumn} (counted from 0) of ${quote(line)}; if the tags are elsewhere, name tagColumn.`;
+    return [word, this.#tags.check(trimSpaces(columns[tagColumn]!), number, remedy)];
+  }
+
+  #tooFew(got: number, needed: number, line: string, number: number): Error {
+    const { separator, tokenColumn, tagColumn } = this.layout;
+    return formatError(
+      this.file,
+      number,
+      `expected at least ${needed} columns parted by ${separator}s (word in column ${tokenColumn}, tag in column ` +
+        `${tagColumn}, counted from 0), got ${got} in ${quote(line)}. Complete the line, or name separator, tokenColumn ` +
+        'and tagColumn.',
+      { expected: needed, got, separator },
+    );
+  }
+}
+
+function trimSpaces(text: string): string {
+  return text.replace(/^ +| +$/g, '');
+}
+
+function quote(line: string): string {
+  return JSON.stringify(line.length > 60 ? `${line.slice(0, 60)}…` : line);
+}

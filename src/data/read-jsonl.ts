@@ -1,0 +1,118 @@
+import { formatError } from './format-error.js';
+import { normalizeSentences, type RawSentence, TagForms } from './normalize.js';
+import { readLineBlocks } from './read-lines.js';
+import { type CheckedJsonlOptions, type JsonlOptions, parseJsonlOptions } from './reader-options.js';
+import type { Sentence } from './sentence.js';
+
+const WORDS_KEYS = ['words', 'tokens'];
+const TAGS_KEYS = ['tags', 'ner_tags'];
+
+/**
+ * Reads JSON lines, one sentence each: `{"words": ["Almaty", "."], "tags": ["B-LOC", "O"]}`, or with `tokens` and
+ * `ner_tags`. Gives the tags in IOB2. Other keys are passed over.
+ *
+ * @throws INVALID_OPTION at once; while iterating FILE_NOT_FOUND, and DATA_FORMAT with file and line for a line that is
+ * no such object, a malformed tag, bytes that are not UTF-8, a file without sentences.
+ */
+export function readJsonlSentences(file: string, options: JsonlOptions = {}): AsyncIterable<Sentence> {
+  const checked = parseJsonlOptions(options);
+  return normalizeSentences(file, () => rawSentences(file, checked), checked.scheme);
+}
+
+async function* rawSentences(file: string, options: CheckedJsonlOptions): AsyncGenerator<RawSentence> {
+  const tags = new TagForms(file);
+  for await (const { lines, first } of readLineBlocks(file)) {
+    for (let i = 0; i < lines.length; i++) {
+      if (lines[i]!.trim() !== '') yield parseSentence(lines[i]!, file, first + i, options, tags);
+    }
+  }
+}
+
+function parseSentence(
+  text: string,
+  file: string,
+  line: number,
+  options: CheckedJsonlOptions,
+  forms: TagForms,
+): RawSentence {
+  const record = parseObject(text, file, line);
+  const words = arrayOf(record, options.wordsKey ? [options.wordsKey] : WORDS_KEYS, 'wordsKey', file, line);
+  const tags = arrayOf(record, options.tagsKey ? [options.tagsKey] : TAGS_KEYS, 'tagsKey', file, line);
+  if (words.length === 0)
+    throw formatError(file, line, 'expected at least one word, got none. Delete the line.');
+  if (words.length !== tags.length) {
+    throw formatError(
+      file,
+      line,
+      `expected a tag for each word, got ${words.length} words and ${tags.length} tags. Correct the line.`,
+      { words: words.length, tags: tags.length },
+    );
+  }
+  return {
+    words: words.map((word, index) => wordOf(word, index, file, line)),
+    tags: tags.map((tag) => forms.check(tagName(tag, options, file, line), line, 'Correct the tag.')),
+    lines: words.map(() => line),
+  };
+}
+
+function parseObject(text: string, file: string, line: number): Record<string, unknown> {
+  let value: unknown;
+  try {
+    value = JSON.parse(text);
+  } catch (cause) {
+    throw formatError(file, line, `expected a JSON object on each line, got ${(cause as Error).message}.`);
+  }
+  if (typeof value !== 'object' || value === null || Array.isArray(value)) {
+    throw formatError(
+      file,
+      line,
+      `expected a JSON object with words and tags on each line, got ${Array.isArray(value) ? 'an array' : String(value)}.`,
+    );
+  }
+  return value as Record<string, unknown>;
+}
+
+function arrayOf(
+  record: Record<string, unknown>,
+  keys: readonly string[],
+  option: string,
+  file: string,
+  line: number,
+): unknown[] {
+  const key = keys.find((name) => record[name] !== undefined);
+  const value = key === undefined ? undefined : record[key];
+  if (Array.isArray(value)) return value;
+  const names = keys.map((name) => JSON.stringify(name)).join(' or ');
+  const got =
+    key === undefined ? `the keys ${Object.keys(record).join(', ') || '(none)'}` : JSON.stringify(value);
+  throw formatError(file, line, `expected an array ${names}, got ${got}. Name the key with ${option}.`, {
+    keys: Object.keys(record),
+  });
+}
+
+function wordOf(word: unknown, index: number, file: string, line: number): string {
+  if (typeof word === 'string' && word !== '') return word;
+  throw formatError(
+    file,
+    line,
+    `expected a non-empty string as word ${index} (counted from 0), got ${JSON.stringify(word)}. Correct the line.`,
+    { index, got: word },
+  );
+}
+
+function tagName(tag: unknown, { tagNames }: CheckedJsonlOptions, file: string, line: number): string {
+  if (typeof tag === 'string') return tag;
+  if (typeof tag !== 'number') {
+    throw formatError(
+      file,
+      line,
+      `expected a tag as a string, got ${JSON.stringify(tag)}. Correct the line.`,
+    );
+  }
+  const name = tagNames?.[tag];
+  if (name !== undefined) return name;
+  const remedy = tagNames
+    ? `tagNames has the numbers 0 to ${tagNames.length - 1}.`
+    : 'Name the tag of each number with tagNames.';
+  throw formatError(file, line, `expected tags as strings, got the number ${tag}. ${remedy}`, { got: tag });
+}

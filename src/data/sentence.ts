@@ -1,0 +1,9 @@
+/** Words with one tag each (`O`, `B-x`, `I-x`), from a file or made by the caller. */
+export interface Sentence {
+  words: string[];
+  tags: string[];
+  /** File the sentence was read from. */
+  file?: string;
+  /** 1-based line of its first word in that file. */
+  line?: number;
+}

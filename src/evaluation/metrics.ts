@@ -1,0 +1,71 @@
+import { z } from 'zod';
+import { type EntityReport, entityReport } from './entity-metrics.js';
+import { type TokenReport, tokenReport } from './token-metrics.js';
+import type { EvaluationCounts } from './word-tags.js';
+
+const count = z.int().nonnegative();
+const share = z
+  .number()
+  .min(0)
+  .max(1 + 1e-9);
+
+const scoresSchema = z.strictObject({ precision: share, recall: share, f1: share, support: count });
+
+const entityReportSchema = z.strictObject({
+  micro: scoresSchema,
+  macro: scoresSchema,
+  weighted: scoresSchema,
+  types: z.record(z.string(), scoresSchema),
+});
+
+/** Form of {@link Metrics} in a record; equal before and after a round trip through JSON. */
+export const metricsSchema = z.strictObject({
+  accuracy: share,
+  macro: scoresSchema,
+  weighted: scoresSchema,
+  withoutO: z.strictObject({ macro: scoresSchema, weighted: scoresSchema }),
+  labels: z.record(z.string(), scoresSchema),
+  entities: entityReportSchema,
+  entitiesStrict: entityReportSchema,
+  counts: z.strictObject({
+    sentences: count,
+    words: count,
+    truncatedWords: count,
+    wordsWithoutTokens: count,
+  }),
+});
+
+/** Every variant of the scores of one evaluation, and what they rest on. */
+export interface Metrics extends TokenReport {
+  /** As seqeval's default mode reads tags. */
+  entities: EntityReport;
+  /** As seqeval's strict IOB2 mode reads tags. */
+  entitiesStrict: EntityReport;
+  counts: EvaluationCounts;
+}
+
+/**
+ * Scores predicted tags in every variant.
+ *
+ * @param gold tags of each sentence, truncated words included, shape [sentences][words].
+ * @param predicted tags of the same words, `O` where the model could not predict, same shape.
+ * @param lost words that the model could not predict; sentences and words are counted here. @default none
+ * @throws INVALID_OPTION where the shapes differ, with the index of the sentence.
+ */
+export function computeMetrics(
+  gold: readonly (readonly string[])[],
+  predicted: readonly (readonly string[])[],
+  lost: Partial<EvaluationCounts> = {},
+): Metrics {
+  return {
+    ...tokenReport(gold, predicted),
+    entities: entityReport(gold, predicted, { strict: false }),
+    entitiesStrict: entityReport(gold, predicted, { strict: true }),
+    counts: {
+      sentences: gold.length,
+      words: gold.reduce((sum, tags) => sum + tags.length, 0),
+      truncatedWords: lost.truncatedWords ?? 0,
+      wordsWithoutTokens: lost.wordsWithoutTokens ?? 0,
+    },
+  };
+}

@@ -1,0 +1,137 @@
+import { basename } from 'node:path';
+import { readSentences } from '../data/read-sentences.js';
+import type { Sentence } from '../data/sentence.js';
+import { parseSplit, splitSentences } from '../data/split.js';
+import { generateCorpus } from '../data/synthetic/generate.js';
+import { PermafrostError } from '../errors/error.js';
+import { digestOf, digestSentences } from '../io/digest.js';
+import type { GeneratedDataset, Preset } from './presets/preset.js';
+import type { RunRecord } from './run-record.js';
+import type { DatasetDescription } from './scenario.js';
+import type { WorkspaceOptions } from './workspace-options.js';
+
+export interface Splits {
+  train: Sentence[];
+  validation: Sentence[];
+  /** `null` where none was given. */
+  test: Sentence[] | null;
+}
+
+export interface LoadedDataset {
+  description: DatasetDescription;
+  splits: Splits;
+}
+
+const DEFAULT_SPLIT_SEED = 42;
+
+/**
+ * Generates or reads the sentences that the options name.
+ *
+ * @param preset the preset in use, or null where the options alone decide.
+ * @throws INVALID_OPTION where files are missing from or do not go with the preset; FILE_NOT_FOUND, DATA_FORMAT.
+ */
+export async function loadDataset(options: WorkspaceOptions, preset: Preset | null): Promise<LoadedDataset> {
+  const givesFiles = options.data !== undefined || options.train !== undefined;
+  if (preset?.dataset.source === 'generated') {
+    if (!givesFiles) return generate(preset.dataset);
+    throw new PermafrostError(
+      'INVALID_OPTION',
+      `--preset ${preset.name} generates its own data. Leave out ${options.data ? '--data' : '--train'}, or the preset.`,
+      { option: options.data ? 'data' : 'train' },
+    );
+  }
+  if (!givesFiles) throw missingFiles(preset);
+  const loaded = options.data !== undefined ? await readAndSplit(options) : await readSplits(options);
+  const name = preset?.name ?? loaded.description.name;
+  return requireSentences({ ...loaded, description: { ...loaded.description, name } });
+}
+
+/** Sizes and digests for the record; the digest of all three splits identifies the data. */
+export function describeData({ train, validation, test }: Splits): RunRecord['data'] {
+  const facts = (sentences: Sentence[]) => ({
+    sentences: sentences.length,
+    words: sentences.reduce((sum, sentence) => sum + sentence.words.length, 0),
+    digest: digestSentences(sentences),
+  });
+  const parts = {
+    train: facts(train),
+    validation: facts(validation),
+    test: test === null ? null : facts(test),
+  };
+  const digest = digestOf([parts.train.digest, parts.validation.digest, parts.test?.digest ?? null]);
+  return { digest, ...parts };
+}
+
+function generate({ corpus, seed, sizes }: GeneratedDataset): LoadedDataset {
+  const { train, validation, test } = generateCorpus(corpus, { seed, sizes });
+  return {
+    description: { source: 'generated', name: corpus, seed, sizes },
+    splits: { train, validation, test },
+  };
+}
+
+async function readAndSplit(options: WorkspaceOptions): Promise<LoadedDataset> {
+  const file = options.data!;
+  const split = parseSplit(options.split ?? '80-10-10');
+  const seed = options.splitSeed ?? DEFAULT_SPLIT_SEED;
+  const sentences = await readSentences(file, readerOptions(options));
+  return {
+    description: { source: 'split', name: stem(file), file: basename(file), split, seed },
+    splits: splitSentences(sentences, split, seed),
+  };
+}
+
+async function readSplits(options: WorkspaceOptions): Promise<LoadedDataset> {
+  const read = (file: string) => readSentences(file, readerOptions(options));
+  const [train, validation] = [options.train!, options.validation!];
+  const splits: Splits = {
+    train: await read(train),
+    validation: await read(validation),
+    test: options.test === undefined ? null : await read(options.test),
+  };
+  return {
+    description: {
+      source: 'files',
+      name: stem(train),
+      train: basename(train),
+      validation: basename(validation),
+      test: options.test === undefined ? null : basename(options.test),
+    },
+    splits,
+  };
+}
+
+function readerOptions({ tokenColumn, tagColumn }: WorkspaceOptions): {
+  tokenColumn?: number;
+  tagColumn?: number;
+} {
+  return { ...(tokenColumn !== undefined && { tokenColumn }), ...(tagColumn !== undefined && { tagColumn }) };
+}
+
+/** A split of a small file can come out empty, and nothing can be trained or measured on it. */
+function requireSentences(loaded: LoadedDataset): LoadedDataset {
+  for (const [name, sentences] of Object.entries(loaded.splits)) {
+    if (sentences === null || sentences.length > 0) continue;
+    throw new PermafrostError(
+      'DATA_FORMAT',
+      `The ${name} split holds no sentence. Give a file with more sentences, or another --split.`,
+      { split: name },
+    );
+  }
+  return loaded;
+}
+
+function missingFiles(preset: Preset | null): PermafrostError {
+  const what = preset?.dataset.source === 'given' ? preset.dataset : null;
+  const remedy =
+    'Give --train FILE --validation FILE --test FILE, or --data FILE with --split 80-10-10; ' +
+    'or take --preset demo, which needs no files.';
+  const message = what
+    ? `--preset ${preset!.name} needs the files of ${what.title}, published at ${what.home}. ${remedy}`
+    : `No data given. ${remedy}`;
+  return new PermafrostError('INVALID_OPTION', message, { option: 'train' });
+}
+
+function stem(file: string): string {
+  return basename(file).replace(/\.[^.]+$/, '') || basename(file);
+}

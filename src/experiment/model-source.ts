@@ -1,0 +1,147 @@
+import { access, readdir } from 'node:fs/promises';
+import { basename, join, resolve } from 'node:path';
+import type { Sentence } from '../data/sentence.js';
+import { PermafrostError } from '../errors/error.js';
+import { digestOf, sha256File } from '../io/digest.js';
+import { encoderConfig, readConfigFile } from '../model/config.js';
+import { TokenClassifier } from '../model/token-classifier.js';
+import { Tokenizer, trainWordPiece } from '../text/tokenizer.js';
+import type { FreshModel, Preset } from './presets/preset.js';
+import type { ModelDescription, ModelShape } from './scenario.js';
+import { encoderConfigOf, parseShape } from './shape.js';
+import type { WorkspaceOptions } from './workspace-options.js';
+
+const DEFAULT_VOCAB_SIZE = 8000;
+
+/** How a run gets its model. */
+export interface CreateModelOptions {
+  seed: number;
+  labels: string[];
+  signal?: AbortSignal;
+}
+
+export interface ModelSource {
+  description: ModelDescription;
+  tokenizer: Tokenizer;
+  numLayers: number;
+  /** A model at its starting weights; the same weights for the same seed. The caller disposes of it. */
+  create(options: CreateModelOptions): Promise<TokenClassifier>;
+}
+
+/**
+ * Finds the model that the options name: a directory, or a fresh one of a shape.
+ *
+ * @param train sentences that a vocabulary is trained on where none is given.
+ * @throws INVALID_OPTION where neither is named; FILE_NOT_FOUND, UNSUPPORTED_MODEL.
+ */
+export async function loadModelSource(
+  options: WorkspaceOptions,
+  preset: Preset | null,
+  train: readonly Sentence[],
+): Promise<ModelSource> {
+  if (options.model !== undefined) return checkpointSource(options.model, options);
+  const presetModel = preset?.model.kind === 'fresh' ? preset.model : null;
+  if (options.shape === undefined && presetModel === null) throw missingModel(preset);
+  const shape = options.shape === undefined ? presetModel!.shape : parseShape(options.shape);
+  const tokenizer = await findTokenizer(options, presetModel, train);
+  const name = options.shape ?? presetModel!.name;
+  return freshSource(name, shape, tokenizer, options);
+}
+
+async function checkpointSource(directory: string, options: WorkspaceOptions): Promise<ModelSource> {
+  const file = join(directory, 'config.json');
+  const { numLayers } = encoderConfig(await readConfigFile(file), file);
+  const tokenizer = await Tokenizer.load(directory, lowercaseOption(options));
+  return {
+    description: {
+      kind: 'checkpoint',
+      name: basename(resolve(directory)),
+      digest: await checkpointDigest(directory),
+      numLayers,
+    },
+    tokenizer,
+    numLayers,
+    create: ({ seed, labels, signal }) =>
+      TokenClassifier.load(directory, {
+        labels,
+        seed,
+        ...engineOptions(options),
+        ...(signal && { signal }),
+      }),
+  };
+}
+
+function freshSource(
+  name: string,
+  shape: ModelShape,
+  tokenizer: Tokenizer,
+  options: WorkspaceOptions,
+): ModelSource {
+  return {
+    description: { kind: 'fresh', name, shape },
+    tokenizer,
+    numLayers: shape.numLayers,
+    create: ({ seed, labels }) =>
+      TokenClassifier.create(encoderConfigOf(shape, tokenizer.vocabSize, tokenizer.padId, labels), {
+        seed,
+        tokenizer,
+        ...engineOptions(options),
+      }),
+  };
+}
+
+async function findTokenizer(
+  options: WorkspaceOptions,
+  preset: FreshModel | null,
+  train: readonly Sentence[],
+): Promise<Tokenizer> {
+  if (options.vocab !== undefined) return Tokenizer.load(options.vocab, lowercaseOption(options));
+  return trainWordPiece(
+    train.flatMap((sentence) => sentence.words),
+    {
+      vocabSize: options.vocabSize ?? preset?.vocabSize ?? DEFAULT_VOCAB_SIZE,
+      lowercase: options.lowercase ?? true,
+      minFrequency: 2,
+    },
+  );
+}
+
+function lowercaseOption({ lowercase }: WorkspaceOptions): { lowercase?: boolean } {
+  return lowercase === undefined ? {} : { lowercase };
+}
+
+function engineOptions({ device, threads, precision }: WorkspaceOptions): {
+  device?: string;
+  threads?: number;
+  precision?: 'fp32' | 'bf16';
+} {
+  return {
+    ...(device !== undefined && { device }),
+    ...(threads !== undefined && { threads }),
+    ...(precision !== undefined && { precision }),
+  };
+}
+
+/** SHA-256 over config.json and every safetensors file, by name and content. */
+async function checkpointDigest(directory: string): Promise<string> {
+  const names = (await readdir(directory)).filter(
+    (name) => name === 'config.json' || name.endsWith('.safetensors'),
+  );
+  const digests: [string, string][] = [];
+  for (const name of names.sort()) {
+    const file = join(directory, name);
+    await access(file);
+    digests.push([name, await sha256File(file)]);
+  }
+  return digestOf(digests);
+}
+
+function missingModel(preset: Preset | null): PermafrostError {
+  const wanted = preset ? `--preset ${preset.name} needs ${preset.model.name}: give` : 'No model given: give';
+  return new PermafrostError(
+    'INVALID_OPTION',
+    `${wanted} --model DIR (config.json, model.safetensors and vocab.txt or tokenizer.json, as Hugging Face writes ` +
+      'them), or --shape mini [--vocab FILE] for a fresh model with random weights.',
+    { option: 'model' },
+  );
+}

@@ -1,0 +1,196 @@
+import { readFile } from 'node:fs/promises';
+import { z } from 'zod';
+import { LAYER_PARTS } from '../contract/freeze-plan.js';
+import { PermafrostError } from '../errors/error.js';
+import { metricsSchema } from '../evaluation/metrics.js';
+import { scenarioSchema } from './scenario.js';
+
+/** Version of the record's form that this program writes, and the newest that it reads. */
+export const RUN_RECORD_VERSION = 1;
+
+const count = z.int().nonnegative();
+const seconds = z.number().nonnegative();
+
+const splitFactsSchema = z.strictObject({
+  sentences: count,
+  words: count,
+  /** SHA-256 of words and tags. */
+  digest: z.string(),
+});
+
+const epochRecordSchema = z.strictObject({
+  epoch: z.int().positive(),
+  trainLoss: z.number(),
+  trainSeconds: seconds,
+  validationSeconds: seconds,
+  validation: metricsSchema,
+});
+
+const environmentSchema = {
+  /** `null` where a part does not tell its version. */
+  versions: z.strictObject({
+    permafrost: z.string(),
+    node: z.string(),
+    libtorch: z.string().nullable(),
+    tokenizers: z.string().nullable(),
+  }),
+  hardware: z.strictObject({
+    cpuModel: z.string(),
+    cores: z.int().positive(),
+    memoryBytes: z.int().positive(),
+    platform: z.string(),
+    /** Where the model was: `cpu`, `cuda:0`. */
+    device: z.string(),
+  }),
+};
+
+const inputSchema = {
+  data: z.strictObject({
+    /** SHA-256 over the digests of the splits. */
+    digest: z.string(),
+    train: splitFactsSchema,
+    validation: splitFactsSchema,
+    test: splitFactsSchema.nullable(),
+  }),
+  tokenizer: z.strictObject({ digest: z.string(), vocabSize: z.int().positive() }),
+  /** Label of each id of the head, in order. */
+  labels: z.array(z.string()),
+};
+
+const freezingSchema = {
+  plan: z.strictObject({
+    embeddings: z.boolean(),
+    layers: z.array(z.boolean()),
+    parts: z.array(z.array(z.enum(LAYER_PARTS))).optional(),
+  }),
+  trainableParameters: count,
+  totalParameters: count,
+  /** Leading layers computed without gradients; -1 where the embeddings learn. */
+  frozenPrefix: z.int().min(-1),
+};
+
+const outcomeSchema = {
+  epochs: z.array(epochRecordSchema).min(1),
+  bestEpoch: z.int().positive(),
+  /** Validation score of the best epoch. */
+  bestScore: z.number(),
+  stoppedEarly: z.boolean(),
+  /** Of the weights of the best epoch. */
+  test: metricsSchema.nullable(),
+  steps: count,
+  /** Tokens trained on, special tokens included. */
+  tokens: count,
+  losses: z.strictObject({
+    count,
+    first: z.number(),
+    last: z.number(),
+    mean: z.number(),
+    /** SHA-256 over every step's loss: equal digests mean the same training to the bit. */
+    digest: z.string(),
+  }),
+};
+
+const costSchema = {
+  /** Seconds by phase; `model` is loading or creating the model, `total` is everything of the run. */
+  seconds: z.strictObject({
+    model: seconds,
+    encode: seconds,
+    train: seconds,
+    validation: seconds,
+    test: seconds,
+    total: seconds,
+  }),
+  /** Mean seconds of training steps an epoch, evaluation excluded. */
+  secondsPerEpoch: seconds,
+  /** Seconds of training and validation until training ended. */
+  secondsToStop: seconds,
+  /** Trained tokens a second of training steps. */
+  tokensPerSecond: z.number().nonnegative(),
+  /** Highest resident set size of the process so far, in bytes. Grows over a grid that runs in one process. */
+  peakRssBytes: count,
+};
+
+/** What one training of one scenario with one seed leaves behind in `record.json`. */
+export const runRecordSchema = z.strictObject({
+  schemaVersion: z.literal(RUN_RECORD_VERSION),
+  /** Name of the run's directory. */
+  run: z.string(),
+  scenarioId: z.string(),
+  /** SHA-256 of `scenario`. */
+  scenarioDigest: z.string(),
+  scenario: scenarioSchema,
+  seed: count,
+  /** CPU threads of the engine. */
+  threads: z.int().positive(),
+  startedAt: z.iso.datetime(),
+  finishedAt: z.iso.datetime(),
+  ...environmentSchema,
+  ...inputSchema,
+  ...freezingSchema,
+  ...outcomeSchema,
+  ...costSchema,
+});
+
+export type RunRecord = z.infer<typeof runRecordSchema>;
+
+/**
+ * Checks a value that claims to be a run record.
+ *
+ * @param where file or other source, for the message.
+ * @throws DATA_FORMAT naming the field, or the version where a newer program wrote it.
+ */
+export function parseRunRecord(value: unknown, where: string): RunRecord {
+  const version = (value as { schemaVersion?: unknown } | null)?.schemaVersion;
+  if (typeof version === 'number' && version > RUN_RECORD_VERSION) {
+    throw new PermafrostError(
+      'DATA_FORMAT',
+      `${where}: run record of version ${version}, expected at most ${RUN_RECORD_VERSION}. ` +
+        'A newer permafrost wrote it: read it with that version or a later one.',
+      { file: where, expected: RUN_RECORD_VERSION, got: version, newer: true },
+    );
+  }
+  const result = runRecordSchema.safeParse(value);
+  if (result.success) return result.data;
+  const issue = result.error.issues[0];
+  const field = issue?.path.join('.') || 'record';
+  throw new PermafrostError(
+    'DATA_FORMAT',
+    `${where}: not a run record of version ${RUN_RECORD_VERSION}: ${field}: ${issue?.message}. ` +
+      'Delete the file and run the scenario again, or restore it from a copy.',
+    { file: where, field },
+  );
+}
+
+/**
+ * Reads and checks a `record.json`.
+ *
+ * @throws FILE_NOT_FOUND, or DATA_FORMAT for anything that is not a whole record of a known version.
+ */
+export async function readRunRecord(file: string): Promise<RunRecord> {
+  let text: string;
+  try {
+    text = await readFile(file, 'utf8');
+  } catch (cause) {
+    throw new PermafrostError(
+      'FILE_NOT_FOUND',
+      `${file}: the run record cannot be read (${(cause as NodeJS.ErrnoException).code ?? 'unknown'}).`,
+      { file },
+      { cause },
+    );
+  }
+  return parseRunRecord(parseJson(text, file), file);
+}
+
+function parseJson(text: string, file: string): unknown {
+  try {
+    return JSON.parse(text);
+  } catch (cause) {
+    throw new PermafrostError(
+      'DATA_FORMAT',
+      `${file}: expected a JSON object, got ${text.length === 0 ? 'an empty file' : 'text that is not JSON'}. ` +
+        'Delete the file and run the scenario again.',
+      { file },
+      { cause },
+    );
+  }
+}

@@ -1,0 +1,221 @@
+import { readdir, readFile, rm } from 'node:fs/promises';
+import { join } from 'node:path';
+import { PermafrostError } from '../errors/error.js';
+import { writeFileAtomic } from '../io/atomic-write.js';
+import { appendJsonl } from '../io/jsonl.js';
+import { type DirectoryLock, lockDirectory } from './lock.js';
+import { type RunRecord, readRunRecord } from './run-record.js';
+import { runId, type Scenario, type ScenarioSettings, settingsDigest } from './scenario.js';
+
+export interface StoreOptions {
+  /** The grid's directory (`--out`). */
+  directory: string;
+  /** Deletes the runs of an earlier grid there. @default false */
+  restart?: boolean;
+}
+
+/** What all runs of one directory must agree in, because they stand in one table. */
+export interface GridIdentity {
+  /** Any scenario of the grid; its strategy does not count. */
+  scenario: ScenarioSettings;
+  dataDigest: string;
+  tokenizerDigest: string;
+}
+
+/**
+ * The directory of a grid: `<run>/record.json` for each finished run, and the index `grid.jsonl`.
+ *
+ * A run is finished when its record is there and whole; the index is made anew from the records where it disagrees.
+ */
+export class GridStore {
+  readonly #records = new Map<string, RunRecord>();
+  readonly #damaged: string[] = [];
+
+  readonly #lock: DirectoryLock;
+
+  private constructor(
+    readonly directory: string,
+    lock: DirectoryLock,
+  ) {
+    this.#lock = lock;
+  }
+
+  /**
+   * Locks the directory and reads what is finished there.
+   *
+   * @throws INVALID_OPTION where another grid writes there, or the runs there were made with other settings or data;
+   * DATA_FORMAT where a newer program wrote them; WRITE_FAILED.
+   */
+  static async open(
+    { directory, restart = false }: StoreOptions,
+    identity: GridIdentity,
+  ): Promise<GridStore> {
+    const store = new GridStore(directory, await lockDirectory(directory));
+    try {
+      if (restart) await store.#clear();
+      await store.#readRecords();
+      for (const record of store.#records.values()) checkIdentity(directory, record, identity);
+      await store.#repairIndex();
+      return store;
+    } catch (error) {
+      await store.close();
+      throw error;
+    }
+  }
+
+  /** Finished runs, in order of their names. */
+  get records(): RunRecord[] {
+    return [...this.#records.keys()].sort().map((run) => this.#records.get(run)!);
+  }
+
+  /** Files that should be records and are not whole; their runs count as not done. */
+  get damaged(): readonly string[] {
+    return this.#damaged;
+  }
+
+  /** The record of a finished run, or undefined. */
+  finished(scenario: Scenario, seed: number): RunRecord | undefined {
+    return this.#records.get(runId(scenario, seed));
+  }
+
+  recordFile(run: string): string {
+    return join(this.directory, run, 'record.json');
+  }
+
+  /**
+   * Writes the record, then the line of the index.
+   *
+   * @throws WRITE_FAILED; what was there before is intact and the run counts as not done.
+   */
+  async save(record: RunRecord): Promise<void> {
+    await writeFileAtomic(this.recordFile(record.run), `${JSON.stringify(record, null, 2)}\n`);
+    this.#records.set(record.run, record);
+    await appendJsonl(this.#indexFile, indexLine(record));
+  }
+
+  /** Gives the directory free for others. */
+  async close(): Promise<void> {
+    await this.#lock.release();
+  }
+
+  get #indexFile(): string {
+    return join(this.directory, 'grid.jsonl');
+  }
+
+  async #readRecords(): Promise<void> {
+    for (const run of await runDirectories(this.directory)) {
+      const file = this.recordFile(run);
+      try {
+        this.#records.set(run, await readRunRecord(file));
+      } catch (error) {
+        if (!(error instanceof PermafrostError)) throw error;
+        // A directory without a record is a run that was killed: it is simply done again.
+        if (error.code === 'FILE_NOT_FOUND') continue;
+        if (error.details.newer === true) throw error;
+        this.#damaged.push(error.message);
+      }
+    }
+  }
+
+  /** A kill between record and index, or in the middle of a line, leaves an index that the records correct. */
+  async #repairIndex(): Promise<void> {
+    const found = await readFile(this.#indexFile, 'utf8').catch((error: NodeJS.ErrnoException) => {
+      if (error.code === 'ENOENT') return null;
+      throw error;
+    });
+    const lines = new Map(this.records.map((record) => [record.run, JSON.stringify(indexLine(record))]));
+    const kept = (found ?? '').split('\n').filter((line) => {
+      const run = [...lines].find(([, expected]) => expected === line)?.[0];
+      return run !== undefined && lines.delete(run);
+    });
+    const repaired = [...kept, ...lines.values()].map((line) => `${line}\n`).join('');
+    if (repaired !== (found ?? '')) await writeFileAtomic(this.#indexFile, repaired);
+  }
+
+  async #clear(): Promise<void> {
+    for (const run of await runDirectories(this.directory)) {
+      await rm(join(this.directory, run), { recursive: true, force: true });
+    }
+    await rm(this.#indexFile, { force: true });
+  }
+}
+
+/** Directories that this program made for runs; nothing else in `--out` is ever read or deleted. */
+async function runDirectories(directory: string): Promise<string[]> {
+  const entries = await readdir(directory, { withFileTypes: true });
+  return entries
+    .filter((entry) => entry.isDirectory() && /-[0-9a-f]{8}-seed-\d+$/.test(entry.name))
+    .map((entry) => entry.name)
+    .sort();
+}
+
+/** One line of `grid.jsonl`: what one wants to see of a run without opening its record. */
+function indexLine(record: RunRecord): Record<string, unknown> {
+  return {
+    run: record.run,
+    strategy: record.scenario.strategy,
+    seed: record.seed,
+    scenarioDigest: record.scenarioDigest,
+    dataDigest: record.data.digest,
+    epochs: record.epochs.length,
+    bestEpoch: record.bestEpoch,
+    bestScore: record.bestScore,
+    secondsPerEpoch: record.secondsPerEpoch,
+    secondsToStop: record.secondsToStop,
+    lossesDigest: record.losses.digest,
+    finishedAt: record.finishedAt,
+  };
+}
+
+function checkIdentity(directory: string, record: RunRecord, identity: GridIdentity): void {
+  const differs = difference(record, identity);
+  if (differs === null) return;
+  throw new PermafrostError(
+    'INVALID_OPTION',
+    `--out ${directory}: its runs were made with ${differs.what} (${differs.was} there, ${differs.is} now), ` +
+      'so new runs cannot stand in one table with them. Give another --out, or --restart to delete them.',
+    { option: 'out', directory, run: record.run, ...differs },
+  );
+}
+
+function difference(
+  record: RunRecord,
+  identity: GridIdentity,
+): { what: string; was: string; is: string } | null {
+  if (settingsDigest(record.scenario) !== settingsDigest(identity.scenario)) {
+    return { what: 'other settings', ...firstDifference(record.scenario, identity.scenario) };
+  }
+  if (record.data.digest !== identity.dataDigest) {
+    return { what: 'other data', was: short(record.data.digest), is: short(identity.dataDigest) };
+  }
+  if (record.tokenizer.digest !== identity.tokenizerDigest) {
+    return {
+      what: 'another tokenizer',
+      was: short(record.tokenizer.digest),
+      is: short(identity.tokenizerDigest),
+    };
+  }
+  return null;
+}
+
+/** The first setting in which two scenarios differ, as `training.epochs 3` against `training.epochs 5`. */
+function firstDifference(was: ScenarioSettings, is: ScenarioSettings): { was: string; is: string } {
+  const [before, after] = [flatten({ ...was, strategy: null }), flatten({ ...is, strategy: null })];
+  const path = [...new Set([...before.keys(), ...after.keys()])].find(
+    (key) => before.get(key) !== after.get(key),
+  );
+  return { was: `${path} ${before.get(path!) ?? 'none'}`, is: `${path} ${after.get(path!) ?? 'none'}` };
+}
+
+function flatten(value: unknown, path = '', into = new Map<string, string>()): Map<string, string> {
+  if (value !== null && typeof value === 'object') {
+    for (const [key, inner] of Object.entries(value)) flatten(inner, path ? `${path}.${key}` : key, into);
+  } else {
+    into.set(path, String(value));
+  }
+  return into;
+}
+
+function short(digest: string): string {
+  return digest.slice(0, 12);
+}

@@ -1,0 +1,123 @@
+import { z } from 'zod';
+import { PermafrostError } from '../errors/error.js';
+import type { TrainingSettings } from './training-settings.js';
+
+const file = z.string().min(1);
+
+/** Where data, model and settings come from. Either a preset, or data files with a model; files may complete a preset. */
+export const workspaceOptionsSchema = z.strictObject({
+  /** `demo`, `demo-kk`, `conll2003`, `kaznerd`. @default 'demo' where no data are given */
+  preset: z.string().optional(),
+  train: file.optional(),
+  validation: file.optional(),
+  test: file.optional(),
+  /** One file for all three splits, instead of `train`, `validation` and `test`. */
+  data: file.optional(),
+  /** Per cent of `data` for train, validation and test. @default '80-10-10' */
+  split: z.string().optional(),
+  /** Seed of the split; independent of the seeds of the runs. @default 42 */
+  splitSeed: z.int().nonnegative().optional(),
+  /** Column of the word and of the tag, 0-based. @default by the file's form */
+  tokenColumn: z.int().nonnegative().optional(),
+  tagColumn: z.int().nonnegative().optional(),
+  /** A Hugging Face model directory. */
+  model: file.optional(),
+  /** Shape of a fresh random model, instead of `model`. */
+  shape: z.string().optional(),
+  /** vocab.txt, tokenizer.json or their directory, for `shape`. @default trained on the train split */
+  vocab: file.optional(),
+  /** Entries of a vocabulary that is trained. @default 8000 */
+  vocabSize: z.int().min(100).optional(),
+  /** @default true for vocab.txt without a tokenizer configuration, as the paper has it */
+  lowercase: z.boolean().optional(),
+  epochs: z.int().positive().optional(),
+  batchSize: z.int().positive().optional(),
+  gradientAccumulation: z.int().positive().optional(),
+  maxLength: z.int().min(3).optional(),
+  learningRate: z.number().positive().optional(),
+  warmupRatio: z.number().min(0).max(1).optional(),
+  /** `false` trains all epochs. */
+  earlyStopping: z.literal(false).optional(),
+  patience: z.int().nonnegative().optional(),
+  frozenDropout: z.enum(['on', 'off']).optional(),
+  precision: z.enum(['fp32', 'bf16']).optional(),
+  /** `cpu`, `cuda`, `cuda:0`. @default 'cpu' */
+  device: z.string().optional(),
+  /** @default all cores */
+  threads: z.int().positive().optional(),
+});
+
+export type WorkspaceOptions = z.infer<typeof workspaceOptionsSchema>;
+
+/**
+ * Checks options from outside.
+ *
+ * @throws INVALID_OPTION naming the option.
+ */
+export function parseWorkspaceOptions(value: unknown): WorkspaceOptions {
+  const result = workspaceOptionsSchema.safeParse(value);
+  if (!result.success) {
+    const issue = result.error.issues[0]!;
+    const option = issue.path.join('.');
+    throw invalid(option, option ? `${flag(option)}: ${issue.message}.` : `Options: ${issue.message}.`);
+  }
+  return checkCombination(result.data);
+}
+
+function checkCombination(options: WorkspaceOptions): WorkspaceOptions {
+  const parts = (['train', 'validation', 'test'] as const).filter((name) => options[name] !== undefined);
+  if (options.data !== undefined && parts.length > 0) {
+    throw invalid('data', `--data and --${parts[0]}: give either one file to split, or the splits.`);
+  }
+  if (options.split !== undefined && options.data === undefined) {
+    throw invalid('split', '--split divides the file of --data, which is not given.');
+  }
+  if (parts.length > 0 && (options.train === undefined || options.validation === undefined)) {
+    const missing = options.train === undefined ? 'train' : 'validation';
+    throw invalid(
+      missing,
+      `--${parts[0]} without --${missing}: training needs both --train and --validation.`,
+    );
+  }
+  if (options.model !== undefined && options.shape !== undefined) {
+    throw invalid(
+      'shape',
+      '--model and --shape: give either a model directory or the shape of a fresh model.',
+    );
+  }
+  if (options.model !== undefined && options.vocab !== undefined) {
+    throw invalid('vocab', '--model brings its own vocabulary; --vocab goes with --shape.');
+  }
+  return options;
+}
+
+/** Settings with what the user gave in place of the defaults. */
+export function applyOverrides(settings: TrainingSettings, options: WorkspaceOptions): TrainingSettings {
+  const { optimizer, earlyStopping } = settings;
+  return {
+    epochs: options.epochs ?? settings.epochs,
+    batchSize: options.batchSize ?? settings.batchSize,
+    gradientAccumulation: options.gradientAccumulation ?? settings.gradientAccumulation,
+    maxLength: options.maxLength ?? settings.maxLength,
+    optimizer: {
+      ...optimizer,
+      learningRate: options.learningRate ?? optimizer.learningRate,
+      warmupRatio: options.warmupRatio ?? optimizer.warmupRatio,
+    },
+    earlyStopping:
+      options.earlyStopping === false || earlyStopping === false
+        ? false
+        : { ...earlyStopping, patience: options.patience ?? earlyStopping.patience },
+    frozenDropout: options.frozenDropout ?? settings.frozenDropout,
+    precision: options.precision ?? settings.precision,
+  };
+}
+
+/** Name of an option on the command line. */
+function flag(option: string): string {
+  return `--${option.replace(/[A-Z]/g, (letter) => `-${letter.toLowerCase()}`)}`;
+}
+
+function invalid(option: string, message: string): PermafrostError {
+  return new PermafrostError('INVALID_OPTION', message, { option });
+}

@@ -1,0 +1,70 @@
+import { labelSet } from '../data/label-set.js';
+import type { TokenClassifier } from '../model/token-classifier.js';
+import type { Tokenizer } from '../text/tokenizer.js';
+import { describeData, loadDataset, type Splits } from './dataset-source.js';
+import { loadModelSource } from './model-source.js';
+import { presetByName } from './presets/by-name.js';
+import type { Preset } from './presets/preset.js';
+import type { RunRecord } from './run-record.js';
+import type { ScenarioSettings } from './scenario.js';
+import { FRESH_TRAINING, PAPER_TRAINING, type TrainingSettings } from './training-settings.js';
+import { applyOverrides, parseWorkspaceOptions, type WorkspaceOptions } from './workspace-options.js';
+
+/** All that the scenarios of a grid share. */
+export interface Workspace {
+  settings: ScenarioSettings;
+  splits: Splits;
+  /** Label of each id of the head. */
+  labels: string[];
+  tokenizer: Tokenizer;
+  numLayers: number;
+  /** Sizes and digests of the splits. */
+  data: RunRecord['data'];
+  /** `cpu`, `cuda:0`. */
+  device: string;
+  /** CPU threads that were asked for, null for all cores. */
+  threads: number | null;
+  /** A model at its starting weights, the same for the same seed. The caller disposes of it. */
+  createModel(seed: number, signal?: AbortSignal): Promise<TokenClassifier>;
+}
+
+/**
+ * Brings together data, vocabulary, label set and model of a preset or of the user's files.
+ *
+ * @param options see {@link WorkspaceOptions}; with none of preset and data, the preset `demo`.
+ * @throws INVALID_OPTION for options that are wrong, missing or contradict each other; FILE_NOT_FOUND, DATA_FORMAT,
+ * UNSUPPORTED_MODEL from what they name.
+ */
+export async function openWorkspace(options: WorkspaceOptions): Promise<Workspace> {
+  const checked = parseWorkspaceOptions(options);
+  const preset = choosePreset(checked);
+  const { description, splits } = await loadDataset(checked, preset);
+  const model = await loadModelSource(checked, preset, splits.train);
+  // Every label of every split, so that no split holds one that the head lacks.
+  const labels = labelSet([...splits.train, ...splits.validation, ...(splits.test ?? [])]);
+  const training = applyOverrides(defaultTraining(checked, preset), checked);
+  return {
+    settings: { dataset: description, model: model.description, training },
+    splits,
+    labels,
+    tokenizer: model.tokenizer,
+    numLayers: model.numLayers,
+    data: describeData(splits),
+    device: checked.device ?? 'cpu',
+    threads: checked.threads ?? null,
+    createModel: (seed, signal) => model.create({ seed, labels, ...(signal && { signal }) }),
+  };
+}
+
+function choosePreset(options: WorkspaceOptions): Preset | null {
+  if (options.preset !== undefined) return presetByName(options.preset);
+  const givesData = options.data !== undefined || options.train !== undefined;
+  return givesData ? null : presetByName('demo');
+}
+
+/** Random weights do not learn at the paper's learning rate, which is one for pretrained weights. */
+function defaultTraining(options: WorkspaceOptions, preset: Preset | null): TrainingSettings {
+  if (preset?.dataset.source === 'generated') return preset.training;
+  if (options.shape !== undefined) return FRESH_TRAINING;
+  return preset?.training ?? PAPER_TRAINING;
+}

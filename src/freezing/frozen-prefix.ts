@@ -1,0 +1,14 @@
+import type { FreezePlan } from '../contract/freeze-plan.js';
+import { isLayerFrozen } from './parts.js';
+
+/**
+ * Length of the frozen prefix: the part of the encoder that needs no gradient and no backward pass.
+ *
+ * @returns the number of leading frozen layers, or -1 where the embeddings learn and there is no prefix at all.
+ */
+export function frozenPrefixLength(plan: FreezePlan): number {
+  if (!plan.embeddings) return -1;
+  let length = 0;
+  while (length < plan.layers.length && isLayerFrozen(plan, length)) length++;
+  return length;
+}

@@ -1,0 +1,45 @@
+export { packExamples, packRagged } from './batching/pack.js';
+export { padBatch } from './batching/pad.js';
+export type { EncodedDataset } from './contract/encoded-dataset.js';
+export type { EncoderConfig } from './contract/encoder-config.js';
+export type { FreezePlan, LayerPart } from './contract/freeze-plan.js';
+export { IGNORED_LABEL, type PackedBatch, type RaggedBatch } from './contract/packed-batch.js';
+export type { LoadReport, Logits, ParameterInfo, StepResult } from './contract/results.js';
+export { LabelSet, labelSet } from './data/label-set.js';
+export { readConll } from './data/read-conll.js';
+export { readSentences } from './data/read-sentences.js';
+export type { Sentence } from './data/sentence.js';
+export { splitSentences } from './data/split.js';
+export { type CorpusName, generateCorpus } from './data/synthetic/generate.js';
+export { ERROR_CODES, type ErrorCode, PermafrostError } from './errors/error.js';
+export { entityReport } from './evaluation/entity-metrics.js';
+export { type EvaluateOptions, type Evaluation, evaluate } from './evaluation/evaluate.js';
+export { computeMetrics, type Metrics } from './evaluation/metrics.js';
+export { macroAtLeast, tokenReport } from './evaluation/token-metrics.js';
+export { frozenPrefixLength } from './freezing/frozen-prefix.js';
+export { parseStrategy } from './freezing/notation.js';
+export { relativeCost, trainableShare } from './freezing/relative-cost.js';
+export { bottomUp, full, interleaved, only, type Strategy, topDown } from './freezing/strategy.js';
+export { trainableTable } from './freezing/trainable-table.js';
+export type { EncoderConfigInput, HuggingFaceConfig } from './model/config.js';
+export type { CreateOptions, DeviceOptions, LoadOptions, TrainerOptions } from './model/options.js';
+export { PrefixStore, type PrefixStoreOptions, type StorePrecision } from './model/prefix-store.js';
+export { TokenClassifier } from './model/token-classifier.js';
+export type { Trainer } from './model/trainer.js';
+export { encodeDataset } from './text/encode.js';
+export { Tokenizer, trainWordPiece } from './text/tokenizer.js';
+export type {
+  CheckpointEvent,
+  DoneEvent,
+  EpochEvent,
+  EpochSummary,
+  EvaluationEvent,
+  FinetuneResult,
+  FreezeEvent,
+  PhaseSeconds,
+  StepEvent,
+  TrainingEvent,
+} from './training/events.js';
+export { type FinetuneRun, finetune } from './training/finetune.js';
+export type { EarlyStoppingOptions, FinetuneOptions, OptimizerOptions } from './training/options.js';
+export { PrefixCache, type PrefixCacheOptions } from './training/prefix-cache.js';

@@ -1,0 +1,31 @@
+import { createHash } from 'node:crypto';
+import { createReadStream } from 'node:fs';
+import { pipeline } from 'node:stream/promises';
+
+/** SHA-256 of a file's bytes, as hexadecimal digits. */
+export async function sha256File(path: string): Promise<string> {
+  const hash = createHash('sha256');
+  await pipeline(createReadStream(path), hash);
+  return hash.digest('hex');
+}
+
+/** SHA-256 of a value's JSON in which the keys of every object are sorted. */
+export function digestOf(value: unknown): string {
+  return createHash('sha256')
+    .update(JSON.stringify(value, sortedKeys) ?? 'undefined')
+    .digest('hex');
+}
+
+/** SHA-256 of annotated sentences: their words and tags, not where they came from. */
+export function digestSentences(
+  sentences: Iterable<{ words: readonly string[]; tags: readonly string[] }>,
+): string {
+  const hash = createHash('sha256');
+  for (const { words, tags } of sentences) hash.update(`${JSON.stringify([words, tags])}\n`);
+  return hash.digest('hex');
+}
+
+function sortedKeys(_key: string, value: unknown): unknown {
+  if (typeof value !== 'object' || value === null || Array.isArray(value)) return value;
+  return Object.fromEntries(Object.entries(value).sort(([a], [b]) => (a < b ? -1 : 1)));
+}

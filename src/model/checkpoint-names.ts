@@ -1,0 +1,25 @@
+/** Tensors that a BERT checkpoint may hold beside those of a token classifier. */
+const OTHER_HEADS = /^(bert\.pooler\.|pooler\.|cls\.|.*position_ids$)/;
+
+/**
+ * The Hugging Face parameter name that a checkpoint's tensor stands for.
+ *
+ * Checkpoints of a bare encoder lack the prefix `bert.`, and old ones call a LayerNorm's weight and bias
+ * `gamma` and `beta`.
+ */
+export function parameterName(stored: string): string {
+  const modern = stored
+    .replace(/LayerNorm\.gamma$/, 'LayerNorm.weight')
+    .replace(/LayerNorm\.beta$/, 'LayerNorm.bias');
+  return /^(embeddings|encoder)\./.test(modern) ? `bert.${modern}` : modern;
+}
+
+/** Whether a tensor belongs to a head that a token classifier does not have, and may be passed over. */
+export function isOtherHead(stored: string): boolean {
+  return OTHER_HEADS.test(stored);
+}
+
+/** Whether a parameter belongs to the classification head, which a pretrained encoder lacks. */
+export function isHead(name: string): boolean {
+  return name.startsWith('classifier.');
+}

@@ -1,0 +1,65 @@
+import { type FreezePlan, LAYER_PARTS, type LayerPart } from '../contract/freeze-plan.js';
+import { PermafrostError } from '../errors/error.js';
+import type { NativePlan } from '../native/addon.js';
+
+const PART_BITS: Readonly<Record<LayerPart, number>> = {
+  attention: 1,
+  feedForward: 2,
+  layerNorm: 4,
+  bias: 8,
+};
+
+/**
+ * A plan in the form that crosses the border.
+ *
+ * @throws INVALID_PLAN where it speaks of another number of layers or of parts there are not
+ */
+export function nativePlan(plan: FreezePlan, numLayers: number): NativePlan {
+  checkForm(plan);
+  const parts = plan.parts ?? plan.layers.map(() => []);
+  if (plan.layers.length !== numLayers || parts.length !== numLayers) {
+    throw new PermafrostError(
+      'INVALID_PLAN',
+      `The plan speaks of ${plan.layers.length === numLayers ? `parts of ${parts.length}` : plan.layers.length} layers, ` +
+        `the model has ${numLayers}. Make it by a strategy's plan(${numLayers}).`,
+      { expected: numLayers, got: plan.layers.length },
+    );
+  }
+  return {
+    embeddings: plan.embeddings,
+    layers: Uint8Array.from(plan.layers, Number),
+    parts: Uint8Array.from(parts, (names) => names.reduce((bits, name) => bits | partBit(name), 0)),
+  };
+}
+
+// A plan is not always made by a strategy; one of another form would freeze something else than it says.
+function checkForm(plan: FreezePlan): void {
+  const isFlag = (value: unknown) => typeof value === 'boolean';
+  const isPlan =
+    typeof plan === 'object' &&
+    plan !== null &&
+    isFlag(plan.embeddings) &&
+    Array.isArray(plan.layers) &&
+    plan.layers.every(isFlag) &&
+    (plan.parts === undefined || (Array.isArray(plan.parts) && plan.parts.every(Array.isArray)));
+  if (isPlan) return;
+  const isStrategy = typeof (plan as { plan?: unknown } | null)?.plan === 'function';
+  throw new PermafrostError(
+    'INVALID_PLAN',
+    'freeze: expected { embeddings: boolean, layers: boolean[], parts?: string[][] }, got ' +
+      (isStrategy
+        ? 'a strategy. Call its plan(number of layers).'
+        : 'something else. Make it by a strategy.'),
+  );
+}
+
+function partBit(name: LayerPart): number {
+  const bit = PART_BITS[name];
+  if (bit === undefined) {
+    throw new PermafrostError(
+      'INVALID_PLAN',
+      `'${name}' is no part of a layer. Expected one of ${LAYER_PARTS.join(', ')}.`,
+    );
+  }
+  return bit;
+}

@@ -1,0 +1,44 @@
+import { existsSync } from 'node:fs';
+import { join } from 'node:path';
+import type { EncoderConfig } from '../contract/encoder-config.js';
+import { writeFileAtomic, writeStreamAtomic } from '../io/atomic-write.js';
+import type { NativeParameter } from '../native/addon.js';
+import { Tokenizer } from '../text/tokenizer.js';
+import { type HuggingFaceConfig, toHuggingFace } from './config.js';
+import { safetensorsHeader } from './safetensors.js';
+
+export interface SavedModel {
+  config: EncoderConfig;
+  /** The configuration that the model was loaded with, whose other fields are kept. */
+  huggingFaceConfig: HuggingFaceConfig;
+  parameters: readonly NativeParameter[];
+  tokenizer: Tokenizer | null;
+  read(name: string): Promise<Float32Array>;
+}
+
+/** The tokenizer of a model directory, or null where it has none. */
+export async function findTokenizer(directory: string, lowercase?: boolean): Promise<Tokenizer | null> {
+  const files = ['tokenizer.json', 'vocab.txt'].map((name) => join(directory, name));
+  if (!files.some((file) => existsSync(file))) return null;
+  return Tokenizer.load(directory, lowercase === undefined ? {} : { lowercase });
+}
+
+/**
+ * Writes configuration, weights and tokenizer files, each as a whole.
+ *
+ * @throws WRITE_FAILED
+ */
+export async function saveModelDirectory(directory: string, model: SavedModel): Promise<void> {
+  await writeStreamAtomic(join(directory, 'model.safetensors'), weightChunks(model));
+  const config = toHuggingFace(model.config, model.huggingFaceConfig);
+  await writeFileAtomic(join(directory, 'config.json'), `${JSON.stringify(config, null, 2)}\n`);
+  await model.tokenizer?.save(directory);
+}
+
+async function* weightChunks({ parameters, read }: SavedModel): AsyncGenerator<Uint8Array> {
+  yield safetensorsHeader(parameters);
+  for (const { name } of parameters) {
+    const data = await read(name);
+    yield new Uint8Array(data.buffer, data.byteOffset, data.byteLength);
+  }
+}

@@ -1,0 +1,50 @@
+import { tmpdir } from 'node:os';
+import type { EncodedDataset } from '../contract/encoded-dataset.js';
+import { addon, type NativePrefixStore, type PrefixStoreUsage } from '../native/addon.js';
+import { nativeError } from '../native/call.js';
+
+export type StorePrecision = 'fp32' | 'bf16' | 'fp16';
+
+export interface PrefixStoreOptions {
+  /** Size of the encoder's hidden states. */
+  hiddenSize: number;
+  /** Numbers of layers of the frozen prefixes whose outputs are kept, each at least 1. */
+  depths: readonly number[];
+  /** With `fp32` results are those of a model that computes the prefix anew each time. @default 'fp32' */
+  precision?: StorePrecision;
+  /** Bytes of memory at most. */
+  memoryBytes: number;
+  /** Bytes at most of a temporary file for what does not fit into memory. @default 0 */
+  fileBytes?: number;
+  /** Where that file is made; it has no name and ends with the process. @default the system's */
+  directory?: string;
+}
+
+/**
+ * Outputs of the frozen prefix for the examples of one dataset, computed once and read by every model
+ * with the same frozen weights. Rows of other weights or other tokens are never served.
+ */
+export class PrefixStore {
+  /** For the model's calls. */
+  readonly native: NativePrefixStore;
+
+  /** @throws INVALID_OPTION, ADDON_MISSING, ADDON_MISMATCH */
+  constructor(dataset: EncodedDataset, options: PrefixStoreOptions) {
+    try {
+      this.native = new (addon().PrefixStore)(dataset.offsets, {
+        hiddenSize: options.hiddenSize,
+        precision: options.precision ?? 'fp32',
+        memoryBytes: options.memoryBytes,
+        fileBytes: options.fileBytes ?? 0,
+        directory: options.directory ?? tmpdir(),
+        depths: Int32Array.from(options.depths),
+      });
+    } catch (error) {
+      throw nativeError(error, new Error());
+    }
+  }
+
+  usage(): PrefixStoreUsage {
+    return this.native.usage();
+  }
+}

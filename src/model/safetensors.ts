@@ -1,0 +1,196 @@
+import { type FileHandle, open } from 'node:fs/promises';
+import { PermafrostError } from '../errors/error.js';
+
+/** The largest header that is read; the format's own libraries have the same limit. */
+export const MAX_HEADER_BYTES = 100_000_000;
+
+const ELEMENT_BYTES: Readonly<Record<string, number>> = {
+  F64: 8,
+  F32: 4,
+  F16: 2,
+  BF16: 2,
+  I64: 8,
+  I32: 4,
+  I16: 2,
+  I8: 1,
+  U8: 1,
+  BOOL: 1,
+};
+
+/** One tensor of a file: where its bytes lie and what they mean. */
+export interface StoredTensor {
+  file: string;
+  name: string;
+  /** As the format names it: `F32`, `F16`, `BF16`, … */
+  dtype: string;
+  shape: number[];
+  /** Offset of the first byte in the file. */
+  begin: number;
+  /** Offset behind the last byte. */
+  end: number;
+}
+
+/**
+ * Reads the header of a safetensors file and checks that every tensor lies inside it, has as many bytes
+ * as its shape needs and shares none with another.
+ *
+ * @throws FILE_NOT_FOUND, WEIGHTS_FORMAT
+ */
+export async function readSafetensorsHeader(file: string): Promise<StoredTensor[]> {
+  const handle = await openWeights(file);
+  try {
+    const { size } = await handle.stat();
+    if (size < 8) throw damaged(file, `it has ${size} bytes, too few for a header`);
+    const headerBytes = Number((await readExactly(handle, file, 0, 8)).readBigUInt64LE());
+    if (headerBytes > MAX_HEADER_BYTES) {
+      throw damaged(
+        file,
+        `its header claims ${headerBytes} bytes, more than the limit of ${MAX_HEADER_BYTES}`,
+      );
+    }
+    if (8 + headerBytes > size) {
+      throw damaged(
+        file,
+        `its header claims ${headerBytes} bytes, but the file has only ${size}; it was cut short`,
+      );
+    }
+    const header = parseHeader(file, (await readExactly(handle, file, 8, headerBytes)).toString('utf8'));
+    const tensors = header.map(([name, entry]) => checkEntry(file, name, entry, 8 + headerBytes, size));
+    checkOverlap(file, tensors);
+    return tensors;
+  } finally {
+    await handle.close();
+  }
+}
+
+/** Reads the bytes of tensors one after another, keeping one file open at a time. */
+export async function* readTensors(
+  tensors: readonly StoredTensor[],
+): AsyncGenerator<[StoredTensor, Uint8Array]> {
+  for (const file of new Set(tensors.map((tensor) => tensor.file))) {
+    const handle = await openWeights(file);
+    try {
+      for (const tensor of tensors) {
+        if (tensor.file !== file) continue;
+        yield [tensor, await readExactly(handle, file, tensor.begin, tensor.end - tensor.begin)];
+      }
+    } finally {
+      await handle.close();
+    }
+  }
+}
+
+/** Header bytes of a file that holds the given fp32 tensors in their order, padded to 8 bytes. */
+export function safetensorsHeader(
+  tensors: readonly { name: string; shape: number[]; count: number }[],
+): Uint8Array {
+  const entries: Record<string, unknown> = { __metadata__: { format: 'pt' } };
+  let offset = 0;
+  for (const { name, shape, count } of tensors) {
+    entries[name] = { dtype: 'F32', shape, data_offsets: [offset, offset + 4 * count] };
+    offset += 4 * count;
+  }
+  const text = JSON.stringify(entries);
+  const json = Buffer.from(text.padEnd(Math.ceil(Buffer.byteLength(text) / 8) * 8, ' '), 'utf8');
+  const length = Buffer.alloc(8);
+  length.writeBigUInt64LE(BigInt(json.length));
+  return Buffer.concat([length, json]);
+}
+
+async function openWeights(file: string): Promise<FileHandle> {
+  let handle: FileHandle;
+  try {
+    handle = await open(file, 'r');
+  } catch (cause) {
+    throw new PermafrostError(
+      'FILE_NOT_FOUND',
+      `Cannot open the weights file ${file}: ${(cause as Error).message}. Fetch or save the model again.`,
+      { file },
+      { cause },
+    );
+  }
+  if ((await handle.stat()).isFile()) return handle;
+  await handle.close();
+  throw new PermafrostError('FILE_NOT_FOUND', `${file} is not a file. Expected a safetensors file there.`, {
+    file,
+  });
+}
+
+async function readExactly(
+  handle: FileHandle,
+  file: string,
+  position: number,
+  length: number,
+): Promise<Buffer> {
+  const buffer = Buffer.allocUnsafeSlow(length);
+  let done = 0;
+  while (done < length) {
+    const { bytesRead } = await handle.read(buffer, done, length - done, position + done);
+    if (bytesRead === 0) throw damaged(file, `it ends at byte ${position + done}, before its tensors do`);
+    done += bytesRead;
+  }
+  return buffer;
+}
+
+function parseHeader(file: string, text: string): [string, unknown][] {
+  let header: unknown;
+  try {
+    header = JSON.parse(text);
+  } catch (cause) {
+    throw damaged(file, `its header is not JSON (${(cause as Error).message})`);
+  }
+  if (typeof header !== 'object' || header === null || Array.isArray(header)) {
+    throw damaged(file, 'its header is not a JSON object');
+  }
+  return Object.entries(header).filter(([name]) => name !== '__metadata__');
+}
+
+function checkEntry(
+  file: string,
+  name: string,
+  entry: unknown,
+  dataBegin: number,
+  size: number,
+): StoredTensor {
+  const { dtype, shape, data_offsets: offsets } = (entry ?? {}) as Record<string, unknown>;
+  const isCount = (value: unknown): value is number => Number.isSafeInteger(value) && (value as number) >= 0;
+  if (typeof dtype !== 'string' || !Array.isArray(shape) || !shape.every(isCount)) {
+    throw damaged(file, `tensor '${name}' has no valid dtype and shape`);
+  }
+  if (!Array.isArray(offsets) || offsets.length !== 2 || !offsets.every(isCount)) {
+    throw damaged(file, `tensor '${name}' has no valid data_offsets`);
+  }
+  const [begin, end] = offsets as [number, number];
+  if (begin > end || dataBegin + end > size) {
+    throw damaged(
+      file,
+      `tensor '${name}' lies at bytes ${begin} to ${end} of the data, but there are only ${size - dataBegin}; the file was cut short or its header is wrong`,
+    );
+  }
+  const elementBytes = ELEMENT_BYTES[dtype];
+  const expected =
+    elementBytes === undefined ? undefined : shape.reduce((product, n) => product * n, elementBytes);
+  if (expected !== undefined && expected !== end - begin) {
+    throw damaged(
+      file,
+      `tensor '${name}' of type ${dtype} and shape [${shape}] needs ${expected} bytes, but holds ${end - begin}`,
+    );
+  }
+  return { file, name, dtype, shape, begin: dataBegin + begin, end: dataBegin + end };
+}
+
+function checkOverlap(file: string, tensors: StoredTensor[]): void {
+  const sorted = [...tensors].sort((a, b) => a.begin - b.begin || a.end - b.end);
+  for (let i = 1; i < sorted.length; i++) {
+    const [before, after] = [sorted[i - 1]!, sorted[i]!];
+    if (after.begin < before.end) throw damaged(file, `tensors '${before.name}' and '${after.name}' overlap`);
+  }
+}
+
+function damaged(file: string, what: string): PermafrostError {
+  return new PermafrostError(
+    'WEIGHTS_FORMAT',
+    `${file} is not a sound safetensors file: ${what}. Fetch or save it again.`,
+    { file },
+  );
+}

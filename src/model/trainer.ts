@@ -1,0 +1,54 @@
+import type { PackedBatch, RaggedBatch } from '../contract/packed-batch.js';
+import type { StepResult } from '../contract/results.js';
+import type { NativeParameter } from '../native/addon.js';
+import type { Engine } from '../native/engine.js';
+import { toPacked } from './batch-input.js';
+import type { PrefixStore } from './prefix-store.js';
+
+/** Trains one model. A later trainer of the same model replaces it. */
+export class Trainer {
+  readonly #engine: Engine;
+  readonly #id: number;
+  readonly #parameters: readonly NativeParameter[];
+
+  /** Use `TokenClassifier.trainer`. */
+  constructor(engine: Engine, id: number, parameters: readonly NativeParameter[]) {
+    this.#engine = engine;
+    this.#id = id;
+    this.#parameters = parameters;
+  }
+
+  /**
+   * Forward, loss, backward and, on every `gradientAccumulation`-th call, clipping and update.
+   *
+   * @param options.updateNow updates with what was accumulated so far; for the last batches of an epoch.
+   * @param options.store where the frozen prefix's outputs are kept; used with `frozenDropout: 'off'` and
+   *   a batch that has `examples`.
+   *
+   * @throws INVALID_BATCH; NON_FINITE, with the weights as they were; INVALID_PLAN where nothing learns;
+   *   DISPOSED where a later trainer replaced this one
+   */
+  async step(
+    batch: PackedBatch | RaggedBatch,
+    options: { updateNow?: boolean; store?: PrefixStore; signal?: AbortSignal } = {},
+  ): Promise<StepResult> {
+    const packed = toPacked(batch);
+    const updateNow = options.updateNow ?? false;
+    return this.#engine.call(
+      (native) => native.step(this.#id, packed, updateNow, options.store?.native),
+      options.signal,
+    );
+  }
+
+  /**
+   * L2 norm of the gradient of each parameter that learns, before clipping; nothing is updated.
+   *
+   * @throws INVALID_BATCH, INVALID_PLAN, DISPOSED
+   */
+  async gradients(batch: PackedBatch | RaggedBatch): Promise<Map<string, number>> {
+    const packed = toPacked(batch);
+    const norms = await this.#engine.call((native) => native.gradients(this.#id, packed));
+    const entries = this.#parameters.map(({ name }, i) => [name, norms[i]!] as const);
+    return new Map(entries.filter(([, norm]) => !Number.isNaN(norm)));
+  }
+}

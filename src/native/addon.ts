@@ -1,0 +1,156 @@
+import type { StepResult } from '../contract/results.js';
+import type { ErrorCode } from '../errors/error.js';
+import { type LoadedLibtorch, loadAddon } from './load-addon.js';
+
+/** A packed batch as the addon reads it; the arrays are copied when the call is made. */
+export interface NativeBatch {
+  inputIds: Int32Array;
+  labels?: Int32Array;
+  cuSeqlens: Int32Array;
+  /** Number of each sequence in its dataset, for a prefix store. */
+  examples?: Int32Array;
+}
+
+export interface NativePrefixStoreOptions {
+  hiddenSize: number;
+  precision: 'fp32' | 'bf16' | 'fp16';
+  memoryBytes: number;
+  fileBytes: number;
+  directory: string;
+  /** Numbers of layers of the prefixes whose outputs are kept. */
+  depths: Int32Array;
+}
+
+/** What a prefix store holds and how often it served. */
+export interface PrefixStoreUsage {
+  /** Examples whose outputs are kept, summed over the depths. */
+  examples: number;
+  memoryBytes: number;
+  fileBytes: number;
+  hits: number;
+  misses: number;
+}
+
+/** Outputs of frozen prefixes by example, shared by the engines it is handed to. */
+export interface NativePrefixStore {
+  usage(): PrefixStoreUsage;
+}
+
+export interface NativeConfig {
+  modelType: string;
+  vocabSize: number;
+  hiddenSize: number;
+  numLayers: number;
+  numHeads: number;
+  intermediateSize: number;
+  maxPositions: number;
+  typeVocabSize: number;
+  padTokenId: number;
+  numLabels: number;
+  hiddenAct: string;
+  layerNormEps: number;
+  hiddenDropout: number;
+  attentionDropout: number;
+  classifierDropout: number;
+  initializerRange: number;
+}
+
+export interface NativeTrainerOptions {
+  learningRate: number;
+  weightDecay: number;
+  beta1: number;
+  beta2: number;
+  eps: number;
+  maxGradNorm: number;
+  schedule: 'linear' | 'constant';
+  warmupSteps: number;
+  totalSteps: number;
+  gradientAccumulation: number;
+  seed: number;
+  frozenDropout: boolean;
+}
+
+export interface NativePlan {
+  embeddings: boolean;
+  /** 1 where the whole layer is frozen. */
+  layers: Uint8Array;
+  /** Bits of the parts frozen beside: attention 1, feed-forward 2, LayerNorm 4, bias 8. */
+  parts: Uint8Array;
+}
+
+export interface NativeParameter {
+  name: string;
+  shape: number[];
+  count: number;
+}
+
+export interface NativeFreezeResult {
+  /** For each parameter, in the order of `createModel`'s result, whether it learns. */
+  trainable: Uint8Array;
+  frozenPrefix: number;
+}
+
+/** Bytes that a model holds. */
+export interface NativeMemory {
+  parameters: number;
+  gradients: number;
+  optimizer: number;
+  workspace: number;
+}
+
+/** Time and amount of the matrix products of one training step. */
+export interface NativeProducts {
+  seconds: number;
+  /** Floating-point operations, two for each multiplication with its addition. */
+  flops: number;
+  /** Number of products. */
+  products: number;
+}
+
+/** One model on one device with its own thread; every promise settles in the order of the calls. */
+export interface NativeEngine {
+  createModel(config: NativeConfig, device: string, kernels: string): Promise<NativeParameter[]>;
+  initialise(seed: number, names: string[]): Promise<void>;
+  /** The bytes are read in place: leave them alone until the promise settles. */
+  writeParameter(name: string, dtype: string, data: Uint8Array): Promise<void>;
+  readParameter(name: string): Promise<Float32Array>;
+  freeze(plan: NativePlan): Promise<NativeFreezeResult>;
+  createTrainer(options: NativeTrainerOptions): Promise<number>;
+  step(
+    trainer: number,
+    batch: NativeBatch,
+    updateNow: boolean,
+    store?: NativePrefixStore,
+  ): Promise<StepResult>;
+  gradients(trainer: number, batch: NativeBatch): Promise<Float64Array>;
+  logits(batch: NativeBatch): Promise<Float32Array>;
+  predict(batches: NativeBatch[], store?: NativePrefixStore): Promise<Int32Array[]>;
+  takeSnapshot(): Promise<void>;
+  restoreSnapshot(): Promise<void>;
+  memory(): Promise<NativeMemory>;
+  gemmFloor(numTokens: number): Promise<NativeProducts>;
+  /** Number of the call made last, for `cancel`. */
+  lastJob(): number;
+  /** Takes a waiting call out of the queue, or asks a running one to stop; true where it was waiting. */
+  cancel(job: number): boolean;
+  dispose(): Promise<void>;
+}
+
+/** The whole surface of the addon. */
+export interface Addon {
+  version: string;
+  libtorch: LoadedLibtorch & { hasCuda: boolean };
+  errorCodes: ErrorCode[];
+  availableCores: number;
+  Engine: new (threads: number) => NativeEngine;
+  PrefixStore: new (offsets: Int32Array, options: NativePrefixStoreOptions) => NativePrefixStore;
+}
+
+/**
+ * The addon, loaded at the first call.
+ *
+ * @throws ADDON_MISSING, ADDON_MISMATCH
+ */
+export function addon(): Addon {
+  return loadAddon() as Addon;
+}

@@ -1,0 +1,137 @@
+import type { RunRecord } from '../experiment/run-record.js';
+import type { DatasetDescription, ModelDescription } from '../experiment/scenario.js';
+import type { TrainingSettings } from '../experiment/training-settings.js';
+import { formatCount, formatPercent } from './format.js';
+import { PAPER, paperDatasetTitle } from './paper-tables.js';
+import { SUPPORT_THRESHOLD } from './scenario-summary.js';
+import type { GridSummary } from './summary.js';
+
+/** What was trained, on what, with what: name and value of each fact. */
+export function gridFacts(summary: GridSummary): [name: string, value: string][] {
+  const { records, counts, evaluatedOn } = summary;
+  const first = records[0]!;
+  const { data, tokenizer, scenario } = first;
+  const sizes = [data.train, data.validation, data.test].flatMap((split) => split?.sentences ?? []);
+  return [
+    ['dataset', datasetText(scenario.dataset)],
+    ['sentences', `${sizes.join(' / ')} (train / validation${data.test === null ? '' : ' / test'})`],
+    ['model', `${modelText(scenario.model)}, ${formatCount(first.totalParameters)} parameters`],
+    ['vocabulary', `${tokenizer.vocabSize} tokens`],
+    ['labels', `${first.labels.length}`],
+    ['training', trainingText(scenario.training)],
+    ['seeds', distinct(records, ({ seed }) => `${seed}`).join(', ')],
+    ['scored on', `${evaluatedOn} split, best epoch: ${counts.sentences} sentences, ${counts.words} words`],
+    [
+      'cut or lost words',
+      `${counts.truncatedWords} cut at the maximum length, ${counts.wordsWithoutTokens} without a token; scored as O`,
+    ],
+    ['hardware', distinct(records, hardwareText).join('; ')],
+    ['versions', distinct(records, versionsText).join('; ')],
+  ];
+}
+
+/** The source of the paper's figures, and why times are compared as factors. */
+export function paperNote({ paperDataset }: GridSummary): string {
+  return (
+    `Columns named "paper" hold ${paperDatasetTitle(paperDataset)} figures of ${PAPER.source}: ${PAPER.model}, ` +
+    `${PAPER.hardware}, means of ${PAPER.repeats} runs. Seconds measured on other hardware say nothing beside these, ` +
+    'so times stand as factors against k = 0 of the same table.'
+  );
+}
+
+/** How the columns are to be read, one sentence each. */
+export const COLUMN_NOTES: readonly string[] = [
+  's to stop: training and validation until training ended; s/epoch: training steps alone.',
+  '× bound: what arithmetic allows at best for an epoch, counting 1 for a layer’s forward pass, 1 for the gradient ' +
+    'of its activations and 1 for that of its weights; embeddings, head and optimizer count nothing.',
+  '× by eq. 5: the paper’s cost model, time in proportion to the parameters that learn.',
+  '× paper: seconds to its own stop, k = 0 over k. The paper’s two rows with k = 0 are one configuration measured ' +
+    'twice, and lie 15% (KazNERD) and 25% (CoNLL-2003) apart.',
+  'accuracy, macro and weighted F1: words, O counted as a label, unless “without O” is said.',
+  `macro F1, support ≥ ${SUPPORT_THRESHOLD}: over labels with at least so many gold words, O included.`,
+  'entity F1: micro average over whole entities as seqeval’s default mode counts them; strict: its strict IOB2 mode.',
+  'mean ± sample standard deviation over seeds; no deviation where there is one seed.',
+];
+
+/** What was not run, and what keeps ours and the paper's figures apart. */
+export function limits(summary: GridSummary): string[] {
+  const { records, notRun, paperDataset } = summary;
+  const { scenario } = records[0]!;
+  const result = notRunByStrategy(notRun);
+  if (scenario.model.kind === 'fresh') {
+    result.push(
+      'Pretrained weights were not used: the model starts from random ones, so its scores do not compare with the paper’s.',
+    );
+  } else if (!scenario.model.name.includes(PAPER.model)) {
+    result.push(`The paper’s model, ${PAPER.model}, was not run.`);
+  }
+  if (scenario.dataset.source === 'generated') {
+    result.push(
+      `The paper’s dataset, ${paperDatasetTitle(paperDataset)}, was not run: these sentences are generated.`,
+    );
+  }
+  const seeds = distinct(records, ({ seed }) => `${seed}`).length;
+  if (seeds < PAPER.repeats) {
+    result.push(`Repeats: ${seeds} of the ${PAPER.repeats} that the paper has.`);
+  }
+  if (distinct(records, hardwareText).length > 1) {
+    result.push('The runs come from different machines or thread counts: their times do not compare.');
+  }
+  return result;
+}
+
+function notRunByStrategy(notRun: GridSummary['notRun']): string[] {
+  const strategies = [...new Set(notRun.map(({ strategy }) => strategy))];
+  return strategies.map((strategy) => {
+    const seeds = notRun.filter((run) => run.strategy === strategy).map(({ seed }) => seed);
+    return `${strategy}: not run with seed${seeds.length > 1 ? 's' : ''} ${seeds.join(', ')}.`;
+  });
+}
+
+function datasetText(dataset: DatasetDescription): string {
+  switch (dataset.source) {
+    case 'generated':
+      return `${dataset.name}, generated with seed ${dataset.seed}`;
+    case 'files':
+      return `${dataset.name} (${[dataset.train, dataset.validation, dataset.test].filter((file) => file !== null).join(', ')})`;
+    case 'split':
+      return `${dataset.name} (${dataset.file}, split ${dataset.split.join('/')} with seed ${dataset.seed})`;
+  }
+}
+
+function modelText(model: ModelDescription): string {
+  if (model.kind === 'checkpoint') return `${model.name}, ${model.numLayers} layers`;
+  const { numLayers, hiddenSize, numHeads } = model.shape;
+  return `${model.name}, random weights, ${numLayers} layers, hidden size ${hiddenSize}, ${numHeads} heads`;
+}
+
+function trainingText({ optimizer, earlyStopping, ...settings }: TrainingSettings): string {
+  const stopping =
+    earlyStopping === false
+      ? 'no early stopping'
+      : `early stopping on validation ${earlyStopping.metric}, patience ${earlyStopping.patience}`;
+  return [
+    `at most ${settings.epochs} epochs`,
+    stopping,
+    `${settings.batchSize} sentences a step`,
+    `at most ${settings.maxLength} tokens`,
+    `AdamW, learning rate ${optimizer.learningRate}, ${optimizer.schedule}, warm-up ${formatPercent(optimizer.warmupRatio)}`,
+    `weight decay ${optimizer.weightDecay}`,
+    `dropout of frozen layers ${settings.frozenDropout}`,
+    settings.precision,
+  ].join('; ');
+}
+
+function hardwareText({ hardware, threads }: RunRecord): string {
+  return `${hardware.device}: ${hardware.cpuModel}, ${hardware.cores} cores, ${threads} threads, ${hardware.platform}`;
+}
+
+function versionsText({ versions }: RunRecord): string {
+  return Object.entries(versions)
+    .map(([name, version]) => `${name} ${version ?? 'unknown'}`)
+    .join(', ');
+}
+
+function distinct(records: readonly RunRecord[], text: (record: RunRecord) => string): string[] {
+  return [...new Set(records.map(text))];
+}

@@ -1,0 +1,36 @@
+import type { Spread } from './scenario-summary.js';
+
+/** Stands where a figure does not exist. */
+export const NONE = '–';
+
+/** Seconds with three significant digits. */
+export function formatSeconds(seconds: number): string {
+  return seconds.toFixed(seconds < 10 ? 2 : seconds < 100 ? 1 : 0);
+}
+
+/** A factor with three significant digits; a bound without limit means that the head alone is left. */
+export function formatFactor(factor: number | null): string {
+  if (factor === null) return NONE;
+  if (factor === Number.POSITIVE_INFINITY) return 'head only';
+  return factor.toFixed(factor < 9.995 ? 2 : factor < 99.95 ? 1 : 0);
+}
+
+/** A number of parameters: `85.1 M`, `12.3 k`. */
+export function formatCount(count: number): string {
+  if (count >= 999_950) return `${(count / 1e6).toFixed(1)} M`;
+  return count >= 1000 ? `${(count / 1000).toFixed(1)} k` : `${count}`;
+}
+
+export function formatPercent(share: number): string {
+  return `${(100 * share).toFixed(share < 0.0995 ? 2 : 1)}%`;
+}
+
+/** `mean ± sd`, the deviation only where there are several seeds. */
+export function formatSpread({ mean, sd }: Spread, format: (value: number) => string): string {
+  return sd === null ? format(mean) : `${format(mean)} ± ${format(sd)}`;
+}
+
+/** A score with so many digits after the point. */
+export function scoreFormat(digits: number): (score: number) => string {
+  return (score) => score.toFixed(digits);
+}

@@ -1,0 +1,146 @@
+import type { FreezePlan } from '../contract/freeze-plan.js';
+import type { Metrics } from '../evaluation/metrics.js';
+import { mean, standardDeviation } from '../evaluation/statistics.js';
+import { macroAtLeast } from '../evaluation/token-metrics.js';
+import type { RunRecord } from '../experiment/run-record.js';
+import { type RelativeCost, relativeCost } from '../freezing/relative-cost.js';
+
+/** A figure over several seeds. */
+export interface Spread {
+  mean: number;
+  /** Sample standard deviation; null for one seed. */
+  sd: number | null;
+  /** One value a seed, in the order of the scenario's seeds. */
+  values: number[];
+}
+
+/** Labels with fewer gold words than this are left out of one of the macro averages. */
+export const SUPPORT_THRESHOLD = 10;
+
+/** Scores that every table can show, each from 0 to 1. */
+export type ScoreName =
+  | 'accuracy'
+  | 'macroF1'
+  | 'macroF1WithoutO'
+  | 'macroF1Supported'
+  | 'weightedF1'
+  | 'weightedF1WithoutO'
+  | 'entityF1'
+  | 'entityMacroF1'
+  | 'entityF1Strict';
+
+const SCORES: Readonly<Record<ScoreName, (metrics: Metrics) => number>> = {
+  accuracy: (metrics) => metrics.accuracy,
+  macroF1: (metrics) => metrics.macro.f1,
+  macroF1WithoutO: (metrics) => metrics.withoutO.macro.f1,
+  macroF1Supported: (metrics) => macroAtLeast(metrics, SUPPORT_THRESHOLD).f1,
+  weightedF1: (metrics) => metrics.weighted.f1,
+  weightedF1WithoutO: (metrics) => metrics.withoutO.weighted.f1,
+  entityF1: (metrics) => metrics.entities.micro.f1,
+  entityMacroF1: (metrics) => metrics.entities.macro.f1,
+  entityF1Strict: (metrics) => metrics.entitiesStrict.micro.f1,
+};
+
+const SCORE_NAMES = Object.keys(SCORES) as ScoreName[];
+
+/** Seconds of one run: an epoch's training steps, and everything until training stopped. */
+export type TimeName = 'secondsPerEpoch' | 'secondsToStop';
+
+/** What all runs of one scenario amount to. */
+export interface ScenarioSummary {
+  /** Notation such as `bottom-up:6`. */
+  strategy: string;
+  /** The notation without its number. */
+  family: string;
+  /** The number of frozen layers in the notation; null where it has none. */
+  k: number | null;
+  seeds: number[];
+  plan: FreezePlan;
+  trainableParameters: number;
+  totalParameters: number;
+  secondsPerEpoch: Spread;
+  secondsToStop: Spread;
+  /** Number of epochs until training stopped. */
+  epochs: Spread;
+  tokensPerSecond: Spread;
+  scores: Record<ScoreName, Spread>;
+  /** F1 and gold words of each label. */
+  labels: Map<string, { support: number; f1: Spread }>;
+  /** What arithmetic allows at best. */
+  bound: RelativeCost;
+}
+
+/** The metrics that a report shows: those of the test split where there is one, else validation at the best epoch. */
+export function reportedMetrics(record: RunRecord): Metrics {
+  if (record.test !== null) return record.test;
+  const best = record.epochs.find(({ epoch }) => epoch === record.bestEpoch) ?? record.epochs[0]!;
+  return best.validation;
+}
+
+/** Sums up the runs of one scenario. `records` must not be empty. */
+export function summariseScenario(records: readonly RunRecord[]): ScenarioSummary {
+  const ordered = [...records].sort((a, b) => a.seed - b.seed);
+  const first = ordered[0]!;
+  const { strategy } = first.scenario;
+  const ranged = /^(bottom-up|top-down):(\d+)$/.exec(strategy);
+  const metrics = ordered.map(reportedMetrics);
+  const { embeddings, layers, parts } = first.plan;
+  const plan: FreezePlan = parts === undefined ? { embeddings, layers } : { embeddings, layers, parts };
+  const scores = SCORE_NAMES.map((name) => [name, spread(metrics.map(SCORES[name]))] as const);
+  return {
+    strategy,
+    family: ranged?.[1] ?? strategy.split(':', 1)[0]!,
+    k: ranged === null ? null : Number(ranged[2]),
+    seeds: ordered.map(({ seed }) => seed),
+    plan,
+    trainableParameters: first.trainableParameters,
+    totalParameters: first.totalParameters,
+    secondsPerEpoch: spread(ordered.map(({ secondsPerEpoch }) => secondsPerEpoch)),
+    secondsToStop: spread(ordered.map(({ secondsToStop }) => secondsToStop)),
+    epochs: spread(ordered.map(({ epochs }) => epochs.length)),
+    tokensPerSecond: spread(ordered.map(({ tokensPerSecond }) => tokensPerSecond)),
+    scores: Object.fromEntries(scores) as Record<ScoreName, Spread>,
+    labels: labelScores(metrics),
+    bound: relativeCost(plan),
+  };
+}
+
+/**
+ * How many times less time a scenario took than another, over the seeds that both have.
+ *
+ * @returns null where there is no common seed, or nothing was measured.
+ */
+export function timesFaster(
+  scenario: ScenarioSummary,
+  baseline: ScenarioSummary | null,
+  time: TimeName,
+): number | null {
+  if (baseline === null) return null;
+  let own = 0;
+  let other = 0;
+  for (const [index, seed] of scenario.seeds.entries()) {
+    const at = baseline.seeds.indexOf(seed);
+    if (at < 0) continue;
+    own += scenario[time].values[index]!;
+    other += baseline[time].values[at]!;
+  }
+  return own > 0 && other > 0 ? other / own : null;
+}
+
+function labelScores(metrics: readonly Metrics[]): ScenarioSummary['labels'] {
+  const names = new Set(metrics.flatMap(({ labels }) => Object.keys(labels)));
+  return new Map(
+    [...names].map((label) => [
+      label,
+      {
+        support: metrics[0]!.labels[label]?.support ?? 0,
+        // A label that a run neither has nor predicts is no failure of that run, and it has no gold word: 0 as elsewhere.
+        f1: spread(metrics.map(({ labels }) => labels[label]?.f1 ?? 0)),
+      },
+    ]),
+  );
+}
+
+function spread(values: number[]): Spread {
+  return { mean: mean(values) ?? 0, sd: standardDeviation(values), values };
+}

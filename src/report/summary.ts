@@ -1,0 +1,172 @@
+import { isDeepStrictEqual } from 'node:util';
+import type { EvaluationCounts } from '../evaluation/word-tags.js';
+import type { RunRecord } from '../experiment/run-record.js';
+import {
+  closestPaperDataset,
+  type PaperDataset,
+  type PaperRow,
+  paperRow,
+  paperSpeedup,
+} from './paper-tables.js';
+import { reportedMetrics, type ScenarioSummary, summariseScenario, timesFaster } from './scenario-summary.js';
+
+/** What was to be run; whatever of it has no record is listed as not run. */
+export interface PlannedGrid {
+  strategies: readonly string[];
+  seeds: readonly number[];
+}
+
+export interface SummaryOptions {
+  planned?: PlannedGrid;
+  /** The paper's dataset that ours stands beside. @default chosen by the dataset's name */
+  paperDataset?: PaperDataset;
+}
+
+/** One row of a table in the paper's form. Factors say how many times faster than the table's k = 0. */
+export interface StrategyRow {
+  scenario: ScenarioSummary;
+  /** Measured, by seconds of training steps an epoch; null without k = 0. */
+  fasterPerEpoch: number | null;
+  /** Measured, by seconds until training stopped; null without k = 0. */
+  fasterToStop: number | null;
+  /** By the paper's equation 5 (time in proportion to the parameters that learn); null without k = 0. */
+  fasterByEquation5: number | null;
+  /** The paper's own factor, until its stop. */
+  fasterInPaper: number | null;
+  paper: PaperRow | null;
+}
+
+/** A table in the paper's form: one strategy by k, then what has no k. */
+export interface StrategyTable {
+  strategy: string;
+  /** Notation of the scenario that is k = 0 of this table; null where it was not run. */
+  baseline: string | null;
+  rows: StrategyRow[];
+}
+
+/** Two scenarios that freeze the same: their metrics should agree, their times show how far a time can be trusted. */
+export interface TwinCheck {
+  strategies: [string, string];
+  seed: number;
+  /** Whether every epoch's losses and metrics are equal to the bit. */
+  isEqual: boolean;
+  /** Seconds an epoch of the second over those of the first. */
+  timeRatio: number | null;
+}
+
+/** All that the renderings of a grid show. */
+export interface GridSummary {
+  /** Every run, in the order given. */
+  records: readonly RunRecord[];
+  scenarios: ScenarioSummary[];
+  tables: StrategyTable[];
+  twins: TwinCheck[];
+  notRun: { strategy: string; seed: number }[];
+  paperDataset: PaperDataset;
+  evaluatedOn: 'test' | 'validation';
+  /** Of the evaluated split. */
+  counts: EvaluationCounts;
+}
+
+/**
+ * Sums up the runs of one grid; null where nothing was run.
+ *
+ * @param records runs of one dataset and one model that differ in strategy and seed only.
+ */
+export function summarise(records: readonly RunRecord[], options: SummaryOptions = {}): GridSummary | null {
+  const first = records[0];
+  if (first === undefined) return null;
+  const byStrategy = groupBy(records, ({ scenario }) => scenario.strategy);
+  const order = [...new Set([...(options.planned?.strategies ?? []), ...byStrategy.keys()])];
+  const scenarios = order.flatMap((strategy) => {
+    const runs = byStrategy.get(strategy);
+    return runs === undefined ? [] : [summariseScenario(runs)];
+  });
+  const paperDataset = options.paperDataset ?? closestPaperDataset(first.scenario.dataset.name);
+  return {
+    records,
+    scenarios,
+    tables: strategyTables(scenarios, paperDataset),
+    twins: twinChecks(records, order),
+    notRun: missingRuns(records, options.planned),
+    paperDataset,
+    evaluatedOn: first.test === null ? 'validation' : 'test',
+    counts: reportedMetrics(first).counts,
+  };
+}
+
+function strategyTables(scenarios: readonly ScenarioSummary[], dataset: PaperDataset): StrategyTable[] {
+  const families = [...new Set(scenarios.filter(({ k }) => k !== null).map(({ family }) => family))];
+  const others = scenarios.filter(({ k }) => k === null);
+  if (families.length === 0)
+    return others.length === 0 ? [] : [strategyTable('other', others, null, dataset)];
+  return families.map((family) => {
+    const ranged = scenarios.filter((scenario) => scenario.family === family).sort((a, b) => a.k! - b.k!);
+    // k = 0 is the same configuration in both directions, so the other one may stand in.
+    const baseline = ranged.find(({ k }) => k === 0) ?? scenarios.find(({ k }) => k === 0) ?? null;
+    return strategyTable(family, [...ranged, ...others], baseline, dataset);
+  });
+}
+
+function strategyTable(
+  strategy: string,
+  scenarios: readonly ScenarioSummary[],
+  baseline: ScenarioSummary | null,
+  dataset: PaperDataset,
+): StrategyTable {
+  const rows = scenarios.map((scenario): StrategyRow => {
+    const numLayers = scenario.plan.layers.length;
+    return {
+      scenario,
+      fasterPerEpoch: timesFaster(scenario, baseline, 'secondsPerEpoch'),
+      fasterToStop: timesFaster(scenario, baseline, 'secondsToStop'),
+      fasterByEquation5:
+        baseline === null || scenario.trainableParameters === 0
+          ? null
+          : baseline.trainableParameters / scenario.trainableParameters,
+      fasterInPaper: paperSpeedup(dataset, scenario.family, scenario.k, numLayers),
+      paper: paperRow(dataset, scenario.family, scenario.k, numLayers),
+    };
+  });
+  return { strategy, baseline: baseline?.strategy ?? null, rows };
+}
+
+function twinChecks(records: readonly RunRecord[], order: readonly string[]): TwinCheck[] {
+  const sorted = [...records].sort(
+    (a, b) => order.indexOf(a.scenario.strategy) - order.indexOf(b.scenario.strategy),
+  );
+  const groups = groupBy(sorted, ({ plan, seed }) => JSON.stringify([plan, seed])).values();
+  return [...groups].flatMap(([first, ...rest]) =>
+    rest.map((other): TwinCheck => {
+      const ratio = other.secondsPerEpoch / first!.secondsPerEpoch;
+      return {
+        strategies: [first!.scenario.strategy, other.scenario.strategy],
+        seed: other.seed,
+        isEqual: isDeepStrictEqual(outcome(first!), outcome(other)),
+        timeRatio: Number.isFinite(ratio) ? ratio : null,
+      };
+    }),
+  );
+}
+
+/** What must not depend on the clock. */
+function outcome({ losses, epochs, bestEpoch, test }: RunRecord): unknown {
+  return { losses, bestEpoch, test, validation: epochs.map(({ validation }) => validation) };
+}
+
+function missingRuns(records: readonly RunRecord[], planned: PlannedGrid | undefined): GridSummary['notRun'] {
+  const done = new Set(records.map(({ scenario, seed }) => `${scenario.strategy}\n${seed}`));
+  const all = planned?.strategies.flatMap((strategy) => planned.seeds.map((seed) => ({ strategy, seed })));
+  return (all ?? []).filter(({ strategy, seed }) => !done.has(`${strategy}\n${seed}`));
+}
+
+function groupBy<Item>(items: readonly Item[], keyOf: (item: Item) => string): Map<string, Item[]> {
+  const groups = new Map<string, Item[]>();
+  for (const item of items) {
+    const key = keyOf(item);
+    const group = groups.get(key);
+    if (group === undefined) groups.set(key, [item]);
+    else group.push(item);
+  }
+  return groups;
+}

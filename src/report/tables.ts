@@ -1,0 +1,183 @@
+import {
+  formatCount,
+  formatFactor,
+  formatPercent,
+  formatSeconds,
+  formatSpread,
+  NONE,
+  scoreFormat,
+} from './format.js';
+import {
+  reportedMetrics,
+  type ScenarioSummary,
+  type ScoreName,
+  SUPPORT_THRESHOLD,
+} from './scenario-summary.js';
+import type { GridSummary, StrategyRow, StrategyTable } from './summary.js';
+
+/** A table as text, before it is drawn: the first column is a name, the others are figures. */
+export interface TextTable {
+  head: string[];
+  rows: string[][];
+}
+
+interface Column<Row> {
+  title: string;
+  cell: (row: Row) => string;
+}
+
+function textTable<Row>(columns: readonly Column<Row>[], rows: readonly Row[]): TextTable {
+  return {
+    head: columns.map(({ title }) => title),
+    rows: rows.map((row) => columns.map(({ cell }) => cell(row))),
+  };
+}
+
+/** What a row freezes: `k = 6` within its strategy's table, else the notation. */
+export function rowName({ k, strategy }: ScenarioSummary): string {
+  return k === null ? strategy : `k = ${k}`;
+}
+
+const nameColumn: Column<StrategyRow> = { title: 'frozen', cell: ({ scenario }) => rowName(scenario) };
+
+/** Times, and factors against k = 0: measured, allowed by arithmetic, the paper's. */
+export function timeTable(table: StrategyTable, withPrefixKept: boolean): TextTable {
+  const columns: Column<StrategyRow>[] = [
+    nameColumn,
+    { title: 's to stop', cell: ({ scenario }) => formatSpread(scenario.secondsToStop, formatSeconds) },
+    { title: 's/epoch', cell: ({ scenario }) => formatSpread(scenario.secondsPerEpoch, formatSeconds) },
+    { title: 'epochs', cell: ({ scenario }) => formatSpread(scenario.epochs, scoreFormat(1)) },
+    { title: '× faster, epoch', cell: ({ fasterPerEpoch }) => formatFactor(fasterPerEpoch) },
+    { title: '× bound', cell: ({ scenario }) => formatFactor(scenario.bound.speedup) },
+    { title: '× faster, to stop', cell: ({ fasterToStop }) => formatFactor(fasterToStop) },
+    { title: '× paper', cell: ({ fasterInPaper }) => formatFactor(fasterInPaper) },
+    { title: '× by eq. 5', cell: ({ fasterByEquation5 }) => formatFactor(fasterByEquation5) },
+    {
+      title: 'tokens/s',
+      cell: ({ scenario }) => formatSpread(scenario.tokensPerSecond, (rate) => rate.toFixed(0)),
+    },
+  ];
+  if (withPrefixKept) {
+    columns.splice(6, 0, {
+      title: '× bound, prefix kept',
+      cell: ({ scenario }) => formatFactor(scenario.bound.speedupWithPrefixKept),
+    });
+  }
+  return textTable(columns, table.rows);
+}
+
+/** Scores beside the paper's, and what learns. */
+export function qualityTable(table: StrategyTable): TextTable {
+  const score = (title: string, name: ScoreName): Column<StrategyRow> => ({
+    title,
+    cell: ({ scenario }) => formatSpread(scenario.scores[name], scoreFormat(4)),
+  });
+  const paper = (name: 'accuracy' | 'macroF1' | 'weightedF1'): Column<StrategyRow> => ({
+    title: 'paper',
+    cell: (row) => row.paper?.[name].toFixed(2) ?? NONE,
+  });
+  return textTable(
+    [
+      nameColumn,
+      score('accuracy', 'accuracy'),
+      paper('accuracy'),
+      score('macro F1', 'macroF1'),
+      paper('macroF1'),
+      score('macro F1 without O', 'macroF1WithoutO'),
+      score(`macro F1, support ≥ ${SUPPORT_THRESHOLD}`, 'macroF1Supported'),
+      score('weighted F1', 'weightedF1'),
+      paper('weightedF1'),
+      score('entity F1', 'entityF1'),
+      score('entity F1, strict', 'entityF1Strict'),
+      { title: 'parameters that learn', cell: ({ scenario }) => trainableText(scenario) },
+    ],
+    table.rows,
+  );
+}
+
+/** Times and scores in one table narrow enough for a terminal. */
+export function overviewTable(table: StrategyTable): TextTable {
+  const score = (title: string, name: ScoreName): Column<StrategyRow> => ({
+    title,
+    cell: ({ scenario }) => formatSpread(scenario.scores[name], scoreFormat(3)),
+  });
+  return textTable(
+    [
+      nameColumn,
+      { title: 's/epoch', cell: ({ scenario }) => formatSpread(scenario.secondsPerEpoch, formatSeconds) },
+      { title: '× epoch', cell: ({ fasterPerEpoch }) => formatFactor(fasterPerEpoch) },
+      { title: '× bound', cell: ({ scenario }) => formatFactor(scenario.bound.speedup) },
+      { title: 'epochs', cell: ({ scenario }) => scoreFormat(1)(scenario.epochs.mean) },
+      { title: 's to stop', cell: ({ scenario }) => formatSeconds(scenario.secondsToStop.mean) },
+      { title: '× stop', cell: ({ fasterToStop }) => formatFactor(fasterToStop) },
+      { title: '× paper', cell: ({ fasterInPaper }) => formatFactor(fasterInPaper) },
+      score('accuracy', 'accuracy'),
+      score('macro F1', 'macroF1'),
+      { title: 'paper', cell: ({ paper }) => paper?.macroF1.toFixed(2) ?? NONE },
+      score('weighted F1', 'weightedF1'),
+      score('entity F1', 'entityF1'),
+      { title: 'learns', cell: ({ scenario }) => formatCount(scenario.trainableParameters) },
+    ],
+    table.rows,
+  );
+}
+
+/** F1 of the labels with the fewest gold words, one column a scenario; null where there is no such label. */
+export function rareLabelTable(table: StrategyTable, limit = 8): TextTable | null {
+  const supports = new Map<string, number>();
+  for (const { scenario } of table.rows) {
+    for (const [label, { support }] of scenario.labels) if (support > 0) supports.set(label, support);
+  }
+  supports.delete('O');
+  const rarest = [...supports].sort((a, b) => a[1] - b[1]).slice(0, limit);
+  if (rarest.length === 0) return null;
+  return {
+    head: ['label', 'words', ...table.rows.map(({ scenario }) => rowName(scenario))],
+    rows: rarest.map(([label, support]) => [
+      label,
+      `${support}`,
+      ...table.rows.map(({ scenario }) => {
+        const found = scenario.labels.get(label);
+        return found === undefined ? NONE : formatSpread(found.f1, scoreFormat(3));
+      }),
+    ]),
+  };
+}
+
+/** One row a run, nothing averaged. */
+export function runTable({ records }: GridSummary): TextTable {
+  return textTable(
+    [
+      { title: 'strategy', cell: ({ scenario }) => scenario.strategy },
+      { title: 'seed', cell: ({ seed }) => `${seed}` },
+      { title: 's to stop', cell: ({ secondsToStop }) => formatSeconds(secondsToStop) },
+      { title: 's/epoch', cell: ({ secondsPerEpoch }) => formatSeconds(secondsPerEpoch) },
+      { title: 'epochs', cell: ({ epochs }) => `${epochs.length}` },
+      { title: 'best epoch', cell: ({ bestEpoch }) => `${bestEpoch}` },
+      { title: 'last loss', cell: ({ losses }) => losses.last.toFixed(4) },
+      { title: 'accuracy', cell: (record) => reportedMetrics(record).accuracy.toFixed(4) },
+      { title: 'macro F1', cell: (record) => reportedMetrics(record).macro.f1.toFixed(4) },
+      { title: 'weighted F1', cell: (record) => reportedMetrics(record).weighted.f1.toFixed(4) },
+      { title: 'entity F1', cell: (record) => reportedMetrics(record).entities.micro.f1.toFixed(4) },
+    ],
+    records,
+  );
+}
+
+/** Scenarios that freeze the same, compared; null where there are none. */
+export function twinTable({ twins }: GridSummary): TextTable | null {
+  if (twins.length === 0) return null;
+  return textTable(
+    [
+      { title: 'same configuration', cell: ({ strategies }) => strategies.join(' and ') },
+      { title: 'seed', cell: ({ seed }) => `${seed}` },
+      { title: 'losses and metrics', cell: ({ isEqual }) => (isEqual ? 'equal to the bit' : 'differ') },
+      { title: 'ratio of s/epoch', cell: ({ timeRatio }) => formatFactor(timeRatio) },
+    ],
+    twins,
+  );
+}
+
+function trainableText({ trainableParameters, totalParameters }: ScenarioSummary): string {
+  return `${formatCount(trainableParameters)} (${formatPercent(trainableParameters / totalParameters)})`;
+}

@@ -1,0 +1,25 @@
+import CliTable from 'cli-table3';
+import { limits, paperNote } from './context.js';
+import type { GridSummary } from './summary.js';
+import { overviewTable, type TextTable, twinTable } from './tables.js';
+
+/** Renders a grid for a terminal: one table a strategy, without colours, and what was not run. */
+export function renderTerminal(summary: GridSummary): string {
+  const twins = twinTable(summary);
+  const blocks = summary.tables.flatMap((table) => [table.strategy, drawTable(overviewTable(table))]);
+  if (twins !== null) blocks.push(drawTable(twins));
+  blocks.push(paperNote(summary), ...limits(summary).map((limit) => `- ${limit}`));
+  return blocks.join('\n');
+}
+
+/** Draws a table with lines around its cells, names to the left and figures to the right. */
+export function drawTable({ head, rows }: TextTable): string {
+  const table = new CliTable({
+    head,
+    colAligns: head.map((_, index) => (index === 0 ? 'left' : 'right')),
+    // cli-table3 paints head and borders unless told otherwise.
+    style: { head: [], border: [], compact: true },
+  });
+  table.push(...rows);
+  return table.toString();
+}

@@ -1,0 +1,177 @@
+import type { EncodedDataset } from '../contract/encoded-dataset.js';
+import { IGNORED_LABEL } from '../contract/packed-batch.js';
+import type { LabelSet } from '../data/label-set.js';
+import type { Sentence } from '../data/sentence.js';
+import { PermafrostError } from '../errors/error.js';
+import { alignLabels } from './align-labels.js';
+import { requireMaxLength, type Tokenizer } from './tokenizer.js';
+
+export interface EncodeDatasetOptions {
+  /** Most tokens of an example, `[CLS]` and `[SEP]` included; at least 3. @default 128 */
+  maxLength?: number;
+}
+
+/** The paper's maximum length. */
+const DEFAULT_MAX_LENGTH = 128;
+/** Word index of special tokens. */
+const NO_WORD = -1;
+
+/**
+ * Encodes annotated sentences, one example each, in their order.
+ *
+ * @returns flat arrays; see {@link EncodedDataset} for their shapes.
+ * @throws LABEL_MISMATCH naming file, line and word of a tag that is not in the label set; DATA_FORMAT for a sentence
+ * whose words and tags differ in number; INVALID_OPTION for a maximum length below 3.
+ */
+export function encodeDataset(
+  sentences: readonly Sentence[],
+  tokenizer: Tokenizer,
+  labels: LabelSet,
+  options: EncodeDatasetOptions = {},
+): EncodedDataset {
+  return encodeAll(
+    sentences.map(({ words }) => words),
+    (_, example) => labelIds(sentences[example]!, example, labels),
+    tokenizer,
+    options,
+  );
+}
+
+/**
+ * Encodes sentences that have no tags; every label is -100.
+ *
+ * @throws INVALID_OPTION for a maximum length below 3.
+ */
+export function encodeWordsDataset(
+  sentences: readonly (readonly string[])[],
+  tokenizer: Tokenizer,
+  options: EncodeDatasetOptions = {},
+): EncodedDataset {
+  return encodeAll(
+    sentences,
+    (words) => new Int32Array(words.length).fill(IGNORED_LABEL),
+    tokenizer,
+    options,
+  );
+}
+
+function encodeAll(
+  sentences: readonly (readonly string[])[],
+  labelsOf: (words: readonly string[], example: number) => ArrayLike<number>,
+  tokenizer: Tokenizer,
+  options: EncodeDatasetOptions,
+): EncodedDataset {
+  const maxLength = requireMaxLength(options.maxLength ?? DEFAULT_MAX_LENGTH);
+  const size = sentences.length;
+  const tokens = new TokenColumns(sentences.reduce((sum, words) => sum + 2 * words.length + 2, 0));
+  const offsets = new Int32Array(size + 1);
+  const wordCounts = new Int32Array(size);
+  const truncatedWords = new Int32Array(size);
+  for (const [example, words] of sentences.entries()) {
+    truncatedWords[example] = tokens.addSentence(words, labelsOf(words, example), tokenizer, maxLength);
+    wordCounts[example] = words.length;
+    offsets[example + 1] = tokens.length;
+  }
+  return { size, ...tokens.columns(), offsets, wordCounts, truncatedWords };
+}
+
+/** Ids, labels and words of all tokens so far, in arrays that grow as needed. */
+class TokenColumns {
+  length = 0;
+  #inputIds: Int32Array;
+  #labels: Int32Array;
+  #wordIds: Int32Array;
+
+  constructor(capacity: number) {
+    this.#inputIds = new Int32Array(capacity);
+    this.#labels = new Int32Array(capacity);
+    this.#wordIds = new Int32Array(capacity);
+  }
+
+  /** @returns number of words whose first sub-token was cut off. */
+  addSentence(
+    words: readonly string[],
+    wordLabels: ArrayLike<number>,
+    tokenizer: Tokenizer,
+    maxLength: number,
+  ): number {
+    this.#reserve(maxLength);
+    const start = this.length;
+    const end = start + maxLength - 1;
+    let truncated = 0;
+    this.#push(tokenizer.clsId, NO_WORD);
+    for (let word = 0; word < words.length; word++) {
+      const at = tokenizer.pieces.find(words[word]!);
+      const { pool } = tokenizer.pieces;
+      const count = pool[at]!;
+      if (count > 0 && this.length >= end) truncated++;
+      const taken = Math.min(count, end - this.length);
+      for (let i = 1; i <= taken; i++) this.#push(pool[at + i]!, word);
+    }
+    this.#push(tokenizer.sepId, NO_WORD);
+    alignLabels(this.#wordIds.subarray(start, this.length), wordLabels, this.#labels, start);
+    return truncated;
+  }
+
+  columns(): Pick<EncodedDataset, 'inputIds' | 'labels' | 'wordIds'> {
+    return {
+      inputIds: this.#inputIds.slice(0, this.length),
+      labels: this.#labels.slice(0, this.length),
+      wordIds: this.#wordIds.slice(0, this.length),
+    };
+  }
+
+  #push(id: number, word: number): void {
+    this.#inputIds[this.length] = id;
+    this.#wordIds[this.length] = word;
+    this.length++;
+  }
+
+  #reserve(more: number): void {
+    const needed = this.length + more;
+    if (needed <= this.#inputIds.length) return;
+    const capacity = Math.max(needed, Math.ceil(this.#inputIds.length * 1.5));
+    this.#inputIds = grown(this.#inputIds, capacity);
+    this.#labels = grown(this.#labels, capacity);
+    this.#wordIds = grown(this.#wordIds, capacity);
+  }
+}
+
+function grown(array: Int32Array, capacity: number): Int32Array {
+  const result = new Int32Array(capacity);
+  result.set(array);
+  return result;
+}
+
+function labelIds(sentence: Sentence, example: number, labels: LabelSet): number[] {
+  const { words, tags } = sentence;
+  if (words.length !== tags.length) {
+    throw new PermafrostError(
+      'DATA_FORMAT',
+      `${placeOf(sentence, example)}: expected a tag for each of the ${words.length} words, got ${tags.length} tags.`,
+      { file: sentence.file, line: sentence.line, words: words.length, tags: tags.length },
+    );
+  }
+  return tags.map((tag, word) => {
+    const id = labels.id(tag);
+    if (id !== undefined) return id;
+    const place = wordPlace(sentence, example, word);
+    return labels.requireId(tag, place);
+  });
+}
+
+/** File and line of a word, or its position where it has none. */
+function wordPlace(sentence: Sentence, example: number, word: number): string {
+  const { file, line, words } = sentence;
+  const text = JSON.stringify(words[word]);
+  // In column files each word has its line; JSON lines have the whole sentence on one.
+  const isOneLine = file === undefined || line === undefined || /\.jsonl?$/.test(file);
+  if (isOneLine)
+    return `${placeOf(sentence, example)}${file === undefined ? ',' : ''} word ${word} (${text})`;
+  return `${file}:${line + word} (word ${text})`;
+}
+
+function placeOf({ file, line }: Sentence, example: number): string {
+  if (file === undefined) return `sentence ${example}`;
+  return line === undefined ? `${file}, sentence ${example}` : `${file}:${line}`;
+}

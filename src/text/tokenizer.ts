@@ -1,0 +1,235 @@
+import { join } from 'node:path';
+import { PermafrostError } from '../errors/error.js';
+import { writeFileAtomic } from '../io/atomic-write.js';
+import { digestOf } from '../io/digest.js';
+import { type LearnVocabularyOptions, learnVocabulary } from './learn-vocabulary.js';
+import { readTokenizer, type TokenizerSource } from './read-tokenizer.js';
+import {
+  BERT_SPECIAL_TOKENS,
+  type BertNormalizerSettings,
+  documentOfVocabulary,
+  requireSpecials,
+  type SpecialTokens,
+  type TokenizerDocument,
+} from './tokenizer-document.js';
+import { bertLowercase, nativeParts, rulesOf } from './tokenizer-rules.js';
+import { WordPieces } from './word-pieces.js';
+
+/** A sentence as token ids. */
+export interface EncodedWords {
+  /** Token ids with `[CLS]` and `[SEP]`. */
+  inputIds: number[];
+  /** Index of each token's word, null on `[CLS]` and `[SEP]`. */
+  wordIds: (number | null)[];
+  /** Words whose first sub-token was cut off. */
+  truncatedWords: number;
+  /** 1 where the last word that is left lost a part of its sub-tokens, else 0. */
+  partialWords: number;
+}
+
+export interface EncodeOptions {
+  /** Most tokens, `[CLS]` and `[SEP]` included; at least 3. @default 512 */
+  maxLength?: number;
+}
+
+export interface TokenizerOptions {
+  /** Overrides what the files say. @default what they say, else true */
+  lowercase?: boolean;
+}
+
+const DEFAULT_MAX_LENGTH = 512;
+
+/**
+ * BERT's tokenizer for text that is already split into words; gives the ids of Hugging Face's BertTokenizer.
+ *
+ * Normalizer and pre-tokenizer are those of the `tokenizers` package; each unique word goes through them once.
+ */
+export class Tokenizer {
+  /** Number of token ids; the embedding table needs as many rows. */
+  readonly vocabSize: number;
+  readonly padId: number;
+  readonly unkId: number;
+  readonly clsId: number;
+  readonly sepId: number;
+  readonly maskId: number;
+  /** Sub-tokens by word, for encoding many sentences without an object a token. */
+  readonly pieces: WordPieces;
+  readonly #document: TokenizerDocument;
+  readonly #specials: SpecialTokens;
+  readonly #ids: ReadonlyMap<string, number>;
+  #tokens: string[] | null = null;
+  #digest: string | null = null;
+
+  private constructor({ document, specials, file }: TokenizerSource) {
+    const vocab = new Map(Object.entries(document.model.vocab));
+    const ids = new Map(vocab);
+    for (const { content, id } of document.added_tokens) ids.set(content, id);
+    const roles = requireSpecials(ids, specials, file);
+    this.padId = roles.pad;
+    this.unkId = roles.unk;
+    this.clsId = roles.cls;
+    this.sepId = roles.sep;
+    this.maskId = roles.mask;
+    this.vocabSize = [...ids.values()].reduce((most, id) => Math.max(most, id + 1), 0);
+    this.pieces = new WordPieces(rulesOf(document, vocab, roles.unk, file));
+    this.#document = document;
+    this.#specials = specials;
+    this.#ids = ids;
+  }
+
+  /**
+   * Reads a tokenizer.json, a vocab.txt, or a directory that holds one of them (tokenizer.json comes first).
+   *
+   * A vocab.txt takes case folding and special tokens from tokenizer_config.json beside it.
+   *
+   * @throws FILE_NOT_FOUND; DATA_FORMAT for a broken file or a missing special token; UNSUPPORTED_MODEL for a
+   * tokenizer.json of another kind than WordPiece.
+   */
+  static async load(path: string, options: TokenizerOptions = {}): Promise<Tokenizer> {
+    return new Tokenizer(await readTokenizer(path, options.lowercase));
+  }
+
+  /**
+   * Makes a tokenizer from the tokens of a vocabulary; the position is the id.
+   *
+   * @throws DATA_FORMAT where `[PAD]`, `[UNK]`, `[CLS]`, `[SEP]` or `[MASK]` is missing.
+   */
+  static fromVocab(tokens: readonly string[], options: { lowercase: boolean }): Tokenizer {
+    const file = 'The given vocabulary';
+    const document = documentOfVocabulary(tokens, options, file);
+    return new Tokenizer({ document, specials: BERT_SPECIAL_TOKENS, file });
+  }
+
+  /** Whether words are lowercased; null where the tokenizer.json has a normalizer of its own. */
+  get lowercase(): boolean | null {
+    return bertLowercase(this.#document);
+  }
+
+  /** SHA-256 of vocabulary and rules; the same for vocab.txt and the tokenizer.json that goes with it. */
+  get digest(): string {
+    const { added_tokens, normalizer, pre_tokenizer, model } = this.#document;
+    const rules = { added_tokens, normalizer, pre_tokenizer, ...model, vocab: this.tokens() };
+    this.#digest ??= digestOf({ ...rules, specials: this.#specials });
+    return this.#digest;
+  }
+
+  /** Text of each token id; an id that no token has reads `[unused:ID]`. */
+  tokens(): readonly string[] {
+    if (this.#tokens === null) {
+      this.#tokens = Array.from({ length: this.vocabSize }, (_, id) => `[unused:${id}]`);
+      for (const [token, id] of this.#ids) this.#tokens[id] = token;
+    }
+    return this.#tokens;
+  }
+
+  /** Id of a token's exact text, undefined where there is none. */
+  tokenId(token: string): number | undefined {
+    return this.#ids.get(token);
+  }
+
+  /** Ids of a word's sub-tokens; none where nothing of the word is left. */
+  wordPieces(word: string): Int32Array {
+    const start = this.pieces.find(word);
+    const { pool } = this.pieces;
+    return pool.slice(start + 1, start + 1 + pool[start]!);
+  }
+
+  /**
+   * Encodes the words of a sentence as `[CLS] … [SEP]`, cut at the maximum length.
+   *
+   * A word of which nothing is left (zero-width characters) has no token; the indices of the others do not move.
+   *
+   * @throws INVALID_OPTION for a maximum length below 3.
+   */
+  encodeWords(words: readonly string[], options: EncodeOptions = {}): EncodedWords {
+    const room = requireMaxLength(options.maxLength ?? DEFAULT_MAX_LENGTH) - 1;
+    const encoded: EncodedWords = {
+      inputIds: [this.clsId],
+      wordIds: [null],
+      truncatedWords: 0,
+      partialWords: 0,
+    };
+    const { inputIds, wordIds } = encoded;
+    for (let word = 0; word < words.length; word++) {
+      const start = this.pieces.find(words[word]!);
+      const { pool } = this.pieces;
+      const count = pool[start]!;
+      const taken = Math.min(count, room - inputIds.length);
+      if (taken < count) encoded[taken === 0 ? 'truncatedWords' : 'partialWords']++;
+      for (let i = 1; i <= taken; i++) {
+        inputIds.push(pool[start + i]!);
+        wordIds.push(word);
+      }
+    }
+    inputIds.push(this.sepId);
+    wordIds.push(null);
+    return encoded;
+  }
+
+  /**
+   * Writes tokenizer.json, vocab.txt, tokenizer_config.json and special_tokens_map.json, as Hugging Face reads them.
+   *
+   * @throws WRITE_FAILED
+   */
+  async save(directory: string): Promise<void> {
+    const names = Object.entries(this.#specials).map(([role, token]) => [`${role}_token`, token]);
+    const specials = Object.fromEntries(names) as Record<string, string>;
+    const normalizer = this.#document.normalizer as Partial<BertNormalizerSettings> | null;
+    const config = {
+      clean_up_tokenization_spaces: true,
+      do_lower_case: this.lowercase ?? false,
+      strip_accents: normalizer?.strip_accents ?? null,
+      tokenize_chinese_chars: normalizer?.handle_chinese_chars ?? true,
+      tokenizer_class: 'BertTokenizer',
+      ...specials,
+    };
+    const write = (name: string, text: string) => writeFileAtomic(join(directory, name), text);
+    await write('vocab.txt', `${this.tokens().join('\n')}\n`);
+    await write('special_tokens_map.json', `${JSON.stringify(specials, null, 2)}\n`);
+    await write('tokenizer_config.json', `${JSON.stringify(config, null, 2)}\n`);
+    await write('tokenizer.json', `${JSON.stringify(this.#document, null, 2)}\n`);
+  }
+}
+
+/** Settings of {@link trainWordPiece}. */
+export interface TrainWordPieceOptions extends LearnVocabularyOptions {
+  lowercase: boolean;
+}
+
+/**
+ * Learns a vocabulary from words, as frequent as they come, and makes the tokenizer for it.
+ *
+ * The same words give the same vocabulary on every platform.
+ *
+ * @throws INVALID_OPTION
+ */
+export function trainWordPiece(words: Iterable<string>, options: TrainWordPieceOptions): Tokenizer {
+  const { lowercase, ...learning } = options;
+  return Tokenizer.fromVocab(learnVocabulary(pieceCounts(words, lowercase), learning), { lowercase });
+}
+
+/** How often each piece comes up that normalizer and pre-tokenizer make of the words. */
+function pieceCounts(words: Iterable<string>, lowercase: boolean): Map<string, number> {
+  const specials = Object.values(BERT_SPECIAL_TOKENS);
+  const { normalizer, pre_tokenizer } = documentOfVocabulary(specials, { lowercase }, '');
+  const parts = nativeParts({ normalizer, pre_tokenizer }, '');
+  const wordCounts = new Map<string, number>();
+  for (const word of words) wordCounts.set(word, (wordCounts.get(word) ?? 0) + 1);
+  const counts = new Map<string, number>();
+  for (const [word, count] of wordCounts) {
+    for (const [piece] of parts.preTokenizer!.preTokenizeString(parts.normalize(word))) {
+      counts.set(piece, (counts.get(piece) ?? 0) + count);
+    }
+  }
+  return counts;
+}
+
+/** @throws INVALID_OPTION for less than `[CLS]`, one sub-token and `[SEP]`. */
+export function requireMaxLength(maxLength: number): number {
+  if (Number.isSafeInteger(maxLength) && maxLength >= 3) return maxLength;
+  throw new PermafrostError(
+    'INVALID_OPTION',
+    `maxLength: expected a whole number from 3 ([CLS], one sub-token, [SEP]), got ${maxLength}.`,
+    { option: 'maxLength', got: maxLength },
+  );
+}

@@ -1,0 +1,171 @@
+import type { PreTokenizer } from 'tokenizers';
+
+/** What is needed to cut a word into sub-tokens. */
+export interface WordPieceRules {
+  /** Id of each token, added tokens excluded. */
+  vocab: ReadonlyMap<string, number>;
+  unkId: number;
+  /** Prefix of the sub-tokens that go on inside a word: `##`. */
+  continuingPrefix: string;
+  /** Longest piece in code points; a longer one becomes the unknown token. */
+  maxCharsPerPiece: number;
+  /** Tokens that are found in the text as it was typed, before anything else. */
+  rawTokens: ReadonlyMap<string, number>;
+  /** Tokens that are found after normalization, under their normalized text. */
+  normalizedTokens: ReadonlyMap<string, number>;
+  normalize: (text: string) => string;
+  preTokenizer: PreTokenizer | null;
+  /** Where both of the above are BERT's, whether it lowercases; null where they are others. */
+  bertLowercase: boolean | null;
+}
+
+/** Words in the cache before it starts anew: about 200 MB of words that were each met once. */
+const MAX_CACHED_WORDS = 1 << 20;
+
+/** Printable ASCII, on which BERT's normalizer does nothing but lowercase: it needs no call of native code. */
+const PLAIN_WORD = /^[\x21-\x7e]+$/;
+/** What BERT's pre-tokenizer makes of such a word: runs of letters and digits, and each other character by itself. */
+const PLAIN_PIECES = /[A-Za-z0-9]+|[^A-Za-z0-9]/g;
+/** Normalized text that BERT's pre-tokenizer, which splits at white space and punctuation, leaves in one piece. */
+const ONE_PIECE = /^[\p{L}\p{M}\p{N}]+$/u;
+
+/**
+ * Sub-tokens by word, each unique word cut once.
+ *
+ * The ids of all words lie in one pool: `pool[start]` is the number of sub-tokens, the ids follow.
+ */
+export class WordPieces {
+  readonly #rules: WordPieceRules;
+  readonly #starts = new Map<string, number>();
+  readonly #rawPattern: RegExp | null;
+  readonly #normalizedPattern: RegExp | null;
+  readonly #longestToken: number;
+  #pool = new Int32Array(1 << 14);
+  #used = 0;
+
+  constructor(rules: WordPieceRules) {
+    this.#rules = rules;
+    this.#rawPattern = anyOf(rules.rawTokens.keys());
+    this.#normalizedPattern = anyOf(rules.normalizedTokens.keys());
+    let longest = 0;
+    for (const token of rules.vocab.keys()) longest = Math.max(longest, token.length);
+    this.#longestToken = longest;
+  }
+
+  /** Read it after {@link find}, which may replace it. */
+  get pool(): Int32Array {
+    return this.#pool;
+  }
+
+  /** Where the word's number of sub-tokens lies in {@link pool}; its ids follow. */
+  find(word: string): number {
+    return this.#starts.get(word) ?? this.#add(word);
+  }
+
+  #add(word: string): number {
+    if (this.#starts.size >= MAX_CACHED_WORDS) {
+      this.#starts.clear();
+      this.#used = 0;
+    }
+    const ids: number[] = [];
+    this.#cut(word, ids);
+    const start = this.#used;
+    const needed = start + ids.length + 1;
+    if (needed > this.#pool.length) {
+      const grown = new Int32Array(Math.max(needed, this.#pool.length * 2));
+      grown.set(this.#pool.subarray(0, start));
+      this.#pool = grown;
+    }
+    this.#pool[start] = ids.length;
+    this.#pool.set(ids, start + 1);
+    this.#used = needed;
+    this.#starts.set(word, start);
+    return start;
+  }
+
+  #cut(word: string, ids: number[]): void {
+    const { bertLowercase, rawTokens } = this.#rules;
+    const pattern = this.#rawPattern;
+    if (pattern?.test(word)) {
+      for (const part of word.split(pattern)) {
+        const id = rawTokens.get(part);
+        if (id !== undefined) ids.push(id);
+        else if (part !== '') this.#cutText(part, ids);
+      }
+    } else if (bertLowercase !== null && this.#normalizedPattern === null && PLAIN_WORD.test(word)) {
+      const text = bertLowercase ? word.toLowerCase() : word;
+      for (const piece of text.match(PLAIN_PIECES)!) this.#cutPiece(piece, ids);
+    } else {
+      this.#cutText(word, ids);
+    }
+  }
+
+  #cutText(text: string, ids: number[]): void {
+    const { normalize, normalizedTokens } = this.#rules;
+    const normalized = normalize(text);
+    const pattern = this.#normalizedPattern;
+    const parts = pattern === null ? [normalized] : normalized.split(pattern);
+    for (const part of parts) {
+      const id = normalizedTokens.get(part);
+      if (id !== undefined) ids.push(id);
+      else if (part !== '') this.#cutNormalized(part, ids);
+    }
+  }
+
+  #cutNormalized(text: string, ids: number[]): void {
+    const { preTokenizer, bertLowercase } = this.#rules;
+    const isOnePiece = preTokenizer === null || (bertLowercase !== null && ONE_PIECE.test(text));
+    if (isOnePiece) this.#cutPiece(text, ids);
+    else for (const [piece] of preTokenizer.preTokenizeString(text)) this.#cutPiece(piece, ids);
+  }
+
+  /** Greedy longest match from the left; one unmatched rest makes the whole piece unknown. */
+  #cutPiece(piece: string, ids: number[]): void {
+    const { vocab, unkId, continuingPrefix, maxCharsPerPiece } = this.#rules;
+    if (piece.length > maxCharsPerPiece && numCodePoints(piece) > maxCharsPerPiece) {
+      ids.push(unkId);
+      return;
+    }
+    const before = ids.length;
+    let start = 0;
+    while (start < piece.length) {
+      const rest = start === 0 ? piece : continuingPrefix + piece.slice(start);
+      const fixed = start === 0 ? 0 : continuingPrefix.length;
+      let end = Math.min(rest.length, this.#longestToken);
+      let id: number | undefined;
+      for (; end > fixed; end--) {
+        if (splitsSurrogates(rest, end)) continue;
+        id = vocab.get(rest.slice(0, end));
+        if (id !== undefined) break;
+      }
+      if (id === undefined) {
+        ids.length = before;
+        ids.push(unkId);
+        return;
+      }
+      ids.push(id);
+      start += end - fixed;
+    }
+  }
+}
+
+function splitsSurrogates(text: string, at: number): boolean {
+  const next = text.charCodeAt(at);
+  if (!(next >= 0xdc00 && next <= 0xdfff)) return false;
+  const previous = text.charCodeAt(at - 1);
+  return previous >= 0xd800 && previous <= 0xdbff;
+}
+
+function numCodePoints(text: string): number {
+  let count = text.length;
+  for (let i = 1; i < text.length; i++) if (splitsSurrogates(text, i)) count--;
+  return count;
+}
+
+/** Matches, and keeps when splitting, any of the texts; longer ones first. */
+function anyOf(texts: Iterable<string>): RegExp | null {
+  const escaped = [...texts]
+    .sort((a, b) => b.length - a.length)
+    .map((text) => text.replace(/[.*+?^${}()|[\]\\]/g, '\\$&'));
+  return escaped.length === 0 ? null : new RegExp(`(${escaped.join('|')})`, 'u');
+}

@@ -1,0 +1,79 @@
+import { freemem } from 'node:os';
+import type { EncodedDataset } from '../contract/encoded-dataset.js';
+import { PrefixStore, type StorePrecision } from '../model/prefix-store.js';
+import type { PrefixStoreUsage } from '../native/addon.js';
+
+/** Share of the free memory that is used where the caller sets no budget. */
+const DEFAULT_MEMORY_SHARE = 0.25;
+
+const ELEMENT_BYTES: Readonly<Record<StorePrecision, number>> = { fp32: 4, bf16: 2, fp16: 2 };
+
+export interface PrefixCacheOptions {
+  /** Type in which outputs are kept; `fp32` changes no result. @default 'fp32' */
+  precision?: StorePrecision;
+  /** Bytes of memory for all datasets together. @default a quarter of what is free */
+  memoryBytes?: number;
+  /** Bytes of temporary files for what does not fit into memory. @default 0 */
+  fileBytes?: number;
+  /** Directory of those files. @default the system's */
+  directory?: string;
+  /** Numbers of layers of the prefixes that will be asked for; one pass then computes all. @default the first asked for */
+  depths?: readonly number[];
+}
+
+/**
+ * Prefix stores of several datasets within one budget. Runs that are given the same cache share what
+ * they compute, as far as their frozen weights are the same.
+ */
+export class PrefixCache {
+  readonly precision: StorePrecision;
+  readonly #options: PrefixCacheOptions;
+  readonly #stores = new Map<object, PrefixStore>();
+  #memoryLeft: number;
+  #fileLeft: number;
+
+  constructor(options: PrefixCacheOptions = {}) {
+    this.#options = options;
+    this.precision = options.precision ?? 'fp32';
+    this.#memoryLeft = Math.floor(options.memoryBytes ?? freemem() * DEFAULT_MEMORY_SHARE);
+    this.#fileLeft = options.fileBytes ?? 0;
+  }
+
+  /**
+   * The store of a dataset, made at the first call.
+   *
+   * @param key what stands for the dataset from run to run, such as the array of its sentences
+   * @param depth number of layers of the prefix
+   */
+  storeFor(key: object, dataset: EncodedDataset, hiddenSize: number, depth: number): PrefixStore {
+    const existing = this.#stores.get(key);
+    if (existing) return existing;
+    const depths = this.#options.depths ?? [depth];
+    const wanted = dataset.inputIds.length * hiddenSize * ELEMENT_BYTES[this.precision] * depths.length;
+    const memoryBytes = Math.min(wanted, this.#memoryLeft);
+    const fileBytes = Math.min(wanted - memoryBytes, this.#fileLeft);
+    this.#memoryLeft -= memoryBytes;
+    this.#fileLeft -= fileBytes;
+    const { directory } = this.#options;
+    const store = new PrefixStore(dataset, {
+      hiddenSize,
+      depths,
+      precision: this.precision,
+      memoryBytes,
+      fileBytes,
+      ...(directory !== undefined && { directory }),
+    });
+    this.#stores.set(key, store);
+    return store;
+  }
+
+  /** Sums over all stores. */
+  usage(): PrefixStoreUsage {
+    const total = { examples: 0, memoryBytes: 0, fileBytes: 0, hits: 0, misses: 0 };
+    for (const store of this.#stores.values()) {
+      const usage = store.usage();
+      for (const key of Object.keys(total) as (keyof PrefixStoreUsage)[]) total[key] += usage[key];
+    }
+    return total;
+  }
+}

@@ -1,0 +1,240 @@
+import { batchesOf } from '../batching/batches.js';
+import { epochOrder } from '../batching/order.js';
+import type { EncodedDataset } from '../contract/encoded-dataset.js';
+import { IGNORED_LABEL, type PackedBatch } from '../contract/packed-batch.js';
+import { LabelSet } from '../data/label-set.js';
+import type { Sentence } from '../data/sentence.js';
+import { evaluate, maxLengthFor, tokenizerOf } from '../evaluation/evaluate.js';
+import type { PrefixStore } from '../model/prefix-store.js';
+import type { TokenClassifier } from '../model/token-classifier.js';
+import type { Trainer } from '../model/trainer.js';
+import { encodeDataset } from '../text/encode.js';
+import { EarlyStopping } from './early-stopping.js';
+import type {
+  CheckpointEvent,
+  EpochEvent,
+  EpochSummary,
+  EvaluatedSplit,
+  EvaluationEvent,
+  FinetuneResult,
+  FreezeEvent,
+  StepEvent,
+} from './events.js';
+import type { ParsedFinetuneOptions } from './options.js';
+import { PrefixCache } from './prefix-cache.js';
+import { Phases } from './timing.js';
+
+type ProgressEvent = StepEvent | EpochEvent | EvaluationEvent | FreezeEvent | CheckpointEvent;
+
+interface Split {
+  sentences: readonly Sentence[];
+  dataset: EncodedDataset;
+  store?: PrefixStore;
+}
+
+/**
+ * The training loop: encode, freeze, then epochs of steps and one evaluation each, until the last epoch
+ * or early stopping; then the best epoch's weights and the test split.
+ */
+export async function* train(options: ParsedFinetuneOptions): AsyncGenerator<ProgressEvent, FinetuneResult> {
+  const { model, signal } = options;
+  signal?.throwIfAborted();
+  const phases = new Phases();
+  const splits = phases.measureSync('encode', () => encodeSplits(options));
+
+  const plan = options.freezing.plan(model.config.numLayers);
+  await model.freeze(plan);
+  const { trainable, total } = countParameters(model);
+  yield {
+    type: 'freeze',
+    epoch: 1,
+    plan,
+    trainableParameters: trainable,
+    totalParameters: total,
+    frozenPrefix: model.frozenPrefix,
+  };
+
+  const cache = attachStores(options, Object.values(splits));
+
+  const batchesAnEpoch = Math.ceil(splits.train.dataset.size / options.batchSize);
+  const totalSteps = Math.ceil(batchesAnEpoch / options.gradientAccumulation) * options.epochs;
+  const trainer = await createTrainer(options, totalSteps);
+  const stopping = new EarlyStopping(options.earlyStopping);
+  const epochs: EpochSummary[] = [];
+  const losses: number[] = [];
+  let tokens = 0;
+
+  for (let epoch = 1; epoch <= options.epochs; epoch++) {
+    const before = phases.seconds('train');
+    const epochLosses: number[] = [];
+    let epochTokens = 0;
+    for await (const step of phases.measureEach('train', epochSteps(options, splits.train, trainer, epoch))) {
+      epochLosses.push(step.loss);
+      epochTokens += step.tokens;
+      yield { type: 'step', step: losses.length + epochLosses.length, totalSteps, epoch, ...step };
+    }
+    losses.push(...epochLosses);
+    tokens += epochTokens;
+    const trainLoss = epochLosses.reduce((sum, loss) => sum + loss, 0) / epochLosses.length;
+    const trainSeconds = phases.seconds('train') - before;
+    yield { type: 'epoch', epoch, trainLoss, trainSeconds, tokens: epochTokens };
+
+    const validation = await evaluateSplit(options, splits.validation, 'validation', epoch, phases);
+    yield validation;
+    epochs.push({
+      epoch,
+      trainLoss,
+      trainSeconds,
+      validationSeconds: validation.seconds,
+      validation: validation.metrics,
+    });
+    if (stopping.update(epoch, validation.metrics)) {
+      await model.takeSnapshot();
+      yield { type: 'checkpoint', epoch, score: stopping.bestScore };
+    }
+    if (stopping.shouldStop(epoch)) break;
+  }
+
+  await model.restoreSnapshot();
+  let test: EvaluationEvent | null = null;
+  if (splits.test) {
+    test = await evaluateSplit(options, splits.test, 'test', stopping.bestEpoch, phases);
+    yield test;
+  }
+  signal?.throwIfAborted();
+  return {
+    epochs,
+    bestEpoch: stopping.bestEpoch,
+    bestScore: stopping.bestScore,
+    stoppedEarly: epochs.length < options.epochs,
+    steps: losses.length,
+    tokens,
+    losses,
+    test: test?.metrics ?? null,
+    seconds: phases.summary(),
+    trainableParameters: trainable,
+    totalParameters: total,
+    prefixStore: cache ? { depth: model.frozenPrefix, precision: cache.precision, ...cache.usage() } : null,
+    peakRssBytes: process.resourceUsage().maxRSS * 1024,
+  };
+}
+
+type OptimizerStep = Pick<StepEvent, 'loss' | 'gradNorm' | 'learningRate' | 'tokens'>;
+
+/** The optimizer steps of one epoch. The next batch is packed while the engine computes. */
+async function* epochSteps(
+  options: ParsedFinetuneOptions,
+  { dataset, store }: Split,
+  trainer: Trainer,
+  epoch: number,
+): AsyncGenerator<OptimizerStep> {
+  const order = epochOrder(dataset.size, options.seed, epoch - 1);
+  const batches = batchesOf(dataset, order, options.batchSize)[Symbol.iterator]();
+  const callOptions = { ...(store && { store }), ...(options.signal && { signal: options.signal }) };
+  let lossSum = 0;
+  let labelled = 0;
+  let tokens = 0;
+  let done = 0;
+  for (let current = batches.next(); !current.done; ) {
+    // The engine has its copy of the batch when the call returns, and computes while the next is packed.
+    const isLast = current.value.indices.length + done >= dataset.size;
+    const running = trainer.step(
+      { ...current.value.batch, examples: current.value.indices },
+      { ...callOptions, updateNow: isLast },
+    );
+    const batchLabelled = countLabelled(current.value.batch);
+    done += current.value.indices.length;
+    current = batches.next();
+    const result = await running;
+    lossSum += result.loss * batchLabelled;
+    labelled += batchLabelled;
+    tokens += result.tokens;
+    if (!result.updated || result.gradNorm === null) continue;
+    // A step of one batch passes its loss on to the bit.
+    const loss = labelled === batchLabelled ? result.loss : lossSum / labelled;
+    yield { loss, gradNorm: result.gradNorm, learningRate: result.learningRate, tokens };
+    lossSum = 0;
+    labelled = 0;
+    tokens = 0;
+  }
+}
+
+function countLabelled({ labels }: PackedBatch): number {
+  return labels?.reduce((count, label) => count + Number(label !== IGNORED_LABEL), 0) ?? 0;
+}
+
+function encodeSplits(options: ParsedFinetuneOptions): {
+  train: Split;
+  validation: Split;
+  test: Split | null;
+} {
+  const tokenizer = tokenizerOf(options.model);
+  const labels = new LabelSet(options.model.labels);
+  const maxLength = maxLengthFor(options.model, options.maxLength);
+  const encode = (sentences: readonly Sentence[]): Split => ({
+    sentences,
+    dataset: encodeDataset(sentences, tokenizer, labels, { maxLength }),
+  });
+  return {
+    train: encode(options.train),
+    validation: encode(options.validation),
+    test: options.test ? encode(options.test) : null,
+  };
+}
+
+/**
+ * Gives each split the store of its frozen prefix's outputs, where there is a prefix and its dropout is off:
+ * only then is its output for an example always the same.
+ */
+function attachStores(options: ParsedFinetuneOptions, splits: (Split | null)[]): PrefixCache | null {
+  const { model, frozenDropout, prefixCache } = options;
+  if (frozenDropout === 'on' || model.frozenPrefix < 1 || prefixCache === false) return null;
+  const cache = prefixCache ?? new PrefixCache();
+  for (const split of splits) {
+    if (split) {
+      split.store = cache.storeFor(
+        split.sentences,
+        split.dataset,
+        model.config.hiddenSize,
+        model.frozenPrefix,
+      );
+    }
+  }
+  return cache;
+}
+
+async function createTrainer(options: ParsedFinetuneOptions, totalSteps: number): Promise<Trainer> {
+  const { warmupRatio, ...optimizer } = options.optimizer;
+  return options.model.trainer({
+    ...optimizer,
+    warmupSteps: Math.ceil(warmupRatio * totalSteps),
+    totalSteps,
+    gradientAccumulation: options.gradientAccumulation,
+    seed: options.seed,
+    frozenDropout: options.frozenDropout,
+  });
+}
+
+async function evaluateSplit(
+  options: ParsedFinetuneOptions,
+  { sentences, dataset, store }: Split,
+  split: EvaluatedSplit,
+  epoch: number,
+  phases: Phases,
+): Promise<EvaluationEvent> {
+  const { model, signal } = options;
+  const { metrics, seconds } = await phases.measure(split, () =>
+    evaluate({ model, sentences, dataset, ...(store && { store }), ...(signal && { signal }) }),
+  );
+  return { type: 'evaluation', split, epoch, metrics, seconds };
+}
+
+function countParameters(model: TokenClassifier): { trainable: number; total: number } {
+  let trainable = 0;
+  let total = 0;
+  for (const parameter of model.parameters()) {
+    total += parameter.count;
+    if (parameter.trainable) trainable += parameter.count;
+  }
+  return { trainable, total };
+}

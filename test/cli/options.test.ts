@@ -1,0 +1,102 @@
+import { Command } from 'commander';
+import { describe, expect, it } from 'vitest';
+import {
+  addDataOptions,
+  addEngineOptions,
+  addModelOptions,
+  addPresetOption,
+  addTrainingOptions,
+  type Flags,
+  seedsOf,
+  workspaceOptionsOf,
+} from '../../src/cli/options.js';
+import { splitWords } from '../../src/cli/split-words.js';
+import { parseWorkspaceOptions, workspaceOptionsSchema } from '../../src/experiment/workspace-options.js';
+
+function command(): Command {
+  const made = new Command().exitOverride().configureOutput({ writeErr: () => {} });
+  for (const add of [addPresetOption, addDataOptions, addModelOptions, addTrainingOptions, addEngineOptions])
+    add(made);
+  return made;
+}
+
+const flags = (...args: string[]): Flags => command().parse(args, { from: 'user' }).opts();
+
+describe('flags of the command line', () => {
+  it('become options of a workspace', () => {
+    const given = flags(
+      '--data',
+      'a.txt',
+      '--split',
+      '80-10-10',
+      '--shape',
+      'mini',
+      '--learning-rate',
+      '3e-5',
+    );
+    expect(parseWorkspaceOptions(workspaceOptionsOf(given))).toEqual({
+      data: 'a.txt',
+      split: '80-10-10',
+      shape: 'mini',
+      learningRate: 3e-5,
+    });
+  });
+
+  it('say nothing where nothing was given', () => {
+    expect(workspaceOptionsOf(flags())).toEqual({});
+  });
+
+  it('turn --cased and --no-early-stopping around', () => {
+    expect(workspaceOptionsOf(flags('--cased', '--no-early-stopping'))).toEqual({
+      lowercase: false,
+      earlyStopping: false,
+    });
+  });
+
+  it('cover every option of a workspace', () => {
+    const names = command().options.map((option) => option.attributeName());
+    const covered = [...names, 'lowercase', 'seed'];
+    expect(Object.keys(workspaceOptionsSchema.shape).filter((name) => !covered.includes(name))).toEqual([]);
+  });
+
+  it.each([
+    [['--epochs', 'three']],
+    [['--epochs', '-1']],
+    [['--learning-rate', 'fast']],
+    [['--frozen-dropout', 'maybe']],
+    [['--batchsize', '3']],
+  ])('%j are refused', (args) => {
+    expect(() => flags(...args)).toThrowError(expect.objectContaining({ name: 'CommanderError' }));
+  });
+});
+
+describe('seeds', () => {
+  it('follow the first one', () => {
+    expect(seedsOf({ seeds: 3, seed: 7 }, 1)).toEqual([7, 8, 9]);
+    expect(seedsOf({}, 2)).toEqual([42, 43]);
+    expect(() => seedsOf({ seeds: 0 }, 1)).toThrowError(/--seeds/);
+  });
+});
+
+describe('words of a line of text', () => {
+  it('are letters and digits together, and each other character by itself', () => {
+    expect(splitWords('Aya (32) met  Özge, i.e. her aunt.')).toEqual([
+      'Aya',
+      '(',
+      '32',
+      ')',
+      'met',
+      'Özge',
+      ',',
+      'i',
+      '.',
+      'e',
+      '.',
+      'her',
+      'aunt',
+      '.',
+    ]);
+    expect(splitWords('Қазақстанның 🙂')).toEqual(['Қазақстанның', '🙂']);
+    expect(splitWords('   ')).toEqual([]);
+  });
+});

@@ -1,0 +1,136 @@
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import {
+  computeMetrics,
+  type EvaluateOptions,
+  encodeDataset,
+  evaluate,
+  finetune,
+  LabelSet,
+  type TokenClassifier,
+} from '../../src/index.js';
+import { smallTask } from '../helpers/corpus.js';
+import { thrownBy } from '../helpers/thrown.js';
+
+const task = smallTask();
+const sentences = task.validation;
+let model: TokenClassifier;
+beforeAll(async () => {
+  model = await task.createModel();
+  const optimizer = { learningRate: 5e-3, warmupRatio: 0.1 };
+  const options = {
+    model,
+    train: task.train,
+    validation: sentences,
+    optimizer,
+    earlyStopping: false,
+  } as const;
+  await finetune({ ...options, epochs: 12, batchSize: 8 }).result;
+});
+afterAll(() => model.dispose());
+
+describe('evaluate', () => {
+  it('gives one tag a word, in the order of the sentences, and the metrics of these tags', async () => {
+    const { predicted, metrics, seconds } = await evaluate({ model, sentences });
+    expect(predicted.map((tags) => tags.length)).toEqual(sentences.map(({ words }) => words.length));
+    expect(new Set(predicted.flat()).size).toBeGreaterThan(1);
+    expect(metrics).toEqual(
+      computeMetrics(
+        sentences.map(({ tags }) => tags),
+        predicted,
+        metrics.counts,
+      ),
+    );
+    expect(metrics.counts.sentences).toBe(sentences.length);
+    expect(seconds).toBeGreaterThan(0);
+  });
+
+  it('takes the highest logit of the first sub-token of each word', async () => {
+    const sentence = sentences[3]!;
+    const { inputIds, wordIds } = model.tokenizer!.encodeWords(sentence.words, { maxLength: 128 });
+    const { data, shape } = await model.logits({ inputIds: [inputIds] });
+    const expected = sentence.words.map((_, word) => {
+      const token = wordIds.indexOf(word);
+      const row = [...data.subarray(token * shape[1], (token + 1) * shape[1])];
+      return model.labels[row.indexOf(Math.max(...row))];
+    });
+    expect((await evaluate({ model, sentences: [sentence] })).predicted).toEqual([expected]);
+  });
+
+  it('does not depend on how many tokens are predicted at once, nor on the order', async () => {
+    const { predicted } = await evaluate({ model, sentences });
+    for (const maxTokens of [1, 64, 100_000]) {
+      expect((await evaluate({ model, sentences, maxTokens })).predicted).toEqual(predicted);
+    }
+    const backwards = await evaluate({ model, sentences: [...sentences].reverse() });
+    expect(backwards.predicted.reverse()).toEqual(predicted);
+  });
+
+  it('takes sentences that were encoded before', async () => {
+    const dataset = encodeDataset(sentences, model.tokenizer!, new LabelSet(model.labels), {
+      maxLength: 128,
+    });
+    const fresh = await evaluate({ model, sentences });
+    expect((await evaluate({ model, sentences, dataset })).metrics).toEqual(fresh.metrics);
+    const error = await thrownBy(() => evaluate({ model, sentences: sentences.slice(1), dataset }));
+    expect(error.code).toBe('INVALID_OPTION');
+    expect(error.message).toMatch(/dataset: expected the 39 sentences encoded, got 40 examples/);
+  });
+
+  it('counts words that truncation cut, as predicted O', async () => {
+    const { metrics, predicted } = await evaluate({ model, sentences, maxLength: 5 });
+    expect(metrics.counts.truncatedWords).toBeGreaterThan(0);
+    expect(metrics.counts.words).toBe(sentences.reduce((sum, { words }) => sum + words.length, 0));
+    for (const [i, tags] of predicted.entries()) {
+      expect(tags).toHaveLength(sentences[i]!.words.length);
+      expect(new Set(tags.slice(3))).toEqual(tags.length > 3 ? new Set(['O']) : new Set());
+    }
+  });
+
+  it('leaves the model and its training alone', async () => {
+    const trainer = await model.trainer({ learningRate: 0, seed: 1 });
+    const batch = { inputIds: [[2, 5, 6, 3]], labels: [[-100, 0, 0, -100]] };
+    const first = await trainer.step(batch);
+    await evaluate({ model, sentences });
+    const other = await model.trainer({ learningRate: 0, seed: 1 });
+    expect((await other.step(batch)).loss).toBe(first.loss);
+  });
+
+  it('stops at an abort with its reason', async () => {
+    const reason = new Error('later');
+    const controller = new AbortController();
+    const running = evaluate({
+      model,
+      sentences: Array(40).fill(sentences).flat(),
+      maxTokens: 64,
+      signal: controller.signal,
+    });
+    setTimeout(() => controller.abort(reason), 30);
+    await expect(running).rejects.toBe(reason);
+    await expect(evaluate({ model, sentences, signal: AbortSignal.abort(reason) })).rejects.toBe(reason);
+  });
+
+  const wrong: [string, Record<string, unknown>, string, RegExp][] = [
+    ['an unknown option', { batchSize: 3 }, 'INVALID_OPTION', /evaluate: there is no option 'batchSize'/],
+    [
+      'no sentences',
+      { sentences: [] },
+      'INVALID_OPTION',
+      /sentences: expected an array of at least one sentence/,
+    ],
+    ['another kind of model', { model: {} }, 'INVALID_OPTION', /model: expected a TokenClassifier/],
+    ['a budget of no tokens', { maxTokens: 0 }, 'INVALID_OPTION', /maxTokens: .*>0, got 0/],
+    ['a length without room for a word', { maxLength: 2 }, 'INVALID_OPTION', /maxLength: .*>=3, got 2/],
+    [
+      'a tag that the head lacks',
+      { sentences: [{ words: ['x'], tags: ['B-CITY'] }] },
+      'LABEL_MISMATCH',
+      /"B-CITY" is not among the model's/,
+    ],
+    ['words without tags', { sentences: [{ words: ['x', 'y'], tags: ['O'] }] }, 'DATA_FORMAT', /2.*1|1.*2/],
+  ];
+  it.each(wrong)('refuses %s', async (_, options, code, message) => {
+    const error = await thrownBy(() => evaluate({ model, sentences, ...options } as EvaluateOptions));
+    expect(error.code).toBe(code);
+    expect(error.message).toMatch(message);
+  });
+});

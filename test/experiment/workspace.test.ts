@@ -1,0 +1,96 @@
+import { mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { FRESH_TRAINING } from '../../src/experiment/training-settings.js';
+import { openWorkspace } from '../../src/experiment/workspace.js';
+
+let folder: string;
+let file: string;
+
+beforeAll(async () => {
+  folder = await mkdtemp(join(tmpdir(), 'permafrost-'));
+  file = join(folder, 'tiny.conll');
+  const sentences = Array.from(
+    { length: 50 },
+    (_, index) => `Aya${index} B-PER\nsings O\nin O\nOslo B-LOC\n`,
+  );
+  await writeFile(file, sentences.join('\n'));
+});
+afterAll(() => rm(folder, { recursive: true, force: true }));
+
+describe('a workspace of a generated corpus', () => {
+  it('has data, labels, a vocabulary of its own and a model of twelve layers', async () => {
+    const workspace = await openWorkspace({ preset: 'demo' });
+    expect(workspace.numLayers).toBe(12);
+    expect(workspace.labels).toEqual([...workspace.labels].sort());
+    expect(workspace.labels).toContain('O');
+    expect(workspace.labels).toHaveLength(9);
+    expect(workspace.data.test?.sentences).toBe(workspace.splits.test?.length);
+    expect(workspace.tokenizer.vocabSize).toBeGreaterThan(100);
+    expect(workspace.settings.model).toMatchObject({ kind: 'fresh', shape: { hiddenSize: 128 } });
+  });
+
+  it('is the same each time it is opened', async () => {
+    const [first, second] = [await openWorkspace({}), await openWorkspace({ preset: 'demo' })];
+    expect(second.data).toEqual(first.data);
+    expect(second.tokenizer.digest).toBe(first.tokenizer.digest);
+    expect(second.settings).toEqual(first.settings);
+  });
+
+  it('takes no files', async () => {
+    await expect(openWorkspace({ preset: 'demo', data: file })).rejects.toThrow(/generates its own data/);
+  });
+});
+
+describe("a workspace of the user's files", () => {
+  it('splits one file by its seed', async () => {
+    const open = (splitSeed: number) => openWorkspace({ data: file, shape: 'tiny', splitSeed });
+    const [first, again, other] = [await open(1), await open(1), await open(2)];
+    expect([first.data.train, first.data.validation, first.data.test].map((part) => part?.sentences)).toEqual(
+      [40, 5, 5],
+    );
+    expect(again.data.digest).toBe(first.data.digest);
+    expect(other.data.digest).not.toBe(first.data.digest);
+    expect(first.labels).toEqual(['B-LOC', 'B-PER', 'O']);
+  });
+
+  it('uses settings that random weights learn with', async () => {
+    const { settings } = await openWorkspace({ data: file, shape: 'tiny', epochs: 3 });
+    expect(settings.training).toEqual({ ...FRESH_TRAINING, epochs: 3 });
+  });
+
+  it('keeps folders out of the scenario, so that a moved file changes nothing', async () => {
+    const { settings } = await openWorkspace({ data: file, shape: 'tiny' });
+    expect(JSON.stringify(settings)).not.toContain(folder);
+    expect(settings.dataset).toMatchObject({ name: 'tiny', file: 'tiny.conll', split: [80, 10, 10] });
+  });
+
+  it('can do without test sentences', async () => {
+    const workspace = await openWorkspace({ train: file, validation: file, shape: 'tiny' });
+    expect(workspace.splits.test).toBeNull();
+    expect(workspace.data.test).toBeNull();
+  });
+
+  it.each([
+    [{ preset: 'kaznerd' }, /KazNERD.*--train FILE/s],
+    [{ preset: 'demo-kz' }, /demo-kk/],
+    [{ shape: 'mini', preset: 'conll2003' }, /eng\.train/],
+  ])('says which options %j lacks', async (options, message) => {
+    await expect(openWorkspace(options)).rejects.toThrow(message);
+    await expect(openWorkspace(options)).rejects.toMatchObject({ code: 'INVALID_OPTION' });
+  });
+
+  it('says that a model is missing', async () => {
+    await expect(openWorkspace({ data: file })).rejects.toThrow(/--model DIR.*--shape/s);
+    await expect(openWorkspace({ data: file, preset: 'kaznerd' })).rejects.toThrow(/bert-base-uncased/);
+  });
+
+  it('refuses a split that leaves nothing to train or measure on', async () => {
+    const small = join(folder, 'small.conll');
+    await writeFile(small, 'Aya B-PER\n\nsings O\n');
+    await expect(openWorkspace({ data: small, shape: 'tiny' })).rejects.toMatchObject({
+      code: 'DATA_FORMAT',
+    });
+  });
+});

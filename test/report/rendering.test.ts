@@ -1,0 +1,153 @@
+import { describe, expect, it } from 'vitest';
+import { renderMarkdown } from '../../src/report/markdown.js';
+import { summarise } from '../../src/report/summary.js';
+import { renderTerminal } from '../../src/report/terminal.js';
+import { makeRecord, type RecordFacts } from './records.js';
+
+const DEPTHS = [0, 3, 6, 9, 12];
+
+function gridOf(...extra: RecordFacts[]) {
+  const ranged = ['bottom-up', 'top-down'].flatMap((direction) =>
+    DEPTHS.flatMap((k) =>
+      [1, 2].map((seed) => ({
+        strategy: `${direction}:${k}`,
+        seed,
+        secondsPerEpoch: 20 - k + seed,
+        found: 90 - 5 * k + seed,
+      })),
+    ),
+  );
+  const facts: RecordFacts[] = [...ranged, { strategy: 'full' }, { strategy: 'interleaved' }, ...extra];
+  const planned = { strategies: [...new Set(facts.map(({ strategy }) => strategy))], seeds: [1, 2] };
+  return summarise(facts.map(makeRecord), { planned })!;
+}
+
+/** The tables of a Markdown text, each as rows of cells without the rule under the head. */
+function tablesOf(markdown: string): string[][][] {
+  const blocks = markdown.split('\n\n').filter((block) => block.startsWith('|'));
+  return blocks.map((block) =>
+    block
+      .trim()
+      .split('\n')
+      .filter((_, line) => line !== 1)
+      .map((line) => line.slice(2, -2).split(/ \| /)),
+  );
+}
+
+describe('report.md', () => {
+  const markdown = renderMarkdown(gridOf());
+  const tables = tablesOf(markdown);
+
+  it('has cells for every column in every row', () => {
+    expect(tables.length).toBeGreaterThanOrEqual(9);
+    for (const table of tables) {
+      for (const row of table) expect(row, row.join('|')).toHaveLength(table[0]!.length);
+    }
+  });
+
+  it('has one table of times a strategy, by k, with full and interleaved behind', () => {
+    const times = tables.filter(([head]) => head?.includes('× bound'));
+    expect(times).toHaveLength(2);
+    for (const [, ...rows] of times) {
+      expect(rows.map(([name]) => name)).toEqual([
+        'k = 0',
+        'k = 3',
+        'k = 6',
+        'k = 9',
+        'k = 12',
+        'full',
+        'interleaved',
+      ]);
+    }
+  });
+
+  it("sets measured factors beside the bound and the paper's", () => {
+    const [head, ...rows] = tables.find(([titles]) => titles?.includes('× bound'))!;
+    const cell = (name: string, title: string) =>
+      rows.find(([first]) => first === name)?.[head!.indexOf(title)];
+    expect(cell('k = 6', '× faster, epoch')).toBe('1.39');
+    expect(cell('k = 6', '× bound')).toBe('1.50');
+    expect(cell('k = 6', '× paper')).toBe('1.59');
+    expect(cell('k = 0', '× faster, epoch')).toBe('1.00');
+    expect(cell('interleaved', '× paper')).toBe('–');
+    expect(cell('k = 6', 's/epoch')).toBe('15.5 ± 0.71');
+    expect(cell('full', 's/epoch')).toBe('10.0');
+  });
+
+  it("sets scores beside the paper's", () => {
+    const [head, ...rows] = tables.find(([titles]) => titles?.includes('macro F1'))!;
+    const k12 = rows.find(([first]) => first === 'k = 12')!;
+    expect(k12[head!.indexOf('macro F1') + 1]).toBe('0.50');
+    expect(k12[head!.indexOf('accuracy')]).toMatch(/^0\.\d{4} ± 0\.\d{4}$/);
+    expect(k12.at(-1)).toBe('1.0 M (50.0%)');
+  });
+
+  it('shows the rarest labels with their number of words', () => {
+    const [head, first] = tables.find(([titles]) => titles?.[0] === 'label')!;
+    expect(head).toEqual([
+      'label',
+      'words',
+      'k = 0',
+      'k = 3',
+      'k = 6',
+      'k = 9',
+      'k = 12',
+      'full',
+      'interleaved',
+    ]);
+    expect(first?.slice(0, 2)).toEqual(['B-LOC', '1']);
+  });
+
+  it('has a row for every run', () => {
+    expect(tables.at(-1)).toHaveLength(1 + 22);
+  });
+
+  it('names hardware, source, cut words and what was not run', () => {
+    expect(markdown).toContain('Test CPU');
+    expect(markdown).toContain('NVIDIA A100 40 GB');
+    expect(markdown).toContain('10.37943/220XKY5402');
+    expect(markdown).toContain('2 cut at the maximum length');
+    expect(markdown).toContain('full: not run with seed 2.');
+    expect(markdown).toContain('Pretrained weights were not used');
+    expect(markdown).toContain('Repeats: 2 of the 3');
+  });
+
+  it('warns where runs come from different machines', () => {
+    const mixed = renderMarkdown(gridOf({ strategy: 'only:embeddings', cpuModel: 'Other CPU' }));
+    expect(mixed).toContain('different machines');
+    expect(markdown).not.toContain('different machines');
+  });
+
+  it('is the same text for the same runs', () => {
+    expect(renderMarkdown(gridOf())).toBe(markdown);
+  });
+
+  it('keeps its tables whole when a name holds the characters that draw them', () => {
+    const summary = summarise([makeRecord({ strategy: 'full', dataset: 'my|data\n# x' })])!;
+    expect(renderMarkdown(summary)).toContain('my\\|data # x');
+  });
+
+  it('says that there are no factors without k = 0', () => {
+    const summary = summarise([makeRecord({ strategy: 'bottom-up:6' })])!;
+    expect(renderMarkdown(summary)).toContain('k = 0 was not run');
+  });
+});
+
+describe('terminal table', () => {
+  const text = renderTerminal(gridOf());
+
+  it('has a table a strategy, without colours', () => {
+    expect(text.match(/k = 6/g)).toHaveLength(2);
+    expect(text.match(/│ interleaved/g)).toHaveLength(2);
+    expect(text).not.toContain('\u001b');
+  });
+
+  it('draws lines of one width', () => {
+    const widths = text
+      .split('\n')
+      .filter((line) => line.startsWith('│') && line.includes('k = '))
+      .map((line) => line.length);
+    expect(new Set(widths.slice(0, 5)).size).toBe(1);
+    expect(Math.max(...widths)).toBeLessThanOrEqual(190);
+  });
+});

@@ -1,0 +1,86 @@
+import { describe, expect, it } from 'vitest';
+import {
+  type FinetuneOptions,
+  type FinetuneResult,
+  finetune,
+  generateCorpus,
+  labelSet,
+  PrefixCache,
+  TokenClassifier,
+  trainWordPiece,
+} from '../../src/index.js';
+
+const corpus = generateCorpus('demo', { seed: 5, sizes: { train: 96, validation: 40, test: 40 } });
+const tokenizer = trainWordPiece(
+  corpus.train.flatMap(({ words }) => words),
+  { vocabSize: 400, lowercase: true, minFrequency: 1 },
+);
+
+async function run(options: Partial<FinetuneOptions>, seed = 1): Promise<FinetuneResult> {
+  const shape = { hiddenSize: 64, numLayers: 4, numHeads: 4, intermediateSize: 128, maxPositions: 64 };
+  const config = { ...shape, vocabSize: tokenizer.vocabSize, labels: labelSet(corpus.train) };
+  const model = await TokenClassifier.create(config, { seed, tokenizer });
+  try {
+    const common = {
+      epochs: 3,
+      batchSize: 8,
+      earlyStopping: false,
+      freezing: 'bottom-up:3',
+      frozenDropout: 'off',
+    } as const;
+    return await finetune({
+      model,
+      ...corpus,
+      optimizer: { learningRate: 1e-3 },
+      seed: 1,
+      ...common,
+      ...options,
+    }).result;
+  } finally {
+    await model.dispose();
+  }
+}
+
+describe('training with the frozen prefix kept', () => {
+  it('gives the bits of training that computes it in every step', async () => {
+    const without = await run({ prefixCache: false });
+    const kept = await run({});
+    expect(kept.losses).toEqual(without.losses);
+    expect(kept.test).toEqual(without.test);
+    expect(without.prefixStore).toBeNull();
+    // Three epochs over train and validation and one over test, of which the first of each computes.
+    expect(kept.prefixStore).toMatchObject({ depth: 3, hits: 2 * 96 + 2 * 40, misses: 96 + 40 + 40 });
+  });
+
+  it('computes nothing again in a second run with the same frozen weights, at lesser depths either', async () => {
+    const cache = new PrefixCache({ depths: [1, 2, 3] });
+    await run({ prefixCache: cache });
+    const { misses } = cache.usage();
+    const shallow = await run({ prefixCache: cache, freezing: 'bottom-up:1' });
+    expect(cache.usage().misses).toBe(misses);
+    expect(shallow.losses).toEqual((await run({ prefixCache: false, freezing: 'bottom-up:1' })).losses);
+  });
+
+  it('does not serve a model of other weights', async () => {
+    const cache = new PrefixCache();
+    await run({ prefixCache: cache });
+    const other = await run({ prefixCache: cache }, 2);
+    expect(other.losses).toEqual((await run({ prefixCache: false }, 2)).losses);
+  });
+
+  it('keeps within its budget and goes on without what does not fit', async () => {
+    const cache = new PrefixCache({ memoryBytes: 100_000, fileBytes: 50_000 });
+    const tight = await run({ prefixCache: cache });
+    expect(tight.losses).toEqual((await run({ prefixCache: false })).losses);
+    const { memoryBytes, fileBytes, hits } = cache.usage();
+    expect(memoryBytes).toBeLessThanOrEqual(100_000);
+    expect(fileBytes).toBeLessThanOrEqual(50_000);
+    expect(hits).toBeGreaterThan(0);
+  });
+
+  it('is not used while the frozen layers keep their dropout, nor without a frozen prefix', async () => {
+    expect((await run({ frozenDropout: 'on', epochs: 1 })).prefixStore).toBeNull();
+    expect((await run({ freezing: 'top-down:2', epochs: 1 })).prefixStore).toBeNull();
+    expect((await run({ freezing: 'full', epochs: 1 })).prefixStore).toBeNull();
+  });
+});
