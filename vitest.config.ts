@@ -1,3 +1,5 @@
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import { defineConfig } from 'vitest/config';
 
 export default defineConfig({
@@ -8,6 +10,8 @@ export default defineConfig({
     // Every file may drive an engine that uses all cores.
     maxWorkers: 2,
     testTimeout: 120_000,
+    // Keeps what commands store for later out of the user's directories.
+    env: { PERMAFROST_CACHE: join(tmpdir(), `permafrost-test-${process.pid}`) },
     hookTimeout: 120_000,
   },
 });

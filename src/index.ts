@@ -1,6 +1,6 @@
 export { packExamples, packRagged } from './batching/pack.js';
 export { padBatch } from './batching/pad.js';
-export type { EncodedDataset } from './contract/encoded-dataset.js';
+export type { EncodedDataset, EncodedSplits } from './contract/encoded-dataset.js';
 export type { EncoderConfig } from './contract/encoder-config.js';
 export type { FreezePlan, LayerPart } from './contract/freeze-plan.js';
 export { IGNORED_LABEL, type PackedBatch, type RaggedBatch } from './contract/packed-batch.js';

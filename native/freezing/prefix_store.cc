@@ -195,8 +195,19 @@ PrefixStore::Depth& PrefixStore::bound(int64_t depth, const WeightDigest& digest
     usage_.examples -= std::count(found->second->present.begin(), found->second->present.end(), 1);
     depths_.erase(found);
   }
-  auto made = std::make_unique<Depth>(digest, offsets_, row_bytes(), options_.memory_budget - usage_.memory_bytes,
-                                      options_.file_budget - usage_.file_bytes, options_.directory);
+  // Rows of a deeper prefix save more work for the same bytes, so room for those is left first.
+  const auto deeper = [&](int64_t other) { return other > depth && depths_.find(other) == depths_.end(); };
+  size_t reserved = static_cast<size_t>(offsets_.back()) * row_bytes() *
+                    std::count_if(options_.depths.begin(), options_.depths.end(), deeper);
+  const auto left = [&](size_t budget, size_t used) {
+    const size_t free = budget - used;
+    const size_t taken = std::min(free, reserved);
+    reserved -= taken;
+    return free - taken;
+  };
+  const size_t memory_left = left(options_.memory_budget, usage_.memory_bytes);
+  const size_t file_left = left(options_.file_budget, usage_.file_bytes);
+  auto made = std::make_unique<Depth>(digest, offsets_, row_bytes(), memory_left, file_left, options_.directory);
   usage_.memory_bytes += made->memory->size();
   usage_.file_bytes += made->file->size();
   return *(depths_[depth] = std::move(made));

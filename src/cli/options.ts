@@ -47,11 +47,31 @@ export function addTrainingOptions(command: Command): Command {
     .option('--patience <n>', 'epochs without improvement before stopping', wholeNumber)
     .option('--no-early-stopping', 'train all epochs')
     .addOption(
-      new Option('--frozen-dropout <on|off>', 'dropout in the frozen layers (the paper: on)').choices([
-        'on',
-        'off',
-      ]),
+      new Option(
+        '--frozen-dropout <when>',
+        'dropout in the leading frozen layers: on (the paper), off, or auto: off where outputs can be kept',
+      ).choices(['on', 'off', 'auto']),
     );
+}
+
+/** Options of the outputs of the frozen layers, which are kept where they never change. */
+export function addPrefixOptions(command: Command): Command {
+  return command
+    .option(
+      '--prefix-memory <size>',
+      'memory for them, such as 4GB (default: a quarter of what is free)',
+      byteSize,
+    )
+    .option('--prefix-file <size>', 'temporary files for the rest (default: 0)', byteSize)
+    .option('--prefix-directory <dir>', "where those files are made (default: the system's)")
+    .addOption(
+      new Option('--prefix-precision <type>', 'fp32 changes no result (default: fp32)').choices([
+        'fp32',
+        'bf16',
+        'fp16',
+      ]),
+    )
+    .option('--no-prefix-cache', 'compute the frozen layers in every step');
 }
 
 export function addEngineOptions(command: Command): Command {
@@ -70,7 +90,7 @@ export function addJsonOption(command: Command): Command {
 /** Picks from the flags what a workspace is opened with; the workspace checks the values. */
 export function workspaceOptionsOf(flags: Flags): WorkspaceOptions {
   const known = Object.keys(workspaceOptionsSchema.shape).filter(
-    (name) => name !== 'lowercase' && name !== 'earlyStopping',
+    (name) => name !== 'lowercase' && name !== 'earlyStopping' && name !== 'prefixCache',
   );
   const given = Object.fromEntries(
     known.filter((name) => flags[name] !== undefined).map((name) => [name, flags[name]]),
@@ -79,6 +99,7 @@ export function workspaceOptionsOf(flags: Flags): WorkspaceOptions {
     ...given,
     ...(flags.cased === true && { lowercase: false }),
     ...(flags.earlyStopping === false && { earlyStopping: false as const }),
+    ...(flags.prefixCache === false && { prefixCache: false as const }),
   };
 }
 
@@ -111,6 +132,14 @@ export function seedsOf(flags: Flags, fallback: number): number[] {
 export function wholeNumber(text: string): number {
   if (!/^\d+$/.test(text)) throw new InvalidArgumentError('Expected a whole number.');
   return Number(text);
+}
+
+/** Parser of a number of bytes such as `512MB`; a unit is a power of 1000, or of 1024 where it has an i. */
+export function byteSize(text: string): number {
+  const match = /^(\d+(?:\.\d+)?)\s*(?:([kmgt])(i?))?b?$/i.exec(text.trim());
+  if (match === null) throw new InvalidArgumentError('Expected a number of bytes such as 512MB or 4GiB.');
+  const power = match[2] === undefined ? 0 : 'kmgt'.indexOf(match[2].toLowerCase()) + 1;
+  return Math.round(Number(match[1]) * (match[3] ? 1024 : 1000) ** power);
 }
 
 function realNumber(text: string): number {

@@ -19,3 +19,11 @@ export interface EncodedDataset {
   /** Number of words of each sentence that lost at least their first sub-token to truncation, shape [N]. */
   truncatedWords: Int32Array;
 }
+
+/** The splits of one dataset, encoded with one tokenizer, label set and maximum length. */
+export interface EncodedSplits {
+  train: EncodedDataset;
+  validation: EncodedDataset;
+  /** `null` where there is none. */
+  test: EncodedDataset | null;
+}

@@ -42,6 +42,8 @@ export function composeRecord(run: EndedRun): RunRecord {
     labels: workspace.labels,
     plan: parseStrategy(scenario.strategy).plan(workspace.numLayers),
     frozenPrefix: run.frozenPrefix,
+    frozenDropout: run.result.frozenDropout,
+    prefixStore: run.result.prefixStore,
     trainableParameters: run.result.trainableParameters,
     totalParameters: run.result.totalParameters,
     ...outcomeOf(run.result),
@@ -80,6 +82,7 @@ function costOf({ result, modelSeconds, startedAt, finishedAt }: EndedRun) {
     secondsPerEpoch: epochs.length === 0 ? 0 : seconds.train / epochs.length,
     secondsToStop: seconds.train + seconds.validation,
     tokensPerSecond: seconds.train === 0 ? 0 : tokens / seconds.train,
+    memoryBytes: result.memoryBytes,
     peakRssBytes: result.peakRssBytes,
   };
 }

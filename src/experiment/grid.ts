@@ -86,7 +86,8 @@ export function sameConfigurations(strategies: readonly string[], numLayers: num
 /**
  * All runs of a grid, seed by seed, so that an early end leaves whole tables of the first seeds.
  *
- * Within a seed the runs go by frozen prefix, shortest first: neighbours freeze the same leading layers.
+ * Within a seed the runs go by frozen prefix, longest first: where outputs of the prefix are kept, the first run then
+ * computes those that all others read.
  */
 export function gridRuns(
   scenarios: readonly Scenario[],
@@ -97,6 +98,6 @@ export function gridRuns(
     const plan = parseStrategy(scenario.strategy).plan(numLayers);
     return { scenario, plan, prefix: frozenPrefixLength(plan) };
   });
-  planned.sort((a, b) => a.prefix - b.prefix);
+  planned.sort((a, b) => b.prefix - a.prefix);
   return seeds.flatMap((seed) => planned.map(({ scenario, plan }) => ({ scenario, seed, plan })));
 }

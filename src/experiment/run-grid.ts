@@ -1,4 +1,6 @@
+import { frozenPrefixLength } from '../freezing/frozen-prefix.js';
 import type { TrainingEvent } from '../training/events.js';
+import { PrefixCache } from '../training/prefix-cache.js';
 import { type GridRun, gridRuns } from './grid.js';
 import type { RunScenario } from './run.js';
 import type { RunRecord } from './run-record.js';
@@ -79,6 +81,10 @@ async function* runAll(
   const finished = runs.filter(({ scenario, seed }) => store.finished(scenario, seed)).length;
   yield { type: 'grid-start', total, todo: total - finished, finished, directory };
   for (const message of store.damaged) yield { type: 'record-damaged', message };
+  const prefixCache = sharedCache(
+    workspace,
+    runs.filter(({ scenario, seed }) => !store.finished(scenario, seed)),
+  );
   const records: RunRecord[] = [];
   for (const [index, { scenario, seed }] of runs.entries()) {
     signal?.throwIfAborted();
@@ -91,13 +97,20 @@ async function* runAll(
       continue;
     }
     yield { type: 'run-start', ...position };
-    const record = yield* forward(run, runScenario({ workspace, scenario, seed, ...(signal && { signal }) }));
+    const events = runScenario({ workspace, scenario, seed, prefixCache, ...(signal && { signal }) });
+    const record = yield* forward(run, events);
     await store.save(record);
     records.push(record);
     yield { type: 'run-done', ...position, record };
   }
   yield { type: 'grid-done', records, seconds: (performance.now() - started) / 1000 };
   return records;
+}
+
+/** One cache for all runs, of every depth that those still to do ask for. */
+function sharedCache({ prefix }: Workspace, todo: readonly GridRun[]): PrefixCache | false {
+  const lengths = new Set(todo.map(({ plan }) => frozenPrefixLength(plan)).filter((length) => length >= 1));
+  return prefix && new PrefixCache({ ...prefix, depths: [...lengths].sort((a, b) => a - b) });
 }
 
 /** Passes a run's events on under its name; ends the run where the consumer stops. */

@@ -67,6 +67,23 @@ const freezingSchema = {
   totalParameters: count,
   /** Leading layers computed without gradients; -1 where the embeddings learn. */
   frozenPrefix: z.int().min(-1),
+  /** Whether the frozen prefix had its dropout; what `auto` came to. */
+  frozenDropout: z.enum(['on', 'off']),
+  /** Use of the kept outputs of the frozen prefix; null where it was computed in every step. */
+  prefixStore: z
+    .strictObject({
+      /** Number of layers whose output was kept. */
+      depth: z.int().positive(),
+      precision: z.enum(['fp32', 'bf16', 'fp16']),
+      /** Of all runs that share the store: outputs, one an example and depth, and where they lie. */
+      examples: count,
+      memoryBytes: count,
+      fileBytes: count,
+      /** Of this run: sequences whose output was read, and those for which it was computed. */
+      hits: count,
+      misses: count,
+    })
+    .nullable(),
 };
 
 const outcomeSchema = {
@@ -106,6 +123,8 @@ const costSchema = {
   secondsToStop: seconds,
   /** Trained tokens a second of training steps. */
   tokensPerSecond: z.number().nonnegative(),
+  /** What the model held at the end of training, in bytes. */
+  memoryBytes: z.strictObject({ parameters: count, gradients: count, optimizer: count, workspace: count }),
   /** Highest resident set size of the process so far, in bytes. Grows over a grid that runs in one process. */
   peakRssBytes: count,
 };

@@ -2,6 +2,7 @@ import { addon } from '../native/addon.js';
 import type { TrainingEvent } from '../training/events.js';
 import { type FinetuneRun, finetune } from '../training/finetune.js';
 import type { FinetuneOptions } from '../training/options.js';
+import { PrefixCache } from '../training/prefix-cache.js';
 import { composeRecord } from './compose-record.js';
 import { describeEnvironment } from './environment.js';
 import type { RunRecord } from './run-record.js';
@@ -15,6 +16,8 @@ export interface RunScenarioOptions {
   seed: number;
   /** Directory that the weights of the best epoch are saved to, loadable by Hugging Face Transformers. @default none */
   saveTo?: string;
+  /** Outputs of frozen prefixes that runs share; false keeps none. @default a cache of the run's own */
+  prefixCache?: PrefixCache | false;
   signal?: AbortSignal;
 }
 
@@ -29,7 +32,8 @@ export type RunScenario = (options: RunScenarioOptions) => AsyncGenerator<Traini
  * @returns the run record as the generator's return value; writing it is the caller's.
  * @throws what creating the model and training throw; `signal.reason` on abort.
  */
-export const runScenario: RunScenario = async function* ({ workspace, scenario, seed, saveTo, signal }) {
+export const runScenario: RunScenario = async function* (options) {
+  const { workspace, scenario, seed, saveTo, signal } = options;
   const startedAt = new Date();
   const model = await workspace.createModel(seed, signal);
   // The training would go on without a listener; this ends it where the consumer stops early.
@@ -38,7 +42,15 @@ export const runScenario: RunScenario = async function* ({ workspace, scenario, 
   let run: FinetuneRun | null = null;
   try {
     const modelSeconds = (Date.now() - startedAt.getTime()) / 1000;
-    run = finetune({ model, ...finetuneOptions(workspace, scenario, seed, AbortSignal.any(signals)) });
+    const ownCache = workspace.prefix && new PrefixCache(workspace.prefix);
+    run = finetune({
+      model,
+      ...finetuneOptions(workspace, scenario),
+      encoded: await workspace.encoded(),
+      prefixCache: options.prefixCache ?? ownCache,
+      seed,
+      signal: AbortSignal.any(signals),
+    });
     for await (const event of run) yield event;
     const result = await run.result;
     if (saveTo !== undefined) await model.save(saveTo);
@@ -65,18 +77,14 @@ export const runScenario: RunScenario = async function* ({ workspace, scenario, 
 function finetuneOptions(
   { splits }: Workspace,
   { strategy, training }: Scenario,
-  seed: number,
-  signal: AbortSignal,
 ): Omit<FinetuneOptions, 'model'> {
-  // The model was created with its precision; the loop takes all other settings as they are.
-  const { precision: _, ...settings } = training;
+  // The model and the cache were made with their precisions; the loop takes all other settings as they are.
+  const { precision: _, prefixPrecision: __, ...settings } = training;
   return {
     train: splits.train,
     validation: splits.validation,
     ...(splits.test && { test: splits.test }),
     freezing: strategy,
     ...settings,
-    seed,
-    signal,
   };
 }

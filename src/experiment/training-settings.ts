@@ -32,8 +32,10 @@ export const trainingSettingsSchema = z.strictObject({
       patience: z.int().nonnegative(),
     }),
   ]),
-  /** Whether the frozen prefix keeps its dropout while training. */
-  frozenDropout: z.enum(['on', 'off']),
+  /** Whether the frozen prefix keeps its dropout while training; `auto`: not where its outputs can then be kept. */
+  frozenDropout: z.enum(['on', 'off', 'auto']),
+  /** Type in which outputs of the frozen prefix are kept; all but fp32 round them. */
+  prefixPrecision: z.enum(['fp32', 'bf16', 'fp16']),
   precision: z.enum(['fp32', 'bf16']),
 });
 
@@ -56,6 +58,7 @@ export const PAPER_TRAINING: TrainingSettings = {
   },
   earlyStopping: { metric: 'macroF1', patience: 2 },
   frozenDropout: 'on',
+  prefixPrecision: 'fp32',
   precision: 'fp32',
 };
 

@@ -1,5 +1,6 @@
 import { z } from 'zod';
 import { PermafrostError } from '../errors/error.js';
+import type { PrefixCacheOptions } from '../training/prefix-cache.js';
 import type { TrainingSettings } from './training-settings.js';
 
 const file = z.string().min(1);
@@ -39,7 +40,16 @@ export const workspaceOptionsSchema = z.strictObject({
   /** `false` trains all epochs. */
   earlyStopping: z.literal(false).optional(),
   patience: z.int().nonnegative().optional(),
-  frozenDropout: z.enum(['on', 'off']).optional(),
+  frozenDropout: z.enum(['on', 'off', 'auto']).optional(),
+  /** `false` computes the frozen prefix in every step. */
+  prefixCache: z.literal(false).optional(),
+  /** Bytes of memory for outputs of the frozen prefix. @default a quarter of what is free */
+  prefixMemory: z.int().nonnegative().optional(),
+  /** Bytes of temporary files for what does not fit into memory. @default 0 */
+  prefixFile: z.int().nonnegative().optional(),
+  /** Directory of those files. @default the system's */
+  prefixDirectory: file.optional(),
+  prefixPrecision: z.enum(['fp32', 'bf16', 'fp16']).optional(),
   precision: z.enum(['fp32', 'bf16']).optional(),
   /** `cpu`, `cuda`, `cuda:0`. @default 'cpu' */
   device: z.string().optional(),
@@ -88,7 +98,28 @@ function checkCombination(options: WorkspaceOptions): WorkspaceOptions {
   if (options.model !== undefined && options.vocab !== undefined) {
     throw invalid('vocab', '--model brings its own vocabulary; --vocab goes with --shape.');
   }
+  const forCache = (['prefixMemory', 'prefixFile', 'prefixDirectory', 'prefixPrecision'] as const).find(
+    (name) => options[name] !== undefined,
+  );
+  if (options.prefixCache === false && forCache !== undefined) {
+    throw invalid(forCache, `${flag(forCache)} is for outputs that are kept; --no-prefix-cache keeps none.`);
+  }
   return options;
+}
+
+/** Budget of the frozen prefix's outputs, for a grid or a single run; false where none are kept. */
+export function prefixCacheOptions(
+  options: WorkspaceOptions,
+  settings: TrainingSettings,
+): PrefixCacheOptions | false {
+  if (options.prefixCache === false) return false;
+  const { prefixMemory, prefixFile, prefixDirectory } = options;
+  return {
+    precision: settings.prefixPrecision,
+    ...(prefixMemory !== undefined && { memoryBytes: prefixMemory }),
+    ...(prefixFile !== undefined && { fileBytes: prefixFile }),
+    ...(prefixDirectory !== undefined && { directory: prefixDirectory }),
+  };
 }
 
 /** Settings with what the user gave in place of the defaults. */
@@ -109,6 +140,7 @@ export function applyOverrides(settings: TrainingSettings, options: WorkspaceOpt
         ? false
         : { ...earlyStopping, patience: options.patience ?? earlyStopping.patience },
     frozenDropout: options.frozenDropout ?? settings.frozenDropout,
+    prefixPrecision: options.prefixPrecision ?? settings.prefixPrecision,
     precision: options.precision ?? settings.precision,
   };
 }

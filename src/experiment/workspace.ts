@@ -1,14 +1,22 @@
+import type { EncodedSplits } from '../contract/encoded-dataset.js';
 import { labelSet } from '../data/label-set.js';
 import type { TokenClassifier } from '../model/token-classifier.js';
 import type { Tokenizer } from '../text/tokenizer.js';
+import type { PrefixCacheOptions } from '../training/prefix-cache.js';
 import { describeData, loadDataset, type Splits } from './dataset-source.js';
+import { encodeSplits } from './encode-splits.js';
 import { loadModelSource } from './model-source.js';
 import { presetByName } from './presets/by-name.js';
 import type { Preset } from './presets/preset.js';
 import type { RunRecord } from './run-record.js';
 import type { ScenarioSettings } from './scenario.js';
 import { FRESH_TRAINING, PAPER_TRAINING, type TrainingSettings } from './training-settings.js';
-import { applyOverrides, parseWorkspaceOptions, type WorkspaceOptions } from './workspace-options.js';
+import {
+  applyOverrides,
+  parseWorkspaceOptions,
+  prefixCacheOptions,
+  type WorkspaceOptions,
+} from './workspace-options.js';
 
 /** All that the scenarios of a grid share. */
 export interface Workspace {
@@ -24,6 +32,10 @@ export interface Workspace {
   device: string;
   /** CPU threads that were asked for, null for all cores. */
   threads: number | null;
+  /** Budget of the frozen prefix's outputs, which all runs share; false where none are kept. */
+  prefix: PrefixCacheOptions | false;
+  /** The splits encoded, at the first call. */
+  encoded(): Promise<EncodedSplits>;
   /** A model at its starting weights, the same for the same seed. The caller disposes of it. */
   createModel(seed: number, signal?: AbortSignal): Promise<TokenClassifier>;
 }
@@ -42,6 +54,7 @@ export async function openWorkspace(options: WorkspaceOptions): Promise<Workspac
   const model = await loadModelSource(checked, preset, splits.train);
   // Every label of every split, so that no split holds one that the head lacks.
   const labels = labelSet([...splits.train, ...splits.validation, ...(splits.test ?? [])]);
+  const data = describeData(splits);
   const training = applyOverrides(defaultTraining(checked, preset), checked);
   return {
     settings: { dataset: description, model: model.description, training },
@@ -49,10 +62,29 @@ export async function openWorkspace(options: WorkspaceOptions): Promise<Workspac
     labels,
     tokenizer: model.tokenizer,
     numLayers: model.numLayers,
-    data: describeData(splits),
+    data,
     device: checked.device ?? 'cpu',
     threads: checked.threads ?? null,
+    prefix: prefixCacheOptions(checked, training),
+    encoded: once(() =>
+      encodeSplits({
+        splits,
+        data,
+        labels,
+        tokenizer: model.tokenizer,
+        maxLength: training.maxLength,
+        keep: description.source !== 'generated',
+      }),
+    ),
     createModel: (seed, signal) => model.create({ seed, labels, ...(signal && { signal }) }),
+  };
+}
+
+function once<T>(make: () => Promise<T>): () => Promise<T> {
+  let made: Promise<T> | null = null;
+  return () => {
+    made ??= make();
+    return made;
   };
 }
 

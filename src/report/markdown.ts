@@ -14,7 +14,12 @@ export function renderMarkdown(summary: GridSummary): string {
     `# Layer freezing on ${escapeCell(scenario.dataset.name)}`,
     drawTable({ head: ['', ''], rows: gridFacts(summary) }),
     paperNote(summary),
-    ...summary.tables.flatMap((table) => strategyBlocks(table, scenario.training.frozenDropout === 'off')),
+    ...summary.tables.flatMap((table) =>
+      strategyBlocks(
+        table,
+        summary.records.some(({ prefixStore }) => prefixStore !== null),
+      ),
+    ),
     ...(twins === null ? [] : ['## The same configuration twice', twinNote, drawTable(twins)]),
     '## What was not run',
     drawList(limits(summary)) || 'Everything that was planned was run.',

@@ -43,8 +43,8 @@ const SCORES: Readonly<Record<ScoreName, (metrics: Metrics) => number>> = {
 
 const SCORE_NAMES = Object.keys(SCORES) as ScoreName[];
 
-/** Seconds of one run: an epoch's training steps, and everything until training stopped. */
-export type TimeName = 'secondsPerEpoch' | 'secondsToStop';
+/** Seconds of one run: an epoch's training steps, those from the second epoch on, everything until training stopped. */
+export type TimeName = 'secondsPerEpoch' | 'secondsPerLaterEpoch' | 'secondsToStop';
 
 /** What all runs of one scenario amount to. */
 export interface ScenarioSummary {
@@ -59,6 +59,8 @@ export interface ScenarioSummary {
   trainableParameters: number;
   totalParameters: number;
   secondsPerEpoch: Spread;
+  /** Mean of the training steps from the second epoch on; of the only epoch where there is one. */
+  secondsPerLaterEpoch: Spread;
   secondsToStop: Spread;
   /** Number of epochs until training stopped. */
   epochs: Spread;
@@ -96,6 +98,7 @@ export function summariseScenario(records: readonly RunRecord[]): ScenarioSummar
     trainableParameters: first.trainableParameters,
     totalParameters: first.totalParameters,
     secondsPerEpoch: spread(ordered.map(({ secondsPerEpoch }) => secondsPerEpoch)),
+    secondsPerLaterEpoch: spread(ordered.map(secondsPerLaterEpoch)),
     secondsToStop: spread(ordered.map(({ secondsToStop }) => secondsToStop)),
     epochs: spread(ordered.map(({ epochs }) => epochs.length)),
     tokensPerSecond: spread(ordered.map(({ tokensPerSecond }) => tokensPerSecond)),
@@ -125,6 +128,11 @@ export function timesFaster(
     other += baseline[time].values[at]!;
   }
   return own > 0 && other > 0 ? other / own : null;
+}
+
+function secondsPerLaterEpoch({ epochs }: RunRecord): number {
+  const later = epochs.length > 1 ? epochs.slice(1) : epochs;
+  return mean(later.map(({ trainSeconds }) => trainSeconds)) ?? 0;
 }
 
 function labelScores(metrics: readonly Metrics[]): ScenarioSummary['labels'] {

@@ -27,6 +27,8 @@ export interface StrategyRow {
   scenario: ScenarioSummary;
   /** Measured, by seconds of training steps an epoch; null without k = 0. */
   fasterPerEpoch: number | null;
+  /** The same from the second epoch on, when outputs that are kept are there. */
+  fasterPerLaterEpoch: number | null;
   /** Measured, by seconds until training stopped; null without k = 0. */
   fasterToStop: number | null;
   /** By the paper's equation 5 (time in proportion to the parameters that learn); null without k = 0. */
@@ -50,7 +52,7 @@ export interface TwinCheck {
   seed: number;
   /** Whether every epoch's losses and metrics are equal to the bit. */
   isEqual: boolean;
-  /** Seconds an epoch of the second over those of the first. */
+  /** Seconds an epoch of the second over those of the first; null where one may have read what the other computed. */
   timeRatio: number | null;
 }
 
@@ -119,6 +121,7 @@ function strategyTable(
     return {
       scenario,
       fasterPerEpoch: timesFaster(scenario, baseline, 'secondsPerEpoch'),
+      fasterPerLaterEpoch: timesFaster(scenario, baseline, 'secondsPerLaterEpoch'),
       fasterToStop: timesFaster(scenario, baseline, 'secondsToStop'),
       fasterByEquation5:
         baseline === null || scenario.trainableParameters === 0
@@ -143,7 +146,7 @@ function twinChecks(records: readonly RunRecord[], order: readonly string[]): Tw
         strategies: [first!.scenario.strategy, other.scenario.strategy],
         seed: other.seed,
         isEqual: isDeepStrictEqual(outcome(first!), outcome(other)),
-        timeRatio: Number.isFinite(ratio) ? ratio : null,
+        timeRatio: Number.isFinite(ratio) && other.prefixStore === null ? ratio : null,
       };
     }),
   );

@@ -58,10 +58,18 @@ export function timeTable(table: StrategyTable, withPrefixKept: boolean): TextTa
     },
   ];
   if (withPrefixKept) {
-    columns.splice(6, 0, {
-      title: '× bound, prefix kept',
-      cell: ({ scenario }) => formatFactor(scenario.bound.speedupWithPrefixKept),
-    });
+    columns.splice(
+      6,
+      0,
+      {
+        title: '× faster, later epochs',
+        cell: ({ fasterPerLaterEpoch }) => formatFactor(fasterPerLaterEpoch),
+      },
+      {
+        title: '× bound, prefix kept',
+        cell: ({ scenario }) => formatFactor(scenario.bound.speedupWithPrefixKept),
+      },
+    );
   }
   return textTable(columns, table.rows);
 }

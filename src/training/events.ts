@@ -106,6 +106,17 @@ export interface PrefixStoreSummary {
   misses: number;
 }
 
+/** Bytes that a model holds while it trains. */
+export interface TrainingMemory {
+  parameters: number;
+  /** Of what learns only. */
+  gradients: number;
+  /** Of what learns only. */
+  optimizer: number;
+  /** Activations and buffers, at their most so far. */
+  workspace: number;
+}
+
 /** What a finished run is worth. */
 export interface FinetuneResult {
   epochs: EpochSummary[];
@@ -122,8 +133,12 @@ export interface FinetuneResult {
   seconds: PhaseSeconds;
   trainableParameters: number;
   totalParameters: number;
+  /** What `frozenDropout` came to: `auto` has been decided. */
+  frozenDropout: 'on' | 'off';
   /** Use of the frozen prefix's store, null where the prefix was computed in every step. */
   prefixStore: PrefixStoreSummary | null;
+  /** At the end of the last step. */
+  memoryBytes: TrainingMemory;
   /** Highest resident set size of the process so far, in bytes. */
   peakRssBytes: number;
 }

@@ -1,4 +1,5 @@
 import { z } from 'zod';
+import type { EncodedSplits } from '../contract/encoded-dataset.js';
 import type { Sentence } from '../data/sentence.js';
 import { parseOptions } from '../errors/option-error.js';
 import { parseStrategy } from '../freezing/notation.js';
@@ -51,11 +52,16 @@ export interface FinetuneOptions {
   optimizer?: OptimizerOptions;
   /** false trains all epochs; the best epoch's weights are restored in any case. */
   earlyStopping?: EarlyStoppingOptions | false;
-  /** Whether the frozen prefix keeps its dropout while training, as the paper has it. @default 'on' */
-  frozenDropout?: 'on' | 'off';
+  /** The sentences encoded, where the caller has them already, such as for several runs. */
+  encoded?: EncodedSplits;
+  /**
+   * Whether the frozen prefix keeps its dropout while training, as the paper has it. `auto` leaves it out where
+   * that lets the prefix's outputs be kept, and leaves it on elsewhere. @default 'on'
+   */
+  frozenDropout?: 'on' | 'off' | 'auto';
   /**
    * Keeps the outputs of the frozen prefix from epoch to epoch, and from run to run where runs share the
-   * cache. Takes effect with `frozenDropout: 'off'`; false computes them in every step.
+   * cache. Takes effect where the prefix has no dropout; false computes them in every step.
    * @default a cache of its own, of a quarter of the free memory
    */
   prefixCache?: PrefixCache | false;
@@ -107,7 +113,9 @@ const finetuneSchema = z.strictObject({
     (stopping) => (stopping === false ? { patience: null } : stopping),
     stoppingSchema.prefault({}),
   ),
-  frozenDropout: z.enum(['on', 'off']).default('on'),
+  // Flat arrays of this package; their sizes are compared with the sentences before they are used.
+  encoded: z.custom<EncodedSplits>((value) => typeof value === 'object' && value !== null).optional(),
+  frozenDropout: z.enum(['on', 'off', 'auto']).default('on'),
   prefixCache: z
     .custom<PrefixCache | false>(
       (value) => value === false || value instanceof PrefixCache,

@@ -1,13 +1,15 @@
 import { batchesOf } from '../batching/batches.js';
 import { epochOrder } from '../batching/order.js';
-import type { EncodedDataset } from '../contract/encoded-dataset.js';
+import type { EncodedDataset, EncodedSplits } from '../contract/encoded-dataset.js';
 import { IGNORED_LABEL, type PackedBatch } from '../contract/packed-batch.js';
 import { LabelSet } from '../data/label-set.js';
 import type { Sentence } from '../data/sentence.js';
+import { PermafrostError } from '../errors/error.js';
 import { evaluate, maxLengthFor, tokenizerOf } from '../evaluation/evaluate.js';
 import type { PrefixStore } from '../model/prefix-store.js';
 import type { TokenClassifier } from '../model/token-classifier.js';
 import type { Trainer } from '../model/trainer.js';
+import type { PrefixStoreUsage } from '../native/addon.js';
 import { encodeDataset } from '../text/encode.js';
 import { EarlyStopping } from './early-stopping.js';
 import type {
@@ -54,11 +56,13 @@ export async function* train(options: ParsedFinetuneOptions): AsyncGenerator<Pro
     frozenPrefix: model.frozenPrefix,
   };
 
-  const cache = attachStores(options, Object.values(splits));
+  const prefix = prefixHandling(options);
+  const cache = prefix.isKept ? attachStores(options, Object.values(splits)) : null;
+  const usedBefore = cache?.usage();
 
   const batchesAnEpoch = Math.ceil(splits.train.dataset.size / options.batchSize);
   const totalSteps = Math.ceil(batchesAnEpoch / options.gradientAccumulation) * options.epochs;
-  const trainer = await createTrainer(options, totalSteps);
+  const trainer = await createTrainer(options, totalSteps, prefix);
   const stopping = new EarlyStopping(options.earlyStopping);
   const epochs: EpochSummary[] = [];
   const losses: number[] = [];
@@ -95,6 +99,7 @@ export async function* train(options: ParsedFinetuneOptions): AsyncGenerator<Pro
     if (stopping.shouldStop(epoch)) break;
   }
 
+  const memoryBytes = await model.memory();
   await model.restoreSnapshot();
   let test: EvaluationEvent | null = null;
   if (splits.test) {
@@ -114,7 +119,11 @@ export async function* train(options: ParsedFinetuneOptions): AsyncGenerator<Pro
     seconds: phases.summary(),
     trainableParameters: trainable,
     totalParameters: total,
-    prefixStore: cache ? { depth: model.frozenPrefix, precision: cache.precision, ...cache.usage() } : null,
+    frozenDropout: prefix.dropout,
+    prefixStore: cache
+      ? { depth: model.frozenPrefix, precision: cache.precision, ...usageSince(cache, usedBefore) }
+      : null,
+    memoryBytes,
     peakRssBytes: process.resourceUsage().maxRSS * 1024,
   };
 }
@@ -171,25 +180,51 @@ function encodeSplits(options: ParsedFinetuneOptions): {
   const tokenizer = tokenizerOf(options.model);
   const labels = new LabelSet(options.model.labels);
   const maxLength = maxLengthFor(options.model, options.maxLength);
-  const encode = (sentences: readonly Sentence[]): Split => ({
-    sentences,
-    dataset: encodeDataset(sentences, tokenizer, labels, { maxLength }),
-  });
+  const encode = (name: keyof EncodedSplits, sentences: readonly Sentence[]): Split => {
+    const given = options.encoded?.[name];
+    if (given) requireExamples(name, given, sentences);
+    return { sentences, dataset: given ?? encodeDataset(sentences, tokenizer, labels, { maxLength }) };
+  };
   return {
-    train: encode(options.train),
-    validation: encode(options.validation),
-    test: options.test ? encode(options.test) : null,
+    train: encode('train', options.train),
+    validation: encode('validation', options.validation),
+    test: options.test ? encode('test', options.test) : null,
   };
 }
 
-/**
- * Gives each split the store of its frozen prefix's outputs, where there is a prefix and its dropout is off:
- * only then is its output for an example always the same.
- */
-function attachStores(options: ParsedFinetuneOptions, splits: (Split | null)[]): PrefixCache | null {
-  const { model, frozenDropout, prefixCache } = options;
-  if (frozenDropout === 'on' || model.frozenPrefix < 1 || prefixCache === false) return null;
-  const cache = prefixCache ?? new PrefixCache();
+function requireExamples(
+  split: keyof EncodedSplits,
+  { size }: EncodedDataset,
+  sentences: readonly Sentence[],
+): void {
+  if (size === sentences.length) return;
+  throw new PermafrostError(
+    'INVALID_OPTION',
+    `finetune: encoded.${split}: expected the ${sentences.length} sentences encoded, got ${size} examples.`,
+    { option: `encoded.${split}`, expected: sentences.length, got: size },
+  );
+}
+
+interface PrefixHandling {
+  dropout: 'on' | 'off';
+  /** Whether each example's output is kept: it is always the same, and there is a prefix worth keeping. */
+  isKept: boolean;
+}
+
+/** How the frozen prefix is computed under the present plan. */
+function prefixHandling({ model, frozenDropout, prefixCache }: ParsedFinetuneOptions): PrefixHandling {
+  const canKeep = model.frozenPrefix >= 1 && prefixCache !== false;
+  const auto = canKeep ? 'off' : 'on';
+  const dropout = frozenDropout === 'auto' ? auto : frozenDropout;
+  const { hiddenDropout, attentionDropout } = model.config;
+  const hasDropout = dropout === 'on' && (hiddenDropout > 0 || attentionDropout > 0);
+  return { dropout, isKept: canKeep && !hasDropout };
+}
+
+/** Gives each split the store of its frozen prefix's outputs. */
+function attachStores(options: ParsedFinetuneOptions, splits: (Split | null)[]): PrefixCache {
+  const { model } = options;
+  const cache = options.prefixCache || new PrefixCache();
   for (const split of splits) {
     if (split) {
       split.store = cache.storeFor(
@@ -203,7 +238,17 @@ function attachStores(options: ParsedFinetuneOptions, splits: (Split | null)[]):
   return cache;
 }
 
-async function createTrainer(options: ParsedFinetuneOptions, totalSteps: number): Promise<Trainer> {
+/** Reads of this run alone, of a cache that runs may share. */
+function usageSince(cache: PrefixCache, before = cache.usage()): PrefixStoreUsage {
+  const now = cache.usage();
+  return { ...now, hits: now.hits - before.hits, misses: now.misses - before.misses };
+}
+
+async function createTrainer(
+  options: ParsedFinetuneOptions,
+  totalSteps: number,
+  prefix: PrefixHandling,
+): Promise<Trainer> {
   const { warmupRatio, ...optimizer } = options.optimizer;
   return options.model.trainer({
     ...optimizer,
@@ -211,7 +256,8 @@ async function createTrainer(options: ParsedFinetuneOptions, totalSteps: number)
     totalSteps,
     gradientAccumulation: options.gradientAccumulation,
     seed: options.seed,
-    frozenDropout: options.frozenDropout,
+    // A prefix that is kept has no dropout, whether it was left out or is 0 in the configuration.
+    frozenDropout: prefix.isKept ? 'off' : prefix.dropout,
   });
 }
 

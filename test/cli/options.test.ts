@@ -4,6 +4,7 @@ import {
   addDataOptions,
   addEngineOptions,
   addModelOptions,
+  addPrefixOptions,
   addPresetOption,
   addTrainingOptions,
   type Flags,
@@ -15,8 +16,15 @@ import { parseWorkspaceOptions, workspaceOptionsSchema } from '../../src/experim
 
 function command(): Command {
   const made = new Command().exitOverride().configureOutput({ writeErr: () => {} });
-  for (const add of [addPresetOption, addDataOptions, addModelOptions, addTrainingOptions, addEngineOptions])
-    add(made);
+  const groups = [
+    addPresetOption,
+    addDataOptions,
+    addModelOptions,
+    addTrainingOptions,
+    addPrefixOptions,
+    addEngineOptions,
+  ];
+  for (const add of groups) add(made);
   return made;
 }
 
@@ -53,6 +61,15 @@ describe('flags of the command line', () => {
     });
   });
 
+  it('take sizes in bytes with a unit', () => {
+    const memory = (text: string) => workspaceOptionsOf(flags('--prefix-memory', text)).prefixMemory;
+    expect(['0', '512MB', '1.5 GiB', '2k', '3tb'].map(memory)).toEqual([0, 512e6, 1.5 * 2 ** 30, 2000, 3e12]);
+  });
+
+  it('say that nothing of the frozen layers is kept', () => {
+    expect(workspaceOptionsOf(flags('--no-prefix-cache'))).toEqual({ prefixCache: false });
+  });
+
   it('cover every option of a workspace', () => {
     const names = command().options.map((option) => option.attributeName());
     const covered = [...names, 'lowercase', 'seed'];
@@ -64,6 +81,9 @@ describe('flags of the command line', () => {
     [['--epochs', '-1']],
     [['--learning-rate', 'fast']],
     [['--frozen-dropout', 'maybe']],
+    [['--prefix-memory', 'much']],
+    [['--prefix-memory', '4 parsecs']],
+    [['--prefix-precision', 'int8']],
     [['--batchsize', '3']],
   ])('%j are refused', (args) => {
     expect(() => flags(...args)).toThrowError(expect.objectContaining({ name: 'CommanderError' }));

@@ -58,7 +58,7 @@ describe('the progress of a grid', () => {
     const lines = err();
     expect(out()).toBe('');
     expect(lines).toContain('2 runs, 0 finished before, 2 to do');
-    expect(lines).toContain('[2/2] bottom-up:6, seed 42: done');
+    expect(lines).toContain('[2/2] full, seed 42: done');
     expect(lines).not.toContain('\u001b');
   });
 

@@ -28,6 +28,8 @@ export function fakeWorkspace(overrides: Partial<Workspace> = {}): Workspace {
     data: { digest: 'd'.repeat(64), train: part, validation: part, test: part },
     device: 'cpu',
     threads: null,
+    prefix: {},
+    encoded: () => Promise.reject(new Error('a fake trainer encodes nothing')),
     createModel: () => Promise.reject(new Error('a fake trainer creates no model')),
     ...overrides,
   };
@@ -51,7 +53,9 @@ export function fakeResult(seed: number): FinetuneResult {
     seconds: { encode: 0.1, train: 6, validation: 2, test: 1, total: 9.1 },
     trainableParameters: 10,
     totalParameters: 100,
+    frozenDropout: 'on',
     prefixStore: null,
+    memoryBytes: { parameters: 400, gradients: 40, optimizer: 80, workspace: 1000 },
     peakRssBytes: 1e8,
   };
 }

@@ -25,12 +25,12 @@ describe('a grid', () => {
     const { runScenario, calls } = fakeTrainer();
     const events = await drain(grid(runScenario));
     expect(calls).toEqual([
+      'bottom-up:6/1',
       'bottom-up:0/1',
       'top-down:6/1',
-      'bottom-up:6/1',
+      'bottom-up:6/2',
       'bottom-up:0/2',
       'top-down:6/2',
-      'bottom-up:6/2',
     ]);
     expect(types(events)).toEqual([
       'grid-start',
@@ -38,7 +38,7 @@ describe('a grid', () => {
       'grid-done',
     ]);
     expect(events[0]).toMatchObject({ total: 6, todo: 6, finished: 0 });
-    expect(events[4]).toMatchObject({ strategy: 'top-down:6', seed: 1, index: 2, total: 6 });
+    expect(events[4]).toMatchObject({ strategy: 'bottom-up:0', seed: 1, index: 2, total: 6 });
     expect(events.at(-1)).toMatchObject({ records: Array(6).fill(expect.any(Object)) });
   });
 
@@ -49,7 +49,7 @@ describe('a grid', () => {
     await expect(drain(grid(broken.runScenario))).rejects.toThrow('power cut');
     const again = fakeTrainer();
     const events = await drain(grid(again.runScenario));
-    expect(again.calls).toEqual(['bottom-up:0/2', 'top-down:6/2', 'bottom-up:6/2']);
+    expect(again.calls).toEqual(['bottom-up:6/2', 'bottom-up:0/2', 'top-down:6/2']);
     expect(types(events).slice(0, 4)).toEqual(['grid-start', 'run-skipped', 'run-skipped', 'run-skipped']);
     expect(events[0]).toMatchObject({ total: 6, todo: 3, finished: 3 });
   });
@@ -74,10 +74,10 @@ describe('a grid', () => {
     expect(more.calls).toEqual([
       'interleaved/1',
       'interleaved/2',
+      'bottom-up:6/3',
       'bottom-up:0/3',
       'top-down:6/3',
       'interleaved/3',
-      'bottom-up:6/3',
     ]);
   });
 

@@ -3,6 +3,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { type RunScenarioOptions, runScenario } from '../../src/experiment/run.js';
+import { runGrid } from '../../src/experiment/run-grid.js';
 import { parseRunRecord, type RunRecord } from '../../src/experiment/run-record.js';
 import { scenarioOf } from '../../src/experiment/scenario.js';
 import { openWorkspace, type Workspace } from '../../src/experiment/workspace.js';
@@ -97,5 +98,51 @@ describe('a run of one scenario', () => {
     for await (const event of runScenario({ workspace: own, scenario, seed: 1 }))
       if (event.type === 'step') break;
     expect(disposed()).toBe(3);
+  });
+});
+
+describe('a grid whose runs share the outputs of frozen layers', () => {
+  const strategies = ['full', 'bottom-up:1', 'bottom-up:2'];
+
+  async function records(options: Partial<Workspace>, name: string): Promise<Map<string, RunRecord>> {
+    const grid = runGrid({
+      workspace: { ...workspace, ...options },
+      strategies,
+      seeds: [1],
+      directory: join(folder, name),
+      runScenario,
+    });
+    for (;;) {
+      const next = await grid.next();
+      if (next.done) return new Map(next.value.map((record) => [record.scenario.strategy, record]));
+    }
+  }
+
+  it('computes them in the first run alone and changes no bit', async () => {
+    const settings = structuredClone(workspace.settings);
+    settings.training.frozenDropout = 'auto';
+    const kept = await records({ settings }, 'kept');
+    settings.training.frozenDropout = 'off';
+    const computed = await records({ settings, prefix: false }, 'computed');
+    for (const strategy of ['bottom-up:1', 'bottom-up:2']) {
+      expect(kept.get(strategy)!.losses).toEqual(computed.get(strategy)!.losses);
+      expect(kept.get(strategy)!.test).toEqual(computed.get(strategy)!.test);
+      expect(kept.get(strategy)!.frozenDropout).toBe('off');
+      expect(computed.get(strategy)!.prefixStore).toBeNull();
+    }
+    // Every sentence of the three splits once, at both depths in one pass.
+    expect(kept.get('bottom-up:2')!.prefixStore).toMatchObject({ depth: 2, misses: 60, examples: 120 });
+    expect(kept.get('bottom-up:1')!.prefixStore).toMatchObject({ depth: 1, misses: 0 });
+    expect(kept.get('full')!).toMatchObject({ prefixStore: null, frozenDropout: 'on' });
+  });
+
+  it('holds less memory the more is frozen', async () => {
+    const kept = await records({}, 'memory');
+    const bytes = (strategy: string) => {
+      const { gradients, optimizer } = kept.get(strategy)!.memoryBytes;
+      return gradients + optimizer;
+    };
+    expect(bytes('bottom-up:1')).toBeLessThan(bytes('full'));
+    expect(bytes('bottom-up:2')).toBeLessThan(bytes('bottom-up:1'));
   });
 });

@@ -1,7 +1,11 @@
 import { describe, expect, it } from 'vitest';
 import { PRESETS, presetByName } from '../../src/experiment/presets/by-name.js';
 import { PAPER_TRAINING, trainingSettingsSchema } from '../../src/experiment/training-settings.js';
-import { applyOverrides, parseWorkspaceOptions } from '../../src/experiment/workspace-options.js';
+import {
+  applyOverrides,
+  parseWorkspaceOptions,
+  prefixCacheOptions,
+} from '../../src/experiment/workspace-options.js';
 
 const invalid = expect.objectContaining({ code: 'INVALID_OPTION' });
 
@@ -19,6 +23,21 @@ describe('options of a workspace', () => {
   ])('%j are refused, naming the option', (options, name) => {
     expect(() => parseWorkspaceOptions(options)).toThrowError(invalid);
     expect(() => parseWorkspaceOptions(options)).toThrowError(name);
+  });
+
+  it('give the budget of what is kept of frozen layers, or that nothing is', () => {
+    const settings = applyOverrides(PAPER_TRAINING, { prefixPrecision: 'bf16' });
+    const options = { prefixMemory: 1e9, prefixFile: 2e9, prefixDirectory: '/scratch' };
+    expect(prefixCacheOptions(options, settings)).toEqual({
+      precision: 'bf16',
+      memoryBytes: 1e9,
+      fileBytes: 2e9,
+      directory: '/scratch',
+    });
+    expect(prefixCacheOptions({ prefixCache: false }, settings)).toBe(false);
+    expect(() => parseWorkspaceOptions({ prefixCache: false, prefixPrecision: 'bf16' })).toThrowError(
+      /--prefix-precision.*--no-prefix-cache/,
+    );
   });
 
   it('replace single settings of a preset', () => {

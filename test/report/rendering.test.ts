@@ -74,6 +74,16 @@ describe('report.md', () => {
     expect(cell('full', 's/epoch')).toBe('10.0');
   });
 
+  it('shows what keeping the outputs of frozen layers gives, where they were kept', () => {
+    expect(markdown).not.toContain('× bound, prefix kept');
+    const kept = gridOf({ strategy: 'bottom-up:8', secondsPerEpoch: 8, keptPrefix: 8 });
+    const text = renderMarkdown(kept);
+    const [head, ...rows] = tablesOf(text).find(([titles]) => titles?.includes('× bound, prefix kept'))!;
+    const row = rows.find(([name]) => name === 'k = 8')!;
+    expect(row[head!.indexOf('× faster, later epochs')]).toBe((21 / 0.8).toFixed(1));
+    expect(text).toContain('bottom-up:8: outputs computed once');
+  });
+
   it("sets scores beside the paper's", () => {
     const [head, ...rows] = tables.find(([titles]) => titles?.includes('macro F1'))!;
     const k12 = rows.find(([first]) => first === 'k = 12')!;

@@ -126,6 +126,24 @@ describe('summary of a grid', () => {
     ]);
   });
 
+  it('trusts no ratio of times where one run may have read what the other computed', () => {
+    const { twins } = summaryOf([
+      { strategy: 'bottom-up:12', keptPrefix: 12 },
+      { strategy: 'top-down:12', keptPrefix: 12 },
+    ]);
+    expect(twins).toMatchObject([{ isEqual: true, timeRatio: null }]);
+  });
+
+  it('compares later epochs by themselves, when what is kept is there', () => {
+    const { tables } = summaryOf([
+      { strategy: 'bottom-up:0', secondsPerEpoch: 10 },
+      { strategy: 'bottom-up:6', secondsPerEpoch: 8, keptPrefix: 6 },
+    ]);
+    const row = tables[0]!.rows.find(({ scenario }) => scenario.k === 6)!;
+    expect(row.fasterPerEpoch).toBeCloseTo(10 / 8);
+    expect(row.fasterPerLaterEpoch).toBeCloseTo(10 / 0.8);
+  });
+
   it('scores on the validation split of the best epoch where there is no test split', () => {
     expect(summaryOf([{ strategy: 'full', test: false }]).evaluatedOn).toBe('validation');
     expect(summaryOf([{ strategy: 'full' }]).evaluatedOn).toBe('test');

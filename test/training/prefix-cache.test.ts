@@ -1,5 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import {
+  type EncoderConfigInput,
   type FinetuneOptions,
   type FinetuneResult,
   finetune,
@@ -16,9 +17,13 @@ const tokenizer = trainWordPiece(
   { vocabSize: 400, lowercase: true, minFrequency: 1 },
 );
 
-async function run(options: Partial<FinetuneOptions>, seed = 1): Promise<FinetuneResult> {
+async function run(
+  options: Partial<FinetuneOptions>,
+  seed = 1,
+  overrides: Partial<EncoderConfigInput> = {},
+): Promise<FinetuneResult> {
   const shape = { hiddenSize: 64, numLayers: 4, numHeads: 4, intermediateSize: 128, maxPositions: 64 };
-  const config = { ...shape, vocabSize: tokenizer.vocabSize, labels: labelSet(corpus.train) };
+  const config = { ...shape, vocabSize: tokenizer.vocabSize, labels: labelSet(corpus.train), ...overrides };
   const model = await TokenClassifier.create(config, { seed, tokenizer });
   try {
     const common = {
@@ -76,6 +81,34 @@ describe('training with the frozen prefix kept', () => {
     expect(memoryBytes).toBeLessThanOrEqual(100_000);
     expect(fileBytes).toBeLessThanOrEqual(50_000);
     expect(hits).toBeGreaterThan(0);
+  });
+
+  it('leaves room for the deepest prefix first', async () => {
+    // Room for all outputs of one depth, which the training split takes first: all of its own at depth 3.
+    const whole = new PrefixCache({ depths: [3] });
+    await run({ prefixCache: whole });
+    const cache = new PrefixCache({ depths: [1, 3], memoryBytes: whole.usage().memoryBytes });
+    await run({ prefixCache: cache });
+    const again = await run({ prefixCache: cache });
+    expect(again.prefixStore).toMatchObject({ hits: 3 * 96, misses: 3 * 40 + 40 });
+  });
+
+  it('is used by itself where dropout is left to it, and the result says so', async () => {
+    const auto = await run({ frozenDropout: 'auto', epochs: 2 });
+    expect(auto).toMatchObject({ frozenDropout: 'off', prefixStore: { depth: 3 } });
+    expect(auto.losses).toEqual((await run({ frozenDropout: 'off', prefixCache: false, epochs: 2 })).losses);
+    const computed = await run({ frozenDropout: 'auto', prefixCache: false, epochs: 1 });
+    expect(computed).toMatchObject({ frozenDropout: 'on', prefixStore: null });
+    const learning = await run({ frozenDropout: 'auto', freezing: 'full', epochs: 1 });
+    expect(learning).toMatchObject({ frozenDropout: 'on', prefixStore: null });
+  });
+
+  it('is used with dropout on where the model has none', async () => {
+    const none = { hiddenDropout: 0, attentionDropout: 0 };
+    const kept = await run({ frozenDropout: 'on', epochs: 2 }, 1, none);
+    expect(kept).toMatchObject({ frozenDropout: 'on', prefixStore: { depth: 3 } });
+    const computed = await run({ frozenDropout: 'on', epochs: 2, prefixCache: false }, 1, none);
+    expect(kept.losses).toEqual(computed.losses);
   });
 
   it('is not used while the frozen layers keep their dropout, nor without a frozen prefix', async () => {

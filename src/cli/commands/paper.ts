@@ -15,6 +15,7 @@ import {
   addEngineOptions,
   addJsonOption,
   addModelOptions,
+  addPrefixOptions,
   addPresetOption,
   addTrainingOptions,
   type Flags,
@@ -35,9 +36,15 @@ export function addPaperCommand(program: Command, run: Runner): void {
     .option('--strategies <list>', 'such as "paper,interleaved" or "bottom-up:0,bottom-up:6"', 'paper')
     .option('--out <dir>', 'directory of records and report (default: out/<dataset>)')
     .option('--restart', 'delete the runs in --out and begin anew');
-  for (const add of [addDataOptions, addModelOptions, addTrainingOptions, addEngineOptions, addJsonOption]) {
-    add(command);
-  }
+  const groups = [
+    addDataOptions,
+    addModelOptions,
+    addTrainingOptions,
+    addPrefixOptions,
+    addEngineOptions,
+    addJsonOption,
+  ];
+  for (const add of groups) add(command);
   command.action(run(paper));
 }
 

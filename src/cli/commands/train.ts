@@ -13,6 +13,7 @@ import {
   addEngineOptions,
   addJsonOption,
   addModelOptions,
+  addPrefixOptions,
   addPresetOption,
   addTrainingOptions,
   type Flags,
@@ -28,9 +29,15 @@ export function addTrainCommand(program: Command, run: Runner): void {
     .option('--freeze <strategy>', 'full, bottom-up:K, top-down:K, interleaved, only:…', 'full')
     .option('--seed <n>', 'fixes initial weights, order and dropout', wholeNumber, 42)
     .option('--out <dir>', 'directory of record and model (default: out/<run>)');
-  for (const add of [addDataOptions, addModelOptions, addTrainingOptions, addEngineOptions, addJsonOption]) {
-    add(command);
-  }
+  const groups = [
+    addDataOptions,
+    addModelOptions,
+    addTrainingOptions,
+    addPrefixOptions,
+    addEngineOptions,
+    addJsonOption,
+  ];
+  for (const add of groups) add(command);
   command.action(run(train));
 }
 

@@ -17,7 +17,7 @@ export const demo: Preset = {
     sizes: { train: 1200, validation: 300, test: 300 },
   },
   model,
-  training: { ...FRESH_TRAINING, epochs: 4, batchSize: 8, maxLength: 64 },
+  training: { ...FRESH_TRAINING, epochs: 4, batchSize: 8, maxLength: 64, frozenDropout: 'auto' },
 };
 
 /** Kazakh-like sentences (Cyrillic, agglutinative) with the 25 KazNERD types; needs no network and no files. */
@@ -31,5 +31,5 @@ export const demoKk: Preset = {
     sizes: { train: 1200, validation: 300, test: 300 },
   },
   model,
-  training: { ...FRESH_TRAINING, epochs: 4, batchSize: 8, maxLength: 64 },
+  training: { ...FRESH_TRAINING, epochs: 4, batchSize: 8, maxLength: 64, frozenDropout: 'auto' },
 };

@@ -1,0 +1,96 @@
+import { createHash } from 'node:crypto';
+import { readFile } from 'node:fs/promises';
+import { homedir } from 'node:os';
+import { join } from 'node:path';
+import type { EncodedDataset } from '../contract/encoded-dataset.js';
+import { writeFileAtomic } from '../io/atomic-write.js';
+import { digestOf } from '../io/digest.js';
+
+/** What decides an encoding. */
+export interface EncodingKey {
+  /** SHA-256 of the sentences' words and tags. */
+  data: string;
+  tokenizer: string;
+  /** Label of each id. */
+  labels: readonly string[];
+  maxLength: number;
+}
+
+const MAGIC = Buffer.from('PFENC001');
+const HEADER_BYTES = MAGIC.length + 8;
+const DIGEST_BYTES = 32;
+
+/** Where encodings are kept: `PERMAFROST_CACHE`, else the user's cache directory. */
+export function encodingDirectory(environment: NodeJS.ProcessEnv = process.env): string {
+  const { PERMAFROST_CACHE, XDG_CACHE_HOME } = environment;
+  const root = PERMAFROST_CACHE || join(XDG_CACHE_HOME || join(homedir(), '.cache'), 'permafrost');
+  return join(root, 'encoded');
+}
+
+/**
+ * Reads the dataset that was encoded earlier under the same key, or encodes it and keeps it.
+ *
+ * A file that is not whole is encoded anew. Where it cannot be written, a process warning says so and the
+ * encoding is still returned.
+ */
+export async function keptEncoding(
+  directory: string,
+  key: EncodingKey,
+  encode: () => EncodedDataset,
+): Promise<EncodedDataset> {
+  const path = join(directory, `${digestOf(key)}.bin`);
+  const kept = await readFile(path).then(decode, () => null);
+  if (kept) return kept;
+  const dataset = encode();
+  await writeFileAtomic(path, encodeFile(dataset)).catch((error: Error) =>
+    process.emitWarning(`The encoded dataset is not kept: ${error.message}`, {
+      code: 'PERMAFROST_ENCODING_NOT_KEPT',
+    }),
+  );
+  return dataset;
+}
+
+// Magic, number of examples and of tokens, the arrays, SHA-256 of all before; little-endian as every
+// platform that Node's engine is built for.
+function encodeFile(dataset: EncodedDataset): Buffer {
+  const counts = Int32Array.of(dataset.size, dataset.inputIds.length);
+  const parts = [MAGIC, bytesOf(counts), ...arraysOf(dataset).map(bytesOf)];
+  const hash = createHash('sha256');
+  for (const part of parts) hash.update(part);
+  return Buffer.concat([...parts, hash.digest()]);
+}
+
+function decode(file: Buffer): EncodedDataset | null {
+  const end = file.length - DIGEST_BYTES;
+  if (end < HEADER_BYTES || !file.subarray(0, MAGIC.length).equals(MAGIC)) return null;
+  const digest = createHash('sha256').update(file.subarray(0, end)).digest();
+  if (!digest.equals(file.subarray(end))) return null;
+  const size = file.readInt32LE(MAGIC.length);
+  const tokens = file.readInt32LE(MAGIC.length + 4);
+  let at = HEADER_BYTES;
+  const take = (count: number) => {
+    const array = new Int32Array(count);
+    file.copy(bytesOf(array), 0, at, at + array.byteLength);
+    at += array.byteLength;
+    return array;
+  };
+  const dataset = {
+    size,
+    inputIds: take(tokens),
+    labels: take(tokens),
+    wordIds: take(tokens),
+    offsets: take(size + 1),
+    wordCounts: take(size),
+    truncatedWords: take(size),
+  };
+  return at === end ? dataset : null;
+}
+
+function arraysOf(dataset: EncodedDataset): Int32Array[] {
+  const { inputIds, labels, wordIds, offsets, wordCounts, truncatedWords } = dataset;
+  return [inputIds, labels, wordIds, offsets, wordCounts, truncatedWords];
+}
+
+function bytesOf(array: Int32Array): Buffer {
+  return Buffer.from(array.buffer, array.byteOffset, array.byteLength);
+}
