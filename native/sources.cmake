@@ -13,11 +13,14 @@ set(PERMAFROST_CORE_SOURCES
   model/config.cc
   model/embeddings.cc
   model/encoder.cc
+  model/head.cc
   model/initialise.cc
   model/layer.cc
+  model/masked_lm_head.cc
   model/model.cc
   model/parameters.cc
   model/stored_prefix.cc
+  model/token_head.cc
   ops/cpu_kernels_select.cc
   ops/fused_cpu_ops.cc
   ops/make_ops.cc

@@ -22,6 +22,8 @@ export { relativeCost, trainableShare } from './freezing/relative-cost.js';
 export { bottomUp, full, interleaved, only, type Strategy, topDown } from './freezing/strategy.js';
 export { trainableTable } from './freezing/trainable-table.js';
 export type { EncoderConfigInput, HuggingFaceConfig } from './model/config.js';
+export { MaskedLanguageModel } from './model/masked-language-model.js';
+export type { SaveOptions } from './model/model-directory.js';
 export type { CreateOptions, DeviceOptions, LoadOptions, TrainerOptions } from './model/options.js';
 export { PrefixStore, type PrefixStoreOptions, type StorePrecision } from './model/prefix-store.js';
 export { TokenClassifier } from './model/token-classifier.js';

@@ -56,10 +56,12 @@ class Products {
 
 // Inputs and outputs of all products. Layers share them, as a step's layers share the workspace's blocks.
 struct Buffers {
-  at::Tensor x_TH, y_TH, qkv_T3H, middle_TI, logits_TC;
-  at::Tensor qkv_grad, output_grad, up_grad, down_grad, classifier_grad;
+  at::Tensor x_TH, y_TH, qkv_T3H, middle_TI;
+  // Of the tokens that the head scores.
+  at::Tensor x_RH, y_RH, logits_RC;
+  at::Tensor qkv_grad, output_grad, up_grad, down_grad, scores_grad;
 
-  Buffers(Model& model, int64_t num_tokens) {
+  Buffers(Model& model, int64_t num_tokens, int64_t scored_tokens) {
     const EncoderConfig& config = model.config;
     const auto filled = [&](at::IntArrayRef sizes) {
       at::Tensor buffer = model.workspace.empty(sizes);
@@ -70,12 +72,14 @@ struct Buffers {
     y_TH = filled({num_tokens, config.hidden_size});
     qkv_T3H = filled({num_tokens, 3 * config.hidden_size});
     middle_TI = filled({num_tokens, config.intermediate_size});
-    logits_TC = filled({num_tokens, config.num_labels});
+    x_RH = x_TH.slice(0, 0, scored_tokens);
+    y_RH = y_TH.slice(0, 0, scored_tokens);
+    logits_RC = filled({scored_tokens, config.num_labels});
     qkv_grad = filled({3 * config.hidden_size, config.hidden_size});
     output_grad = filled({config.hidden_size, config.hidden_size});
     up_grad = filled({config.intermediate_size, config.hidden_size});
     down_grad = filled({config.hidden_size, config.intermediate_size});
-    classifier_grad = filled({config.num_labels, config.hidden_size});
+    scores_grad = filled({config.num_labels, config.hidden_size});
   }
 };
 
@@ -101,15 +105,29 @@ void layer_backward_products(Products& products, const LayerWeights& weights, bo
   if (needs.input) products.activation_gradient(buffers.qkv_T3H, weights.qkv, true, buffers.y_TH);
 }
 
+void head_products(Products& products, const Parameters& parameters, bool input_wanted, Buffers& buffers) {
+  const MaskedLmWeights& masked_lm = parameters.masked_lm;
+  if (masked_lm.bias == nullptr) {
+    products.forward(buffers.x_RH, parameters.classifier, true, buffers.logits_RC);
+    products.weight_gradient(buffers.logits_RC, buffers.x_RH, parameters.classifier, buffers.scores_grad);
+    if (input_wanted) products.activation_gradient(buffers.logits_RC, parameters.classifier, false, buffers.y_RH);
+    return;
+  }
+  const LinearWeights decoder{parameters.embeddings.word, masked_lm.bias};
+  products.forward(buffers.x_RH, masked_lm.dense, false, buffers.y_RH);
+  products.forward(buffers.y_RH, decoder, true, buffers.logits_RC);
+  products.weight_gradient(buffers.logits_RC, buffers.y_RH, decoder, buffers.scores_grad);
+  products.activation_gradient(buffers.logits_RC, decoder, false, buffers.y_RH);
+  products.weight_gradient(buffers.y_RH, buffers.x_RH, masked_lm.dense, buffers.output_grad);
+  if (input_wanted) products.activation_gradient(buffers.y_RH, masked_lm.dense, false, buffers.x_RH);
+}
+
 void step_products(Products& products, const Parameters& parameters, Buffers& buffers) {
   for (const LayerWeights& weights : parameters.layers) layer_products(products, weights, buffers);
-  products.forward(buffers.x_TH, parameters.classifier, true, buffers.logits_TC);
-
-  products.weight_gradient(buffers.logits_TC, buffers.x_TH, parameters.classifier, buffers.classifier_grad);
   const int64_t prefix = frozen_prefix(parameters);
   const auto num_layers = static_cast<int64_t>(parameters.layers.size());
+  head_products(products, parameters, prefix < num_layers, buffers);
   if (prefix >= num_layers) return;
-  products.activation_gradient(buffers.logits_TC, parameters.classifier, false, buffers.y_TH);
   for (int64_t layer = num_layers - 1; layer >= std::max<int64_t>(prefix, 0); --layer) {
     layer_backward_products(products, parameters.layers[static_cast<size_t>(layer)], layer > prefix, buffers);
   }
@@ -120,9 +138,11 @@ void finish(const Buffers& buffers) { buffers.y_TH[0][0].item<float>(); }
 
 }  // namespace
 
-ProductTiming time_step_products(Model& model, int64_t num_tokens) {
+ProductTiming time_step_products(Model& model, int64_t num_tokens, int64_t scored_tokens) {
   check(num_tokens >= 1, ErrorCode::INVALID_OPTION, "numTokens: expected a whole number from 1, got ", num_tokens, ".");
-  Buffers buffers(model, num_tokens);
+  check(scored_tokens >= 1 && scored_tokens <= num_tokens, ErrorCode::INVALID_OPTION,
+        "scoredTokens: expected a whole number from 1 to numTokens, ", num_tokens, ", got ", scored_tokens, ".");
+  Buffers buffers(model, num_tokens, scored_tokens);
   Products products;
   finish(buffers);
   using Clock = std::chrono::steady_clock;

@@ -16,10 +16,11 @@ struct ProductTiming {
 
 // Computes every product of a linear map that a training step over `num_tokens` tokens computes under the
 // model's present freezing: forward, gradients of activations, gradients of weights. The products within
-// attention are left out, for they depend on the lengths of the sequences.
+// attention are left out, for they depend on the lengths of the sequences. The head scores `scored_tokens` of
+// the tokens: all of them in token classification, the hidden ones in masked language modelling.
 //
 // Reads the model's weights and writes into work buffers that are allocated before the clock starts; changes
-// neither weights nor gradients. Throws INVALID_OPTION where `num_tokens` is below 1.
-ProductTiming time_step_products(Model& model, int64_t num_tokens);
+// neither weights nor gradients. Throws INVALID_OPTION where `num_tokens` or `scored_tokens` is out of range.
+ProductTiming time_step_products(Model& model, int64_t num_tokens, int64_t scored_tokens);
 
 }  // namespace permafrost

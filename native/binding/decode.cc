@@ -62,6 +62,13 @@ Schedule decode_schedule(const Napi::Value& value) {
   return name == "linear" ? Schedule::linear : Schedule::constant;
 }
 
+Head decode_head(const Napi::Value& value) {
+  const std::string name = decode_string(value, "config.head");
+  check(name == "token-classification" || name == "masked-lm", ErrorCode::INVALID_OPTION,
+        "config.head: expected 'token-classification' or 'masked-lm', got '", name, "'.");
+  return name == "masked-lm" ? Head::masked_lm : Head::token_classification;
+}
+
 }  // namespace
 
 std::vector<int32_t> decode_int32s(const Napi::Value& value, const char* what) {
@@ -93,6 +100,7 @@ EncoderConfig decode_config(const Napi::Value& value) {
   const Napi::Object object = object_of(value, "config");
   EncoderConfig config;
   config.model_type = decode_string(object.Get("modelType"), "config.modelType");
+  config.head = decode_head(object.Get("head"));
   config.vocab_size = decode_int(object.Get("vocabSize"), "config.vocabSize");
   config.hidden_size = decode_int(object.Get("hiddenSize"), "config.hiddenSize");
   config.num_layers = decode_int(object.Get("numLayers"), "config.numLayers");

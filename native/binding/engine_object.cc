@@ -99,6 +99,7 @@ Napi::Function EngineObject::define(Napi::Env env) {
                       InstanceMethod<&EngineObject::step>("step"),
                       InstanceMethod<&EngineObject::gradients>("gradients"),
                       InstanceMethod<&EngineObject::logits>("logits"),
+                      InstanceMethod<&EngineObject::loss>("loss"),
                       InstanceMethod<&EngineObject::predict>("predict"),
                       InstanceMethod<&EngineObject::take_snapshot>("takeSnapshot"),
                       InstanceMethod<&EngineObject::restore_snapshot>("restoreSnapshot"),
@@ -248,6 +249,22 @@ Napi::Value EngineObject::logits(const Napi::CallbackInfo& info) {
   });
 }
 
+Napi::Value EngineObject::loss(const Napi::CallbackInfo& info) {
+  return guarded(info.Env(), [&] {
+    auto batches = std::make_shared<const std::vector<PackedBatch>>(decode_batches(info[0]));
+    Engine* engine = engine_.get();  // alive while it runs a job
+    return promise_job(
+        info.Env(), engine_,
+        [=](EngineState& state) { return model_of(state).loss(*batches, [engine] { engine->stop_if_cancelled(); }); },
+        [](Napi::Env env, const LossSum& sum) -> Napi::Value {
+          Napi::Object value = Napi::Object::New(env);
+          value.Set("sum", sum.loss);
+          value.Set("labelled", static_cast<double>(sum.labelled));
+          return value;
+        });
+  });
+}
+
 Napi::Value EngineObject::predict(const Napi::CallbackInfo& info) {
   return guarded(info.Env(), [&] {
     auto batches = std::make_shared<const std::vector<PackedBatch>>(decode_batches(info[0]));
@@ -324,9 +341,10 @@ Napi::Value EngineObject::memory(const Napi::CallbackInfo& info) {
 Napi::Value EngineObject::gemm_floor(const Napi::CallbackInfo& info) {
   return guarded(info.Env(), [&] {
     const int64_t num_tokens = decode_int(info[0], "numTokens");
+    const int64_t scored_tokens = decode_int(info[1], "scoredTokens");
     return promise_job(
         info.Env(), engine_,
-        [=](EngineState& state) { return time_step_products(model_of(state), num_tokens); },
+        [=](EngineState& state) { return time_step_products(model_of(state), num_tokens, scored_tokens); },
         [](Napi::Env env, const ProductTiming& timing) -> Napi::Value {
           Napi::Object value = Napi::Object::New(env);
           value.Set("seconds", timing.seconds);

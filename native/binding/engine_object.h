@@ -25,6 +25,7 @@ class EngineObject : public Napi::ObjectWrap<EngineObject> {
   Napi::Value step(const Napi::CallbackInfo& info);
   Napi::Value gradients(const Napi::CallbackInfo& info);
   Napi::Value logits(const Napi::CallbackInfo& info);
+  Napi::Value loss(const Napi::CallbackInfo& info);
   Napi::Value predict(const Napi::CallbackInfo& info);
   Napi::Value take_snapshot(const Napi::CallbackInfo& info);
   Napi::Value restore_snapshot(const Napi::CallbackInfo& info);

@@ -10,7 +10,8 @@ constexpr Architecture kArchitectures[] = {
     {"bert", "bert.", "embeddings.word_embeddings", "embeddings.position_embeddings",
      "embeddings.token_type_embeddings", "embeddings.LayerNorm", "encoder.layer.{}.", "attention.self.query",
      "attention.self.key", "attention.self.value", "attention.output.dense", "attention.output.LayerNorm",
-     "intermediate.dense", "output.dense", "output.LayerNorm", "classifier"},
+     "intermediate.dense", "output.dense", "output.LayerNorm", "classifier", "cls.predictions.bias",
+     "cls.predictions.transform.dense", "cls.predictions.transform.LayerNorm"},
 };
 
 }  // namespace

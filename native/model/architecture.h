@@ -24,6 +24,11 @@ struct Architecture {
   const char* output;
   const char* output_norm;
   const char* classifier;
+  // The head that predicts hidden tokens; its decoder is the table of word embeddings. Null where the
+  // family's is not known.
+  const char* masked_lm_bias = nullptr;
+  const char* masked_lm_dense = nullptr;
+  const char* masked_lm_norm = nullptr;
 };
 
 // Throws UNSUPPORTED_MODEL naming the model types there are.

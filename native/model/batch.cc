@@ -78,7 +78,13 @@ BatchTensors::BatchTensors(const PackedBatch& batch, at::Device device)
   };
   input_ids_T = tensor(batch.input_ids);
   positions_T = tensor(positions);
-  if (!batch.labels.empty()) labels_T = tensor(batch.labels);
+  if (!batch.labels.empty()) {
+    labels_T = tensor(batch.labels);
+    for (size_t t = 0; t < batch.labels.size(); ++t) {
+      if (batch.labels[t] != kIgnoredLabel) labelled.push_back(static_cast<int32_t>(t));
+    }
+    labelled_M = tensor(labelled);
+  }
   cu_seqlens_B = tensor(batch.cu_seqlens);
 }
 

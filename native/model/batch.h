@@ -44,9 +44,11 @@ struct BatchTensors {
   at::Tensor input_ids_T;
   at::Tensor positions_T;
   at::Tensor labels_T;      // undefined where the batch has none
+  at::Tensor labelled_M;    // numbers of the labelled tokens, ascending; undefined where labels_T is
   at::Tensor cu_seqlens_B;  // [B + 1]
   const std::vector<int32_t>* cu_seqlens;
   std::vector<int32_t> positions;
+  std::vector<int32_t> labelled;
 };
 
 }  // namespace permafrost

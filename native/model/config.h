@@ -1,4 +1,4 @@
-// Shape and arithmetic of an encoder with a token classification head.
+// Shape and arithmetic of an encoder with its head.
 #pragma once
 
 #include <cstdint>
@@ -11,8 +11,13 @@ enum class Activation { gelu, gelu_new, relu };
 
 Activation parse_activation(const std::string& name);
 
+// What stands on top of the encoder: a linear map that gives each token a label, or BERT's prediction of
+// hidden tokens, whose decoder is the table of word embeddings.
+enum class Head { token_classification, masked_lm };
+
 struct EncoderConfig {
   std::string model_type;
+  Head head = Head::token_classification;
   int64_t vocab_size = 0;
   int64_t hidden_size = 0;
   int64_t num_layers = 0;
@@ -20,7 +25,7 @@ struct EncoderConfig {
   int64_t intermediate_size = 0;
   int64_t max_positions = 0;
   int64_t type_vocab_size = 0;
-  int64_t num_labels = 0;
+  int64_t num_labels = 0;  // classes that the head scores; the vocabulary's size for masked_lm
   int64_t pad_token_id = 0;
   Activation activation = Activation::gelu;
   double layer_norm_eps = 1e-12;

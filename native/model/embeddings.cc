@@ -31,7 +31,10 @@ void embed_backward(const PassContext& context, const EmbeddingWeights& weights,
   context.ops.layer_norm_backward(dhidden_TH, kept.sum_TH, kept.mean_T, kept.rstd_T, weights.norm.weight->value, {},
                                   dhidden_TH, dhidden_TH, context.sink(*weights.norm.weight),
                                   context.sink(*weights.norm.bias), {});
-  context.ops.embed_backward(context.batch, dhidden_TH, context.config.pad_token_id, context.sink(*weights.word),
+  GradSink dword = context.sink(*weights.word);
+  // A tied decoder has left its part of the gradient there.
+  if (context.config.head == Head::masked_lm) dword.accumulate = true;
+  context.ops.embed_backward(context.batch, dhidden_TH, context.config.pad_token_id, dword,
                              context.sink(*weights.position), context.sink(*weights.token_type));
   kept = {};
 }

@@ -2,17 +2,7 @@
 
 #include <algorithm>
 
-#include "model/linear.h"
-
 namespace permafrost {
-
-namespace {
-
-Dropout head_dropout(const PassContext& context) {
-  return context.dropout_at(DropoutPlace::head, context.config.num_layers, context.config.classifier_dropout);
-}
-
-}  // namespace
 
 int64_t frozen_prefix(const Parameters& parameters) {
   int64_t lowest = static_cast<int64_t>(parameters.layers.size());
@@ -22,8 +12,8 @@ int64_t frozen_prefix(const Parameters& parameters) {
   return lowest;
 }
 
-at::Tensor forward(const PassContext& context, const Parameters& parameters, bool prefix_dropout,
-                   EncoderActivations* kept, const StoredPrefix* stored) {
+at::Tensor encode(const PassContext& context, const Parameters& parameters, bool prefix_dropout,
+                  EncoderActivations* kept, const StoredPrefix* stored) {
   const int64_t prefix = frozen_prefix(parameters);
   const auto num_layers = static_cast<int64_t>(parameters.layers.size());
   PassContext prefix_context = context;
@@ -46,25 +36,14 @@ at::Tensor forward(const PassContext& context, const Parameters& parameters, boo
     hidden_TH = layer_forward(layer < prefix ? prefix_context : context, parameters.layers[i], layer, hidden_TH,
                               layer_kept);
   }
-  context.ops.dropout(hidden_TH, head_dropout(context));
-  at::Tensor logits_TC = context.empty({hidden_TH.size(0), context.config.num_labels});
-  linear(hidden_TH, parameters.classifier, true, logits_TC);
-  if (kept != nullptr) kept->hidden_TH = hidden_TH;
-  return logits_TC;
+  return hidden_TH;
 }
 
-void backward(const PassContext& context, const Parameters& parameters, EncoderActivations& kept,
-              const at::Tensor& dlogits_TC) {
-  context.ops.bias_backward(dlogits_TC, context.sink(*parameters.classifier.bias));
-  linear_weight_backward(context, dlogits_TC, kept.hidden_TH, *parameters.classifier.weight);
+void encode_backward(const PassContext& context, const Parameters& parameters, EncoderActivations& kept,
+                     at::Tensor dhidden_TH) {
   const int64_t prefix = frozen_prefix(parameters);
   const auto num_layers = static_cast<int64_t>(parameters.layers.size());
   if (prefix >= num_layers) return;
-
-  at::Tensor dhidden_TH = kept.hidden_TH;  // its values are not needed any more
-  at::mm_out(dhidden_TH, dlogits_TC, parameters.classifier.weight->value);
-  kept.hidden_TH.reset();
-  context.ops.dropout(dhidden_TH, head_dropout(context));
   for (int64_t layer = num_layers - 1; layer >= std::max<int64_t>(prefix, 0); --layer) {
     const auto i = static_cast<size_t>(layer);
     dhidden_TH = layer_backward(context, parameters.layers[i], layer, kept.layers[i], dhidden_TH, layer > prefix);

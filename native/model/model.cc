@@ -1,8 +1,11 @@
 #include "model/model.h"
 
+#include <algorithm>
+
 #include "core/error.h"
 #include "freezing/weight_digests.h"
 #include "model/encoder.h"
+#include "model/head.h"
 
 namespace permafrost {
 
@@ -20,7 +23,25 @@ Model::Model(const EncoderConfig& config, at::Device device, Kernels kernels)
       parameters(config, device) {}
 
 at::Tensor Model::logits(const PackedBatch& batch) {
-  return forward_logits(batch, nullptr).to(at::kCPU).contiguous();
+  validate(batch, config);
+  const BatchTensors tensors(batch, device);
+  const PassContext context{config, *ops, workspace, tensors, {}, false};
+  return head_scores(context, parameters, encode(batch, context, nullptr)).to(at::kCPU).contiguous();
+}
+
+LossSum Model::loss(const std::vector<PackedBatch>& batches, const std::function<void()>& stop) {
+  for (const PackedBatch& batch : batches) validate(batch, config);
+  LossSum sum;
+  for (const PackedBatch& batch : batches) {
+    stop();
+    const int64_t labelled = count_labelled(batch);
+    if (labelled == 0) continue;
+    const BatchTensors tensors(batch, device);
+    const PassContext context{config, *ops, workspace, tensors, {}, false};
+    sum.loss += head_loss(context, parameters, encode(batch, context, nullptr));
+    sum.labelled += labelled;
+  }
+  return sum;
 }
 
 std::vector<std::vector<int32_t>> Model::predict(const std::vector<PackedBatch>& batches, PrefixStore* store,
@@ -30,8 +51,16 @@ std::vector<std::vector<int32_t>> Model::predict(const std::vector<PackedBatch>&
   predictions.reserve(batches.size());
   for (const PackedBatch& batch : batches) {
     stop();
+    const BatchTensors tensors(batch, device);
+    const PassContext context{config, *ops, workspace, tensors, {}, false};
+    const at::Tensor hidden_TH = encode(batch, context, store);
     std::vector<int32_t> labels_T(batch.input_ids.size());
-    ops->argmax(forward_logits(batch, store), labels_T.data());
+    // In parts, for the scores of a whole vocabulary are many.
+    const int64_t rows = rows_scored_at_once(config);
+    for (int64_t begin = 0; begin < batch.num_tokens(); begin += rows) {
+      const int64_t end = std::min(begin + rows, batch.num_tokens());
+      ops->argmax(head_scores(context, parameters, hidden_TH.slice(0, begin, end)), labels_T.data() + begin);
+    }
     predictions.push_back(std::move(labels_T));
   }
   return predictions;
@@ -61,13 +90,10 @@ const std::vector<WeightDigest>& Model::prefix_digests() {
 
 void Model::forget_prefix_digests() { prefix_digests_.clear(); }
 
-at::Tensor Model::forward_logits(const PackedBatch& batch, PrefixStore* store) {
-  validate(batch, config);
-  const BatchTensors tensors(batch, device);
-  const PassContext context{config, *ops, workspace, tensors, {}, false};
-  if (store == nullptr) return forward(context, parameters, false, nullptr);
+at::Tensor Model::encode(const PackedBatch& batch, const PassContext& context, PrefixStore* store) {
+  if (store == nullptr) return permafrost::encode(context, parameters, false, nullptr);
   const StoredPrefix stored{*store, prefix_digests(), batch};
-  return forward(context, parameters, false, nullptr, &stored);
+  return permafrost::encode(context, parameters, false, nullptr, &stored);
 }
 
 }  // namespace permafrost

@@ -10,16 +10,25 @@
 #include "freezing/prefix_store.h"
 #include "model/batch.h"
 #include "model/config.h"
+#include "model/forward_context.h"
 #include "model/parameters.h"
 #include "ops/ops.h"
 
 namespace permafrost {
+
+struct LossSum {
+  double loss = 0;
+  int64_t labelled = 0;
+};
 
 struct Model {
   Model(const EncoderConfig& config, at::Device device, Kernels kernels);
 
   // Scores of each token, [T, labels], on the CPU. Dropout off.
   at::Tensor logits(const PackedBatch& batch);
+  // Sum of the cross-entropies of all labelled tokens. Dropout off. Between batches `stop` may ask to give
+  // up, by throwing.
+  LossSum loss(const std::vector<PackedBatch>& batches, const std::function<void()>& stop);
   // The label of the highest score of each token of each batch. The outputs of the frozen prefix come from
   // `store` where one is given. Between batches `stop` may ask to give up, by throwing.
   std::vector<std::vector<int32_t>> predict(const std::vector<PackedBatch>& batches, PrefixStore* store,
@@ -43,7 +52,7 @@ struct Model {
   Parameters parameters;
 
  private:
-  at::Tensor forward_logits(const PackedBatch& batch, PrefixStore* store);
+  at::Tensor encode(const PackedBatch& batch, const PassContext& context, PrefixStore* store);
 
   std::vector<WeightDigest> prefix_digests_;
   std::vector<std::pair<Parameter*, at::Tensor>> snapshot_;

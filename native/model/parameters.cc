@@ -1,7 +1,6 @@
 #include "model/parameters.h"
 
 #include "core/error.h"
-#include "model/architecture.h"
 
 namespace permafrost {
 
@@ -59,8 +58,25 @@ Parameters::Parameters(const EncoderConfig& config, at::Device device) : device_
     layers.push_back(layer);
   }
 
-  classifier = linear(config.num_labels, hidden, head, 0);
-  name_linear(names.classifier, classifier);
+  if (config.head == Head::masked_lm) {
+    masked_lm = masked_lm_head(config, names);
+  } else {
+    classifier = linear(config.num_labels, hidden, head, 0);
+    name_linear(names.classifier, classifier);
+  }
+}
+
+MaskedLmWeights Parameters::masked_lm_head(const EncoderConfig& config, const Architecture& names) {
+  check(names.masked_lm_bias != nullptr, ErrorCode::UNSUPPORTED_MODEL, "There is no masked language model of type '",
+        config.model_type, "' here. Expected bert.");
+  MaskedLmWeights weights;
+  weights.bias = store({config.vocab_size}, config.num_layers, kBias, false);
+  weights.dense = linear(config.hidden_size, config.hidden_size, config.num_layers, 0);
+  weights.norm = norm(config.hidden_size, config.num_layers);
+  name(names.masked_lm_bias, weights.bias, 0, config.vocab_size);
+  name_linear(names.masked_lm_dense, weights.dense);
+  name_norm(names.masked_lm_norm, weights.norm);
+  return weights;
 }
 
 const NamedParameter& Parameters::named(const std::string& name) const {

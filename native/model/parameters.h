@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "core/libtorch.h"
+#include "model/architecture.h"
 #include "model/config.h"
 
 namespace permafrost {
@@ -75,6 +76,13 @@ struct LayerWeights {
   NormWeights output_norm;
 };
 
+// BERT's head for hidden tokens: LayerNorm(activation(dense(x))) E^T + bias, E the word embeddings.
+struct MaskedLmWeights {
+  LinearWeights dense;  // [hidden, hidden]
+  NormWeights norm;
+  Parameter* bias;  // [vocab]
+};
+
 class Parameters {
  public:
   Parameters(const EncoderConfig& config, at::Device device);
@@ -83,7 +91,9 @@ class Parameters {
 
   EmbeddingWeights embeddings;
   std::vector<LayerWeights> layers;
-  LinearWeights classifier;
+  // Of the two heads the one that the configuration names.
+  LinearWeights classifier = {};
+  MaskedLmWeights masked_lm = {};
 
   // In the order of Hugging Face's named_parameters().
   const std::vector<NamedParameter>& named() const { return named_; }
@@ -99,6 +109,7 @@ class Parameters {
   void name_norm(const std::string& prefix, const NormWeights& norm);
   LinearWeights linear(int64_t out, int64_t in, int64_t layer, uint8_t part);
   NormWeights norm(int64_t size, int64_t layer);
+  MaskedLmWeights masked_lm_head(const EncoderConfig& config, const Architecture& names);
 
   at::Device device_;
   std::deque<Parameter> stored_;  // addresses stay valid

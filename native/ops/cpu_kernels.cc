@@ -22,7 +22,7 @@ namespace CPU_LEVEL {
 extern const CpuKernels kernels;
 const CpuKernels kernels = {
     embed,     scatter_rows,      layer_norm, layer_norm_columns, layer_norm_rows, activate, activate_backward, dropout,
-    column_sums, attention_scratch, attention,  attention_backward, squares,         adamw,
+    column_sums, attention_scratch, attention,  attention_backward, cross_entropy,   squares,  adamw,
 };
 
 }  // namespace CPU_LEVEL

@@ -61,6 +61,11 @@ struct CpuKernels {
   void (*attention_backward)(Sequences sequences, const float* dy, const float* qkv, const float* y, const float* lse,
                              float* dqkv, Mask mask, int64_t N, int64_t D, float* scratch, int64_t scratch_stride);
 
+  // losses[t] = cross-entropy of a labelled row, 0 of one with the label `ignored`; dlogits = scale times
+  // its gradient, may be the logits themselves
+  void (*cross_entropy)(const float* logits, const int32_t* labels, int32_t ignored, float scale, float* dlogits,
+                        double* losses, int64_t T, int64_t C);
+
   // partial[i] = sum of squares of the i-th chunk of `chunk` elements
   void (*squares)(const float* x, double* partial, int64_t count, int64_t chunk);
   void (*adamw)(float* value, const float* grad, float* exp_avg, float* exp_avg_sq, AdamWConstants constants,

@@ -113,30 +113,13 @@ void FusedCpuOps::bias_backward(const at::Tensor& dy_TH, const GradSink& dbias) 
   if (dbias.wanted()) kernels_.column_sums(data(dy_TH), data(dbias), dbias.accumulate, dy_TH.size(0), dy_TH.size(1));
 }
 
-// A handful of labels a token: not worth a vector kernel, and double precision costs nothing here.
 double FusedCpuOps::cross_entropy(const at::Tensor& logits_TC, const at::Tensor& labels_T, double scale,
                                   at::Tensor& dlogits_TC) {
-  const int64_t num_labels = logits_TC.size(1);
-  const int32_t* labels = labels_T.data_ptr<int32_t>();
+  partial_.resize(static_cast<size_t>(logits_TC.size(0)));
+  kernels_.cross_entropy(data(logits_TC), labels_T.data_ptr<int32_t>(), kIgnoredLabel, static_cast<float>(scale),
+                         data(dlogits_TC), partial_.data(), logits_TC.size(0), logits_TC.size(1));
   double loss = 0;
-  for (int64_t t = 0; t < logits_TC.size(0); ++t) {
-    const float* logits = data(logits_TC) + t * num_labels;
-    float* gradient = dlogits_TC.defined() ? data(dlogits_TC) + t * num_labels : nullptr;
-    if (labels[t] == kIgnoredLabel) {
-      if (gradient != nullptr) std::fill(gradient, gradient + num_labels, 0.0f);
-      continue;
-    }
-    const double largest = *std::max_element(logits, logits + num_labels);
-    double total = 0;
-    for (int64_t c = 0; c < num_labels; ++c) total += std::exp(logits[c] - largest);
-    const double log_total = largest + std::log(total);
-    loss += log_total - logits[labels[t]];
-    if (gradient == nullptr) continue;
-    for (int64_t c = 0; c < num_labels; ++c) {
-      const double probability = std::exp(logits[c] - log_total);
-      gradient[c] = static_cast<float>(scale * (probability - (c == labels[t] ? 1.0 : 0.0)));
-    }
-  }
+  for (const double part : partial_) loss += part;
   return loss;
 }
 

@@ -35,7 +35,7 @@ struct Fixture {
 
   ProductTiming under(bool embeddings, std::vector<uint8_t> layers, std::vector<uint8_t> parts = {0, 0, 0}) {
     apply_plan(model.parameters, {embeddings, std::move(layers), std::move(parts)}, nullptr);
-    return time_step_products(model, kTokens);
+    return time_step_products(model, kTokens, kTokens);
   }
 };
 
@@ -74,6 +74,18 @@ TEST("the yardstick goes down to the lowest part that learns") {
                   12 + 16 + 4 + 3);
 }
 
+TEST("the yardstick scores hidden tokens alone, with their embeddings as decoder") {
+  EncoderConfig config = Fixture::config();
+  config.head = Head::masked_lm;
+  config.num_labels = config.vocab_size;
+  Model model(config, at::kCPU, Kernels::fused);
+  constexpr int64_t kScored = 2;
+  const double head = 3.0 * kScored * (kHidden * kHidden + kHidden * static_cast<double>(config.vocab_size));
+  const ProductTiming timing = time_step_products(model, kTokens, kScored);
+  expect(timing.flops == 2 * (3 * kTokens * kLayers * kLayerWeights + head), "got ", timing.flops);
+  expect(timing.products == 3 * (4 * kLayers + 2), "got ", timing.products);
+}
+
 TEST("the yardstick changes no weight and leaves no gradient") {
   Fixture fixture;
   std::vector<at::Tensor> before;
@@ -88,7 +100,7 @@ TEST("the yardstick changes no weight and leaves no gradient") {
 
 TEST("the yardstick refuses a step of no tokens") {
   Fixture fixture;
-  const ErrorCode code = thrown_code([&] { time_step_products(fixture.model, 0); });
+  const ErrorCode code = thrown_code([&] { time_step_products(fixture.model, 0, 0); });
   expect(code == ErrorCode::INVALID_OPTION, "expected INVALID_OPTION, got ", code_name(code));
 }
 

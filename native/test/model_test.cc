@@ -5,6 +5,7 @@
 
 #include "freezing/apply_plan.h"
 #include "model/encoder.h"
+#include "model/head.h"
 #include "model/initialise.h"
 #include "model/model.h"
 #include "test/testing.h"
@@ -42,7 +43,24 @@ PackedBatch small_batch() {
   return batch;
 }
 
-// BertForTokenClassification written down with torch's own functions, one sequence at a time, dropout off.
+// Labels of some tokens only, among them of the pad id 0, which the lookup gives no gradient and the decoder does.
+PackedBatch masked_batch() {
+  PackedBatch batch = small_batch();
+  for (size_t t = 0; t < batch.labels.size(); ++t) {
+    batch.labels[t] = t % 3 == 0 ? static_cast<int32_t>((t * 7) % 50) : kIgnoredLabel;
+  }
+  batch.input_ids[4] = 0;
+  return batch;
+}
+
+EncoderConfig masked_lm(EncoderConfig config) {
+  config.head = Head::masked_lm;
+  config.num_labels = config.vocab_size;
+  return config;
+}
+
+// BertForTokenClassification or BertForMaskedLM written down with torch's own functions, one sequence at a time,
+// dropout off.
 torch::Tensor reference_loss(const std::map<std::string, torch::Tensor>& w, const EncoderConfig& config,
                              const PackedBatch& batch) {
   namespace F = torch::nn::functional;
@@ -58,7 +76,7 @@ torch::Tensor reference_loss(const std::map<std::string, torch::Tensor>& w, cons
     const int64_t begin = batch.cu_seqlens[s], n = batch.cu_seqlens[s + 1] - begin;
     std::vector<int64_t> ids(batch.input_ids.begin() + begin, batch.input_ids.begin() + begin + n);
     const std::string e = "bert.embeddings.";
-    torch::Tensor x = torch::embedding(w.at(e + "word_embeddings.weight"), torch::tensor(ids)) +
+    torch::Tensor x = torch::embedding(w.at(e + "word_embeddings.weight"), torch::tensor(ids), config.pad_token_id) +
                       w.at(e + "position_embeddings.weight").slice(0, 0, n) +
                       w.at(e + "token_type_embeddings.weight")[0];
     x = norm(x, e + "LayerNorm");
@@ -72,7 +90,13 @@ torch::Tensor reference_loss(const std::map<std::string, torch::Tensor>& w, cons
       x = norm(x + linear(context, p + "attention.output.dense"), p + "attention.output.LayerNorm");
       x = norm(x + linear(torch::gelu(linear(x, p + "intermediate.dense")), p + "output.dense"), p + "output.LayerNorm");
     }
-    logits.push_back(linear(x, "classifier"));
+    if (config.head == Head::masked_lm) {
+      const std::string p = "cls.predictions.";
+      x = norm(torch::gelu(linear(x, p + "transform.dense")), p + "transform.LayerNorm");
+      logits.push_back(torch::linear(x, w.at(e + "word_embeddings.weight"), w.at(p + "bias")));
+    } else {
+      logits.push_back(linear(x, "classifier"));
+    }
   }
   std::vector<int64_t> labels(batch.labels.begin(), batch.labels.end());
   return F::cross_entropy(torch::cat(logits), torch::tensor(labels), F::CrossEntropyFuncOptions().ignore_index(-100));
@@ -87,11 +111,10 @@ std::map<std::string, torch::Tensor> leaves(const Model& model) {
   return result;
 }
 
-void expect_gradients(Kernels kernels, const FreezePlan& plan) {
-  Model model(small_config(0), at::kCPU, kernels);
+void expect_gradients(Kernels kernels, const FreezePlan& plan, const EncoderConfig& config, const PackedBatch& batch) {
+  Model model(config, at::kCPU, kernels);
   initialise(model.parameters, model.config, 3, {});
   apply_plan(model.parameters, plan, nullptr);
-  const PackedBatch batch = small_batch();
   const auto weights = leaves(model);
   const torch::Tensor loss = reference_loss(weights, model.config, batch);
   loss.backward();
@@ -129,8 +152,47 @@ TEST("gradients equal autograd's, whatever is frozen") {
       plan_of(true, {1, 0, 0}, {0, kAttention | kLayerNorm, kBias}),
   };
   for (const Kernels kernels : {Kernels::plain, Kernels::fused}) {
-    for (const FreezePlan& plan : plans) expect_gradients(kernels, plan);
+    for (const FreezePlan& plan : plans) {
+      expect_gradients(kernels, plan, small_config(0), small_batch());
+      expect_gradients(kernels, plan, masked_lm(small_config(0)), masked_batch());
+    }
   }
+}
+
+TEST("the scores of hidden tokens give the same in parts as at once") {
+  // More scores than are computed at once: a vocabulary of 2^18 + 1 tokens leaves 15 rows a part.
+  EncoderConfig config = small_config(0);
+  config.vocab_size = (1 << 18) + 1;
+  config.hidden_size = 6;
+  config.num_layers = 1;
+  config.num_heads = 1;
+  PackedBatch all = small_batch();
+  for (size_t t = 0; t < all.labels.size(); ++t) all.labels[t] = static_cast<int32_t>(t * 11);
+  Model model(masked_lm(config), at::kCPU, Kernels::fused);
+  initialise(model.parameters, model.config, 3, {});
+  expect(all.num_tokens() > rows_scored_at_once(model.config), "the batch is one part");
+
+  const auto gradients_of = [&](size_t begin, size_t end) {
+    PackedBatch part = all;
+    for (size_t t = 0; t < part.labels.size(); ++t) {
+      if (t < begin || t >= end) part.labels[t] = kIgnoredLabel;
+    }
+    Trainer(model, TrainerOptions{}).gradient_norms(part);
+    std::vector<at::Tensor> gradients;
+    for (const Parameter& parameter : model.parameters.stored()) gradients.push_back(parameter.grad.clone());
+    return gradients;
+  };
+  // A mean over all is the mean of the means over two halves, each of which is one part.
+  const std::vector<at::Tensor> whole = gradients_of(0, 20), first = gradients_of(0, 10), second = gradients_of(10, 20);
+  for (size_t i = 0; i < whole.size(); ++i) {
+    const double difference = (whole[i] - (first[i] + second[i]) / 2).abs().max().item<double>();
+    expect(difference < 1e-6, "gradient ", i, " differs by ", difference);
+  }
+  const double loss = model.loss({all}, [] {}).loss;
+  const at::Tensor log_probabilities = at::log_softmax(model.logits(all), 1);
+  double reference = 0;
+  for (int64_t t = 0; t < 20; ++t) reference -= log_probabilities[t][all.labels[static_cast<size_t>(t)]].item<double>();
+  expect(std::abs(loss - reference) < 1e-4, "loss ", loss, ", expected ", reference);
 }
 
 TEST("both kinds of kernels train alike with dropout on") {

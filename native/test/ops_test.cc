@@ -161,6 +161,22 @@ TEST("cross entropy, arg max, norm and update equal the plain ones") {
       2e-6);
 }
 
+TEST("cross entropy over a vocabulary equals the plain one, with and without its gradient, in place and not") {
+  at::manual_seed(6);
+  const PackedBatch batch = make_batch();
+  const BatchTensors tensors(batch, at::kCPU);
+  const at::Tensor logits = at::randn({batch.num_tokens(), 1037}) * 10;
+  compare(
+      [&](Ops& ops) -> std::vector<at::Tensor> {
+        at::Tensor dlogits = at::empty_like(logits), in_place = logits.clone(), unwanted;
+        const double apart = ops.cross_entropy(logits, tensors.labels_T, 0.5, dlogits);
+        const double same = ops.cross_entropy(in_place, tensors.labels_T, 0.5, in_place);
+        const double alone = ops.cross_entropy(logits, tensors.labels_T, 0.5, unwanted);
+        return {at::full({3}, apart / 10000), at::full({1}, same / 10000), at::full({1}, alone / 10000), dlogits, in_place};
+      },
+      2e-6);
+}
+
 TEST("a mask has the same bits for any number of threads and about the right share of zeros") {
   const c10::InferenceMode inference;
   FusedCpuOps ops(cpu_kernels());

@@ -6,6 +6,7 @@
 
 #include "core/error.h"
 #include "model/encoder.h"
+#include "model/head.h"
 
 namespace permafrost {
 
@@ -67,13 +68,19 @@ Trainer::Pass Trainer::forward_backward(const PackedBatch& batch, double scale, 
   const bool uses_store = store != nullptr && !options_.frozen_dropout;
   std::optional<StoredPrefix> stored;
   if (uses_store) stored.emplace(StoredPrefix{*store, model_.prefix_digests(), batch});
-  at::Tensor logits_TC =
-      forward(context, model_.parameters, options_.frozen_dropout, &kept, uses_store ? &*stored : nullptr);
-  const double loss_sum = model_.ops->cross_entropy(logits_TC, tensors.labels_T, scale, logits_TC);
-  check(std::isfinite(loss_sum), ErrorCode::NON_FINITE, "The loss of step ", updates_ + 1,
-        " is not finite; the weights are those of the step before. Lower the learning rate or look for damaged weights.");
-  backward(context, model_.parameters, kept, logits_TC);
-  return {loss_sum, count_labelled(batch)};
+  const at::Tensor hidden_TH =
+      encode(context, model_.parameters, options_.frozen_dropout, &kept, uses_store ? &*stored : nullptr);
+  const bool encoder_learns = frozen_prefix(model_.parameters) < model_.config.num_layers;
+  const HeadGradients head = head_gradients(context, model_.parameters, hidden_TH, scale, encoder_learns);
+  if (!std::isfinite(head.loss_sum)) {
+    // The head may have added to what was accumulated before.
+    accumulated_batches_ = 0;
+    accumulated_labelled_ = 0;
+    fail(ErrorCode::NON_FINITE, "The loss of step ", updates_ + 1,
+         " is not finite; the weights are those of the step before. Lower the learning rate or look for damaged weights.");
+  }
+  encode_backward(context, model_.parameters, kept, head.dhidden_TH);
+  return {head.loss_sum, count_labelled(batch)};
 }
 
 void Trainer::check_something_learns() const {

@@ -18,6 +18,6 @@ export interface EncoderConfig {
   padTokenId: number;
   /** Standard deviation of freshly drawn weights. */
   initializerRange: number;
-  /** Label of each id of the head, in order. */
+  /** Label of each id of the head, in order; none for a masked language model. */
   labels: string[];
 }

@@ -24,7 +24,7 @@ export interface ParameterInfo {
 /** Raw scores, row by row. */
 export interface Logits {
   data: Float32Array;
-  /** [T, labels] */
+  /** [T, classes]: the labels, or the tokens of the vocabulary */
   shape: [number, number];
 }
 
@@ -32,6 +32,6 @@ export interface Logits {
 export interface LoadReport {
   /** Parameters that were initialised from the seed because the checkpoint lacks them. */
   fresh: string[];
-  /** Tensors of the checkpoint that a token classifier does not use. */
+  /** Tensors of the checkpoint that the model does not use. */
   unused: string[];
 }

@@ -1,4 +1,4 @@
-/** Tensors that a BERT checkpoint may hold beside those of a token classifier. */
+/** Tensors that a BERT checkpoint may hold beside those of the model that is loaded. */
 const OTHER_HEADS = /^(bert\.pooler\.|pooler\.|cls\.|.*position_ids$)/;
 
 /**
@@ -14,12 +14,17 @@ export function parameterName(stored: string): string {
   return /^(embeddings|encoder)\./.test(modern) ? `bert.${modern}` : modern;
 }
 
-/** Whether a tensor belongs to a head that a token classifier does not have, and may be passed over. */
+/** Whether a tensor belongs to a head that the model may lack, and may be passed over. */
 export function isOtherHead(stored: string): boolean {
   return OTHER_HEADS.test(stored);
 }
 
-/** Whether a parameter belongs to the classification head, which a pretrained encoder lacks. */
+/** Whether a parameter belongs to a head, which a checkpoint of another kind of model lacks. */
 export function isHead(name: string): boolean {
+  return isClassifier(name) || name.startsWith('cls.predictions.');
+}
+
+/** Whether a parameter belongs to the head whose size follows the labels. */
+export function isClassifier(name: string): boolean {
   return name.startsWith('classifier.');
 }

@@ -5,7 +5,7 @@ import type { LoadReport } from '../contract/results.js';
 import { PermafrostError } from '../errors/error.js';
 import type { NativeParameter } from '../native/addon.js';
 import type { Engine } from '../native/engine.js';
-import { isHead, isOtherHead, parameterName } from './checkpoint-names.js';
+import { isClassifier, isHead, isOtherHead, parameterName } from './checkpoint-names.js';
 import { readSafetensorsHeader, readTensors, type StoredTensor } from './safetensors.js';
 
 const READABLE_TYPES = new Set(['F32', 'F16', 'BF16']);
@@ -93,7 +93,7 @@ function checkTensor(tensor: StoredTensor, parameter: NativeParameter): void {
     throw new PermafrostError(
       'WEIGHTS_MISMATCH',
       `${tensor.file}: tensor '${tensor.name}' has shape [${tensor.shape}], expected [${parameter.shape}] by config.json. ` +
-        (isHead(parameter.name)
+        (isClassifier(parameter.name)
           ? 'The head was made for other labels: give the labels of your data to start it afresh.'
           : 'The weights belong to another configuration.'),
       details,

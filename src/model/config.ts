@@ -3,6 +3,7 @@ import { z } from 'zod';
 import type { EncoderConfig } from '../contract/encoder-config.js';
 import { PermafrostError } from '../errors/error.js';
 import { parseOptions } from '../errors/option-error.js';
+import type { NativeHead } from '../native/addon.js';
 
 /** Hugging Face's `config.json`: the fields that matter here checked, the rest kept as they are. */
 const huggingFaceSchema = z.looseObject({
@@ -44,6 +45,9 @@ const encoderSchema = z.strictObject({
   initializerRange: z.number().positive().default(0.02),
   labels: z.array(z.string()).min(1),
 });
+
+/** For a model whose head has no labels. */
+const unlabelledSchema = encoderSchema.extend({ labels: z.array(z.string()).default([]) });
 
 /** An {@link EncoderConfig} in which everything with a common value may be left out. */
 export type EncoderConfigInput = z.input<typeof encoderSchema>;
@@ -92,22 +96,38 @@ export async function readConfigFile(file: string): Promise<HuggingFaceConfig> {
  * The encoder's shape from an object of either form: {@link EncoderConfigInput}, or Hugging Face's keys.
  *
  * @param where names its source in errors
+ * @param labels `[]` for a model whose head has none
  * @throws UNSUPPORTED_MODEL, INVALID_OPTION
  */
-export function encoderConfig(input: EncoderConfigInput | HuggingFaceConfig, where: string): EncoderConfig {
+export function encoderConfig(
+  input: EncoderConfigInput | HuggingFaceConfig,
+  where: string,
+  labels?: [],
+): EncoderConfig {
   const isHuggingFace =
     typeof input === 'object' && input !== null && ('hidden_size' in input || 'model_type' in input);
-  if (isHuggingFace) return huggingFaceEncoder(input as HuggingFaceConfig, where);
-  return checkLabels(parseOptions(encoderSchema, input, where), where);
+  if (isHuggingFace) return huggingFaceEncoder(input as HuggingFaceConfig, where, labels);
+  return checkLabels(parseOptions(labels ? unlabelledSchema : encoderSchema, input, where), where);
+}
+
+/** What of `config.json` depends on how a model is saved. */
+export interface SavedForm {
+  head: NativeHead;
+  /** Type of the weights. */
+  dtype: 'float32' | 'float16';
 }
 
 /** The object to write as `config.json`: what was read, with the labels and the head of this model. */
-export function toHuggingFace(config: EncoderConfig, original: HuggingFaceConfig = {}): HuggingFaceConfig {
-  // Both would contradict what is written below: the number of labels of another head, the type of other weights.
-  const { num_labels: _labels, dtype: _dtype, ...kept } = original;
+export function toHuggingFace(
+  config: EncoderConfig,
+  original: HuggingFaceConfig = {},
+  form: SavedForm = { head: 'token-classification', dtype: 'float32' },
+): HuggingFaceConfig {
+  // All would contradict what is written below: the labels of another head, the type of other weights.
+  const { num_labels: _num, id2label: _names, label2id: _ids, dtype: _dtype, ...kept } = original;
   return {
     ...kept,
-    architectures: ['BertForTokenClassification'],
+    architectures: [form.head === 'masked-lm' ? 'BertForMaskedLM' : 'BertForTokenClassification'],
     model_type: config.modelType,
     vocab_size: config.vocabSize,
     hidden_size: config.hiddenSize,
@@ -124,10 +144,12 @@ export function toHuggingFace(config: EncoderConfig, original: HuggingFaceConfig
     pad_token_id: config.padTokenId,
     initializer_range: config.initializerRange,
     position_embedding_type: 'absolute',
-    id2label: Object.fromEntries(config.labels.map((label, id) => [String(id), label])),
-    label2id: Object.fromEntries(config.labels.map((label, id) => [label, id])),
+    ...(form.head === 'token-classification' && {
+      id2label: Object.fromEntries(config.labels.map((label, id) => [String(id), label])),
+      label2id: Object.fromEntries(config.labels.map((label, id) => [label, id])),
+    }),
     // The version's own name for the type; newer ones read `dtype`.
-    torch_dtype: 'float32',
+    torch_dtype: form.dtype,
   };
 }
 

@@ -91,10 +91,10 @@ export interface TrainerOptions {
   frozenDropout?: 'on' | 'off';
 }
 
-export const parseLoadOptions = (options: LoadOptions) =>
-  parseOptions(loadSchema, options, 'TokenClassifier.load');
-export const parseCreateOptions = (options: CreateOptions) =>
-  parseOptions(createSchema, options, 'TokenClassifier.create');
+export const parseLoadOptions = (options: LoadOptions, where: string) =>
+  parseOptions(loadSchema, options, where);
+export const parseCreateOptions = (options: CreateOptions, where: string) =>
+  parseOptions(createSchema, options, where);
 
 /** @throws INVALID_OPTION */
 export function parseTrainerOptions(options: TrainerOptions) {

@@ -80,15 +80,17 @@ export async function* readTensors(
   }
 }
 
-/** Header bytes of a file that holds the given fp32 tensors in their order, padded to 8 bytes. */
+/** Header bytes of a file that holds the given tensors of one type in their order, padded to 8 bytes. */
 export function safetensorsHeader(
   tensors: readonly { name: string; shape: number[]; count: number }[],
+  dtype: 'F32' | 'F16' = 'F32',
 ): Uint8Array {
   const entries: Record<string, unknown> = { __metadata__: { format: 'pt' } };
   let offset = 0;
   for (const { name, shape, count } of tensors) {
-    entries[name] = { dtype: 'F32', shape, data_offsets: [offset, offset + 4 * count] };
-    offset += 4 * count;
+    const end = offset + ELEMENT_BYTES[dtype]! * count;
+    entries[name] = { dtype, shape, data_offsets: [offset, end] };
+    offset = end;
   }
   const text = JSON.stringify(entries);
   const json = Buffer.from(text.padEnd(Math.ceil(Buffer.byteLength(text) / 8) * 8, ' '), 'utf8');

@@ -36,8 +36,12 @@ export interface NativePrefixStore {
   usage(): PrefixStoreUsage;
 }
 
+/** What stands on top of the encoder. */
+export type NativeHead = 'token-classification' | 'masked-lm';
+
 export interface NativeConfig {
   modelType: string;
+  head: NativeHead;
   vocabSize: number;
   hiddenSize: number;
   numLayers: number;
@@ -124,11 +128,13 @@ export interface NativeEngine {
   ): Promise<StepResult>;
   gradients(trainer: number, batch: NativeBatch): Promise<Float64Array>;
   logits(batch: NativeBatch): Promise<Float32Array>;
+  /** Sum of the cross-entropies of all labelled tokens, and their number. */
+  loss(batches: NativeBatch[]): Promise<{ sum: number; labelled: number }>;
   predict(batches: NativeBatch[], store?: NativePrefixStore): Promise<Int32Array[]>;
   takeSnapshot(): Promise<void>;
   restoreSnapshot(): Promise<void>;
   memory(): Promise<NativeMemory>;
-  gemmFloor(numTokens: number): Promise<NativeProducts>;
+  gemmFloor(numTokens: number, scoredTokens: number): Promise<NativeProducts>;
   /** Number of the call made last, for `cancel`. */
   lastJob(): number;
   /** Takes a waiting call out of the queue, or asks a running one to stop; true where it was waiting. */

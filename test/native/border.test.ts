@@ -8,6 +8,7 @@ import { BATCH, bytesOf, longBatch, TINY, withModel } from '../helpers/with-mode
 
 const CONFIG: NativeConfig = {
   modelType: 'bert',
+  head: 'token-classification',
   vocabSize: 50,
   hiddenSize: 16,
   numLayers: 2,
@@ -167,7 +168,16 @@ describe('what crosses the border', () => {
       'freeze',
       'createTrainer',
     ];
-    for (const method of [...methods, 'step', 'gradients', 'logits', 'predict', 'cancel']) {
+    for (const method of [
+      ...methods,
+      'step',
+      'gradients',
+      'logits',
+      'loss',
+      'predict',
+      'gemmFloor',
+      'cancel',
+    ]) {
       const call = (engine as unknown as Record<string, () => unknown>)[method]!.bind(engine);
       expect((await codeOf(call)).code, method).toMatch(/^INVALID_/);
     }

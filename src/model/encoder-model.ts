@@ -1,0 +1,278 @@
+import { join } from 'node:path';
+import type { EncoderConfig } from '../contract/encoder-config.js';
+import type { FreezePlan } from '../contract/freeze-plan.js';
+import type { PackedBatch, RaggedBatch } from '../contract/packed-batch.js';
+import type { LoadReport, Logits, ParameterInfo } from '../contract/results.js';
+import { PermafrostError } from '../errors/error.js';
+import type { NativeHead, NativeMemory, NativeParameter, NativeProducts } from '../native/addon.js';
+import { Engine } from '../native/engine.js';
+import type { Tokenizer } from '../text/tokenizer.js';
+import { toPacked, toPackedList } from './batch-input.js';
+import { listCheckpoint, loadTensors, planLoading } from './checkpoint.js';
+import type { HuggingFaceConfig } from './config.js';
+import { nativePlan } from './freeze-state.js';
+import { type SaveOptions, saveModelDirectory } from './model-directory.js';
+import { type DeviceOptions, parseTrainerOptions, type TrainerOptions } from './options.js';
+import type { PrefixStore } from './prefix-store.js';
+import { Trainer } from './trainer.js';
+
+/** What a model is made of. */
+export interface ModelParts {
+  engine: Engine;
+  head: NativeHead;
+  config: EncoderConfig;
+  parameters: NativeParameter[];
+  tokenizer: Tokenizer | null;
+  huggingFaceConfig: HuggingFaceConfig;
+  loadReport: LoadReport;
+}
+
+/** What decides the weights of a model that is loaded. */
+export interface LoadSource {
+  directory: string;
+  /** Passes over the checkpoint's head and draws a fresh one. */
+  freshHead: boolean;
+  device: Required<DeviceOptions>;
+  signal: AbortSignal | undefined;
+}
+
+/** A BERT-family encoder with a head: all that does not depend on which one. */
+export abstract class EncoderModel {
+  readonly #parts: ModelParts;
+  #trainable: Uint8Array;
+  #frozenPrefix = -1;
+
+  protected constructor(parts: ModelParts) {
+    this.#parts = parts;
+    this.#trainable = new Uint8Array(parts.parameters.length).fill(1);
+  }
+
+  get config(): Readonly<EncoderConfig> {
+    return this.#parts.config;
+  }
+
+  /** The tokenizer found beside the weights or given to `create`. */
+  get tokenizer(): Tokenizer | null {
+    return this.#parts.tokenizer;
+  }
+
+  /** What the checkpoint lacked and what of it was not used. */
+  get loadReport(): LoadReport {
+    return this.#parts.loadReport;
+  }
+
+  /** Number of leading layers that are computed without gradients; -1 while the embeddings learn. */
+  get frozenPrefix(): number {
+    return this.#frozenPrefix;
+  }
+
+  /**
+   * Freezes what the plan names and thaws the rest. Idempotent; the optimizer forgets what is frozen.
+   *
+   * @throws INVALID_PLAN
+   */
+  async freeze(plan: FreezePlan): Promise<void> {
+    const native = nativePlan(plan, this.config.numLayers);
+    const result = await this.#parts.engine.call((engine) => engine.freeze(native));
+    this.#trainable = result.trainable;
+    this.#frozenPrefix = result.frozenPrefix;
+  }
+
+  /** All parameters under their Hugging Face names, in Hugging Face's order. */
+  parameters(): ParameterInfo[] {
+    return this.#parts.parameters.map((parameter, i) => ({
+      ...parameter,
+      trainable: this.#trainable[i] === 1,
+    }));
+  }
+
+  /**
+   * A copy of one parameter, row by row.
+   *
+   * @throws INVALID_OPTION where there is no such name
+   */
+  async readParameter(name: string): Promise<Float32Array> {
+    return this.#parts.engine.call((native) => native.readParameter(name));
+  }
+
+  /**
+   * Scores of each token, dropout off; shape [T, classes].
+   *
+   * @throws INVALID_BATCH
+   */
+  async logits(batch: PackedBatch | RaggedBatch, options: { signal?: AbortSignal } = {}): Promise<Logits> {
+    const packed = toPacked(batch);
+    const data = await this.#parts.engine.call((native) => native.logits(packed), options.signal);
+    return { data, shape: [packed.inputIds.length, this.#classes] };
+  }
+
+  /**
+   * Mean cross-entropy over the labelled tokens of all batches, dropout off.
+   *
+   * @returns the mean, and the number of labelled tokens; a mean of NaN where there are none.
+   * @throws INVALID_BATCH
+   */
+  async loss(
+    batches: readonly (PackedBatch | RaggedBatch)[],
+    options: { signal?: AbortSignal } = {},
+  ): Promise<{ loss: number; labelled: number }> {
+    const packed = toPackedList(batches);
+    const { sum, labelled } = await this.#parts.engine.call((native) => native.loss(packed), options.signal);
+    return { loss: sum / labelled, labelled };
+  }
+
+  /**
+   * Starts training; a trainer made earlier ends.
+   *
+   * @throws INVALID_OPTION
+   */
+  async trainer(options: TrainerOptions = {}): Promise<Trainer> {
+    const { betas, frozenDropout, ...rest } = parseTrainerOptions(options);
+    const native = { ...rest, beta1: betas[0], beta2: betas[1], frozenDropout: frozenDropout === 'on' };
+    const id = await this.#parts.engine.call((engine) => engine.createTrainer(native));
+    return new Trainer(this.#parts.engine, id, this.#parts.parameters);
+  }
+
+  /**
+   * The class id of the highest score of each token, one array a batch.
+   *
+   * @param options.store where the frozen prefix's outputs are kept, for batches that have `examples`.
+   *
+   * @throws INVALID_BATCH
+   */
+  async predict(
+    batches: readonly (PackedBatch | RaggedBatch)[],
+    options: { store?: PrefixStore; signal?: AbortSignal } = {},
+  ): Promise<Int32Array[]> {
+    const packed = toPackedList(batches);
+    return this.#parts.engine.call((native) => native.predict(packed, options.store?.native), options.signal);
+  }
+
+  /** Keeps a copy of all weights that learn, in memory, in place of an earlier one. */
+  async takeSnapshot(): Promise<void> {
+    await this.#parts.engine.call((native) => native.takeSnapshot());
+  }
+
+  /**
+   * Puts back the weights of the last snapshot and forgets it.
+   *
+   * @throws INVALID_OPTION where there is none
+   */
+  async restoreSnapshot(): Promise<void> {
+    await this.#parts.engine.call((native) => native.restoreSnapshot());
+  }
+
+  /** Bytes of weights, gradients, optimizer state and work buffers. */
+  async memory(): Promise<NativeMemory> {
+    return this.#parts.engine.call((native) => native.memory());
+  }
+
+  /**
+   * Computes the matrix products of one training step under the present freezing, and nothing else: the floor
+   * that a step over `numTokens` tokens is measured against. Those within attention are left out. Changes nothing.
+   *
+   * @param options.scoredTokens tokens that the head scores. @default all
+   * @throws INVALID_OPTION where `numTokens` is no whole number from 1, or fewer than `scoredTokens`
+   */
+  async benchmarkProducts(
+    numTokens: number,
+    options: { scoredTokens?: number; signal?: AbortSignal } = {},
+  ): Promise<NativeProducts> {
+    const { scoredTokens = numTokens, signal } = options;
+    return this.#parts.engine.call((native) => native.gemmFloor(numTokens, scoredTokens), signal);
+  }
+
+  /**
+   * Writes a directory that Hugging Face Transformers opens: configuration, weights, tokenizer files.
+   * Each file is replaced as a whole or left as it was. Await it before the next training step: the
+   * parameters are read one after another.
+   *
+   * @throws WRITE_FAILED
+   */
+  async save(directory: string, options: SaveOptions = {}): Promise<void> {
+    const { head, config, huggingFaceConfig, parameters, tokenizer } = this.#parts;
+    await saveModelDirectory(
+      directory,
+      { head, config, huggingFaceConfig, parameters, tokenizer, read: (name) => this.readParameter(name) },
+      options,
+    );
+  }
+
+  /** Waits for the running call, refuses the waiting ones, frees the memory. Idempotent. */
+  async dispose(): Promise<void> {
+    await this.#parts.engine.dispose();
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.dispose();
+  }
+
+  get #classes(): number {
+    const { head, config } = this.#parts;
+    return classesOf(head, config);
+  }
+}
+
+/**
+ * An engine with a model of the configuration, whose weights are still to be written.
+ *
+ * @param build makes the model; where it fails, the engine is disposed of.
+ */
+export async function withEngine<M>(
+  options: Required<DeviceOptions>,
+  head: NativeHead,
+  config: EncoderConfig,
+  build: (engine: Engine, parameters: NativeParameter[]) => Promise<M>,
+): Promise<M> {
+  if (options.precision !== 'fp32') {
+    throw new PermafrostError(
+      'INVALID_OPTION',
+      `precision: '${options.precision}' is not available on device '${options.device}' yet. Use 'fp32'.`,
+    );
+  }
+  const { labels: _labels, ...shape } = config;
+  const engine = new Engine(options.threads);
+  try {
+    const parameters = await engine.call((native) =>
+      native.createModel(
+        { ...shape, head, numLabels: classesOf(head, config) },
+        options.device,
+        options.kernels,
+      ),
+    );
+    return await build(engine, parameters);
+  } catch (error) {
+    await engine.dispose();
+    throw error;
+  }
+}
+
+/** Copies a checkpoint into the engine and draws from the seed what it lacks. */
+export async function loadWeights(
+  engine: Engine,
+  parameters: readonly NativeParameter[],
+  { directory, freshHead, device, signal }: LoadSource,
+): Promise<LoadReport> {
+  const plan = planLoading(await listCheckpoint(directory), parameters, freshHead);
+  await loadTensors(engine, plan, signal);
+  if (plan.fresh.length > 0) await engine.call((native) => native.initialise(device.seed, plan.fresh));
+  return { fresh: plan.fresh, unused: plan.unused };
+}
+
+/** Draws every weight from the seed. */
+export async function drawWeights(
+  engine: Engine,
+  parameters: readonly NativeParameter[],
+  seed: number,
+): Promise<LoadReport> {
+  await engine.call((native) => native.initialise(seed, []));
+  return { fresh: parameters.map(({ name }) => name), unused: [] };
+}
+
+/** Path of a model directory's configuration. */
+export const configFileOf = (directory: string) => join(directory, 'config.json');
+
+/** Number of classes that a head scores. */
+function classesOf(head: NativeHead, config: EncoderConfig): number {
+  return head === 'masked-lm' ? config.vocabSize : config.labels.length;
+}
