@@ -21,6 +21,16 @@ export { parseStrategy } from './freezing/notation.js';
 export { relativeCost, trainableShare } from './freezing/relative-cost.js';
 export { bottomUp, full, interleaved, only, type Strategy, topDown } from './freezing/strategy.js';
 export { trainableTable } from './freezing/trainable-table.js';
+export { type AggregateOptions, aggregate } from './inference/aggregate.js';
+export {
+  AGGREGATION_STRATEGIES,
+  type AggregationStrategy,
+  type Entity,
+  type ScoredTokens,
+} from './inference/entity.js';
+export { huggingFaceOverlaps, huggingFaceWords } from './inference/hugging-face-rules.js';
+export type { TaggerLoadOptions, TaggerOptions, TaggingRules, TagOptions } from './inference/options.js';
+export { type Taggable, Tagger, type TaggerStats } from './inference/tagger.js';
 export type { EncoderConfigInput, HuggingFaceConfig } from './model/config.js';
 export { MaskedLanguageModel } from './model/masked-language-model.js';
 export type { SaveOptions } from './model/model-directory.js';

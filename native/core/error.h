@@ -22,6 +22,7 @@ namespace permafrost {
   X(DEVICE_UNAVAILABLE)           \
   X(OUT_OF_MEMORY)                \
   X(NON_FINITE)                   \
+  X(QUEUE_FULL)                   \
   X(DISPOSED)                     \
   X(ADDON_MISSING)                \
   X(ADDON_MISMATCH)               \

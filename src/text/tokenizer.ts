@@ -2,6 +2,7 @@ import { join } from 'node:path';
 import { PermafrostError } from '../errors/error.js';
 import { writeFileAtomic } from '../io/atomic-write.js';
 import { digestOf } from '../io/digest.js';
+import { type EncodedText, type TextEncoder, textEncoder } from './encode-text.js';
 import { type LearnVocabularyOptions, learnVocabulary } from './learn-vocabulary.js';
 import { readTokenizer, type TokenizerSource } from './read-tokenizer.js';
 import {
@@ -57,6 +58,8 @@ export class Tokenizer {
   readonly #document: TokenizerDocument;
   readonly #specials: SpecialTokens;
   readonly #ids: ReadonlyMap<string, number>;
+  readonly #file: string;
+  #encoder: TextEncoder | null = null;
   #tokens: string[] | null = null;
   #digest: string | null = null;
 
@@ -73,6 +76,7 @@ export class Tokenizer {
     this.vocabSize = [...ids.values()].reduce((most, id) => Math.max(most, id + 1), 0);
     this.pieces = new WordPieces(rulesOf(document, vocab, roles.unk, file));
     this.#document = document;
+    this.#file = file;
     this.#specials = specials;
     this.#ids = ids;
   }
@@ -164,6 +168,22 @@ export class Tokenizer {
     inputIds.push(this.sepId);
     wordIds.push(null);
     return encoded;
+  }
+
+  /**
+   * Encodes running text, without special tokens and without a limit: the ids that Hugging Face's fast tokenizer gives,
+   * with exact places in the text.
+   *
+   * @throws UNSUPPORTED_MODEL where the `tokenizers` package cannot read the tokenizer
+   */
+  async encodeText(text: string): Promise<EncodedText> {
+    this.#encoder ??= textEncoder(this.#document, this.#file);
+    return this.#encoder(text);
+  }
+
+  /** Prefix of the sub-tokens that go on inside a word (`##`), null where the tokenizer marks them otherwise. */
+  get continuingPrefix(): string | null {
+    return this.#document.model.continuing_subword_prefix || null;
   }
 
   /**

@@ -1,0 +1,88 @@
+import { z } from 'zod';
+import { parseOptions } from '../errors/option-error.js';
+import type { LoadOptions } from '../model/options.js';
+import { AGGREGATION_STRATEGIES, type AggregationStrategy } from './entity.js';
+
+/**
+ * What is a word, and how texts longer than the model are put together.
+ *
+ * - `whole-words`: words as the tokenizer numbers them, windows cut between words, each word scored in the window in
+ *   which it has more context, offsets without white space and with the marks that belong to the last letter
+ * - `huggingface`: word for word what Hugging Face's pipeline does, with its faults; for comparison with it
+ */
+export type TaggingRules = 'whole-words' | 'huggingface';
+
+export interface TaggerOptions {
+  /** @default 'first', since training labels a word's first token */
+  aggregation?: AggregationStrategy;
+  /** @default 'whole-words' */
+  rules?: TaggingRules;
+  /** Labels (`none`) or types (all other strategies) that are left out. @default ['O'] */
+  ignoreLabels?: readonly string[];
+  /** Tokens that the model sees at once, special tokens included. @default 512, or the model's positions if fewer */
+  maxLength?: number;
+  /** Tokens that neighbouring windows of a longer text share. @default a quarter of `maxLength` */
+  overlap?: number;
+  /** Most tokens of a batch. @default 4096 */
+  maxBatchTokens?: number;
+  /** Milliseconds that a call waits for others while the model is idle; 0 for those of the same moment only. @default 1 */
+  maxWaitMs?: number;
+  /** Calls that may be open at once; one more is refused with QUEUE_FULL. @default 1024 */
+  maxQueue?: number;
+}
+
+export interface TaggerLoadOptions extends TaggerOptions, Omit<LoadOptions, 'labels' | 'seed'> {
+  /** Whether `load` ends with a first run, so that no call pays for it. @default true */
+  warmUp?: boolean;
+}
+
+export interface TagOptions {
+  /** Overrides the tagger's. */
+  aggregation?: AggregationStrategy;
+  ignoreLabels?: readonly string[];
+  signal?: AbortSignal;
+}
+
+const signal = z.custom<AbortSignal>((value) => value instanceof AbortSignal, 'expected an AbortSignal');
+const aggregation = z.enum(AGGREGATION_STRATEGIES as [AggregationStrategy, ...AggregationStrategy[]]);
+
+const taggerFields = {
+  aggregation: aggregation.default('first'),
+  rules: z.enum(['whole-words', 'huggingface']).default('whole-words'),
+  ignoreLabels: z.array(z.string()).readonly().default(['O']),
+  maxLength: z.int().min(3).optional(),
+  overlap: z.int().min(0).optional(),
+  maxBatchTokens: z.int().positive().default(4096),
+  maxWaitMs: z.number().min(0).max(60_000).default(1),
+  maxQueue: z.int().positive().default(1024),
+};
+
+const taggerSchema = z.strictObject(taggerFields);
+const tagSchema = z.strictObject({
+  aggregation: aggregation.optional(),
+  ignoreLabels: z.array(z.string()).readonly().optional(),
+  signal: signal.optional(),
+});
+
+export type ParsedTaggerOptions = z.output<typeof taggerSchema>;
+
+/** @throws INVALID_OPTION */
+export function parseTaggerOptions(options: TaggerOptions): ParsedTaggerOptions {
+  return parseOptions(taggerSchema, options, 'Tagger');
+}
+
+/** @throws INVALID_OPTION */
+export function parseTagOptions(options: TagOptions) {
+  return parseOptions(tagSchema, options, 'tag');
+}
+
+/** Divides the options of `Tagger.load` between the tagger and the model. */
+export function splitLoadOptions({ warmUp = true, ...options }: TaggerLoadOptions) {
+  const entries = Object.entries(options);
+  const isTaggers = ([name]: [string, unknown]) => name in taggerFields;
+  return {
+    warmUp,
+    tagger: Object.fromEntries(entries.filter(isTaggers)) as TaggerOptions,
+    model: Object.fromEntries(entries.filter((entry) => !isTaggers(entry))) as LoadOptions,
+  };
+}

@@ -1,0 +1,98 @@
+import { Tokenizer as NativeTokenizer } from 'tokenizers';
+import { PermafrostError } from '../errors/error.js';
+
+/** A text as token ids, without special tokens, and where in the text each token stands. */
+export interface EncodedText {
+  /** Shape [T]. */
+  inputIds: Int32Array;
+  /** Number of each token's word, ascending, shape [T]. */
+  wordIds: Int32Array;
+  /** UTF-16 offset of each token's first unit in the text, shape [T]. */
+  starts: Int32Array;
+  /** UTF-16 offset behind each token's last unit, shape [T]. */
+  ends: Int32Array;
+}
+
+export type TextEncoder = (text: string) => Promise<EncodedText>;
+
+const SURROGATE = /[\ud800-\udfff]/;
+/** Punctuation as BERT's pre-tokenizer has it: Unicode's, and every ASCII character that is no letter or digit. */
+const ONLY_PUNCTUATION = /^[\p{P}!-/:-@[-`{-~]+$/u;
+
+/**
+ * The encoder of running text for a tokenizer.json.
+ *
+ * Normalizer, pre-tokenizer and model are those of the `tokenizers` package. It is told to cut nothing off: what lies
+ * beyond a length limit would be lost there.
+ *
+ * @throws UNSUPPORTED_MODEL where the package cannot read the document
+ */
+export function textEncoder(document: object, where: string): TextEncoder {
+  let native: NativeTokenizer;
+  try {
+    native = NativeTokenizer.fromString(JSON.stringify({ ...document, truncation: null, padding: null }));
+  } catch (cause) {
+    throw new PermafrostError(
+      'UNSUPPORTED_MODEL',
+      `${where}: the tokenizer cannot be read: ${(cause as Error).message}. Save it anew with Hugging Face's tools.`,
+      { file: where },
+      { cause },
+    );
+  }
+  return async (text) => {
+    const encoding = await native.encode(text, null, { addSpecialTokens: false });
+    const inputIds = Int32Array.from(encoding.getIds());
+    const units = codeUnits(text);
+    const starts = new Int32Array(inputIds.length);
+    const ends = new Int32Array(inputIds.length);
+    for (const [token, [start, end]] of encoding.getOffsets().entries()) {
+      starts[token] = units(start!);
+      ends[token] = units(end!);
+    }
+    return { inputIds, wordIds: wordNumbers(encoding.getWordIds(), text, starts, ends), starts, ends };
+  };
+}
+
+/** UTF-16 offset of a code point's number, which is what the tokenizers package counts in. */
+function codeUnits(text: string): (codePoint: number) => number {
+  if (!SURROGATE.test(text)) return (codePoint) => codePoint;
+  const offsets = new Int32Array(text.length + 1);
+  let count = 0;
+  let offset = 0;
+  for (const character of text) {
+    offsets[count++] = offset;
+    offset += character.length;
+  }
+  offsets[count] = offset;
+  return (codePoint) => offsets[codePoint]!;
+}
+
+/**
+ * Numbers of the words that the pre-tokenizer found. One that splits at white space alone leaves punctuation in the
+ * words (`Oslo.`); whole tokens of it at a word's edges become words of their own, as annotated corpora have it.
+ */
+function wordNumbers(
+  found: readonly (number | null | undefined)[],
+  text: string,
+  starts: Int32Array,
+  ends: Int32Array,
+): Int32Array {
+  const numbers = new Int32Array(found.length);
+  const isPunctuation = (token: number) =>
+    ONLY_PUNCTUATION.test(text.slice(starts[token], ends[token]).trim());
+  let number = -1;
+  for (let begin = 0; begin < found.length; ) {
+    let end = begin + 1;
+    while (end < found.length && found[end] === found[begin] && found[begin] != null) end++;
+    let first = begin;
+    while (first < end - 1 && isPunctuation(first)) first++;
+    let last = end;
+    while (last > first + 1 && isPunctuation(last - 1)) last--;
+    for (let token = begin; token < end; token++) {
+      if (token <= first || token >= last) number++;
+      numbers[token] = number;
+    }
+    begin = end;
+  }
+  return numbers;
+}
