@@ -4,6 +4,7 @@ set(PERMAFROST_CORE_SOURCES
   core/error.cc
   core/workspace.cc
   device/device.cc
+  device/nvidia_driver.cc
   engine/engine.cc
   freezing/apply_plan.cc
   freezing/prefix_store.cc
@@ -36,6 +37,7 @@ set(PERMAFROST_CPU_KERNEL_SOURCES
 set(PERMAFROST_BINDING_SOURCES
   binding/addon.cc
   binding/decode.cc
+  binding/describe_libraries.cc
   binding/engine_object.cc
   binding/environment.cc
   binding/error_to_js.cc

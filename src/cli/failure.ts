@@ -12,6 +12,9 @@ export class Interrupted extends Error {
   }
 }
 
+/** Ends a command with exit code 1 whose output has said already what failed. */
+export class AlreadyReported extends Error {}
+
 const WRONG_USE: readonly ErrorCode[] = ['INVALID_OPTION', 'INVALID_PLAN'];
 
 /** The exit code that an error leads to: 2 where the command was used wrongly, else 1. */

@@ -11,7 +11,7 @@ import { addPaperCommand } from './commands/paper.js';
 import { addPredictCommand } from './commands/predict.js';
 import { addTrainCommand } from './commands/train.js';
 import type { Runner } from './context.js';
-import { EXIT_DONE, EXIT_FAILED, exitCodeOf, Interrupted } from './failure.js';
+import { AlreadyReported, EXIT_DONE, EXIT_FAILED, exitCodeOf, Interrupted } from './failure.js';
 import { Output } from './output.js';
 
 const COMMANDS = [
@@ -63,7 +63,7 @@ export async function main(args: string[]): Promise<number> {
     return EXIT_DONE;
   } catch (error) {
     // Commander has printed its own message already.
-    if (!(error instanceof CommanderError)) output.failure(error);
+    if (!(error instanceof CommanderError || error instanceof AlreadyReported)) output.failure(error);
     return exitCodeOf(error);
   } finally {
     process.off('SIGINT', interrupt);

@@ -142,12 +142,57 @@ export interface NativeEngine {
   dispose(): Promise<void>;
 }
 
+/** The BLAS that libtorch computes with. */
+export interface NativeBlas {
+  /** OpenBLAS, MKL, or BLAS where it is another one; null where none was recognised. */
+  name: string | null;
+  /** The file it was loaded from; null where it is a part of libtorch. */
+  path: string | null;
+  /** How OpenBLAS was built; null for others. */
+  threading: 'sequential' | 'pthread' | 'openmp' | null;
+}
+
+/** The libtorch in this process, and what it brought along. */
+export interface NativeLibtorch extends LoadedLibtorch {
+  /** Whether libtorch finds a CUDA device that it can use. */
+  hasCuda: boolean;
+  /** Whether the addon was linked with libtorch's CUDA part. */
+  isCudaBuild: boolean;
+  /** Version of CUDA's runtime library, 1000 * major + 10 * minor; null in a CPU build. */
+  cudaRuntime: number | null;
+  /** Whether strings have the C++11 form (`_GLIBCXX_USE_CXX11_ABI`); null with another standard library. */
+  cxx11Abi: boolean | null;
+  blas: NativeBlas;
+}
+
+/** What NVIDIA's driver says. */
+export interface NativeNvidiaDriver {
+  version: string | null;
+  /** The newest CUDA that the driver serves, 1000 * major + 10 * minor; null without a driver. */
+  cudaVersion: number | null;
+  /** In the order of the numbers in `cuda:0`, `cuda:1`. */
+  cards: { name: string; busId: string; computeCapability: string; memoryBytes: number }[];
+  /** Why there are no cards. */
+  problem: string | null;
+}
+
+/** Energy of one card; null where it does not tell. */
+export interface NativeCardEnergy {
+  /** Counted since the driver was loaded. */
+  joules: number | null;
+  /** Power drawn now. */
+  watts: number | null;
+}
+
 /** The whole surface of the addon. */
 export interface Addon {
   version: string;
-  libtorch: LoadedLibtorch & { hasCuda: boolean };
+  libtorch: NativeLibtorch;
   errorCodes: ErrorCode[];
   availableCores: number;
+  nvidiaDriver(): NativeNvidiaDriver;
+  /** @param device number of the device, as in `cuda:0` */
+  cardEnergy(device: number): NativeCardEnergy;
   Engine: new (threads: number) => NativeEngine;
   PrefixStore: new (offsets: Int32Array, options: NativePrefixStoreOptions) => NativePrefixStore;
 }

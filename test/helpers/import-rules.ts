@@ -11,6 +11,8 @@ const MAY_IMPORT: Record<string, string[]> = {
   cli: [
     'index',
     'bench',
+    'doctor',
+    'libtorch',
     'report',
     'experiment',
     'training',
@@ -20,6 +22,8 @@ const MAY_IMPORT: Record<string, string[]> = {
     ...PURE,
     ...BOTTOM,
   ],
+  doctor: ['libtorch', 'experiment', ...ENGINE, ...PURE, ...BOTTOM],
+  libtorch: BOTTOM,
   bench: ['experiment', ...ENGINE, ...PURE, ...BOTTOM],
   report: ['experiment', 'training', 'evaluation', ...PURE, ...BOTTOM],
   experiment: ['training', 'evaluation', 'inference', ...ENGINE, ...PURE, ...BOTTOM],

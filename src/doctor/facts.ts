@@ -1,0 +1,92 @@
+import { PermafrostError } from '../errors/error.js';
+import { dependencyVersion, packageVersion } from '../experiment/environment.js';
+import { type NvidiaDriver, probeNvidiaDriver } from '../libtorch/nvidia-driver.js';
+import { type Addon, addon, type NativeLibtorch } from '../native/addon.js';
+import { type SelfTest, selfTest } from './self-test.js';
+
+/** What scripts/toolchain.mjs tells; it is plain JavaScript because it works before anything is compiled. */
+export interface Toolchain {
+  libtorch: {
+    found: { root: string; version: string; source: string; cuda: boolean } | null;
+    tried: { source: string; where: string; problem: string }[];
+  };
+  cmake: string | null;
+  compiler: string | null;
+  missing: string[];
+}
+
+/** Everything that the doctor looks at; judging it is left to diagnose.ts. */
+export interface DoctorFacts {
+  versions: { permafrost: string; node: string; platform: string; tokenizers: string | null };
+  engine: { version: string; availableCores: number; libtorch: NativeLibtorch } | null;
+  /** Why there is no engine. */
+  engineError: PermafrostError | null;
+  driver: NvidiaDriver;
+  toolchain: Toolchain;
+  /** Number of threads that the environment asks OpenMP for. */
+  ompNumThreads: string | null;
+  /** One for each device; none without an engine. */
+  selfTests: SelfTest[];
+}
+
+/** Looks at this machine and process, and tries every device out. */
+export async function gatherFacts(env: NodeJS.ProcessEnv = process.env): Promise<DoctorFacts> {
+  const { engine, engineError } = inspectEngine();
+  const driver = engine === null ? probeNvidiaDriver() : driverOf(engine);
+  return {
+    versions: {
+      permafrost: packageVersion(),
+      node: process.versions.node,
+      platform: `${process.platform} ${process.arch}`,
+      tokenizers: dependencyVersion('tokenizers'),
+    },
+    engine: engine && {
+      version: engine.version,
+      availableCores: engine.availableCores,
+      libtorch: engine.libtorch,
+    },
+    engineError,
+    driver,
+    toolchain: await inspectToolchain(),
+    ompNumThreads: env.OMP_NUM_THREADS ?? null,
+    selfTests: engine === null ? [] : await testDevices(engine, driver),
+  };
+}
+
+function inspectEngine(): { engine: Addon | null; engineError: PermafrostError | null } {
+  try {
+    return { engine: addon(), engineError: null };
+  } catch (error) {
+    if (error instanceof PermafrostError) return { engine: null, engineError: error };
+    throw error;
+  }
+}
+
+function driverOf(engine: Addon): NvidiaDriver {
+  const { version, cudaVersion, cards, problem } = engine.nvidiaDriver();
+  return {
+    version,
+    cudaVersion: cudaVersion === null ? null : cudaVersionText(cudaVersion),
+    cards: cards.map(({ name, computeCapability }) => ({ name, computeCapability })),
+    problem,
+  };
+}
+
+/** `13.0` for 13000. */
+export function cudaVersionText(version: number): string {
+  return `${Math.floor(version / 1000)}.${Math.floor((version % 1000) / 10)}`;
+}
+
+async function testDevices(engine: Addon, driver: NvidiaDriver): Promise<SelfTest[]> {
+  const cards = engine.libtorch.hasCuda ? driver.cards.map((_, index) => `cuda:${index}`) : [];
+  const results: SelfTest[] = [];
+  for (const device of ['cpu', ...cards]) results.push(await selfTest(device));
+  return results;
+}
+
+async function inspectToolchain(): Promise<Toolchain> {
+  // A variable keeps the compiler from looking for types of a script that lies outside of src.
+  const script = new URL('../../scripts/toolchain.mjs', import.meta.url).href;
+  const module = (await import(script)) as { inspectToolchain(): Toolchain };
+  return module.inspectToolchain();
+}
