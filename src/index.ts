@@ -11,6 +11,11 @@ export { readSentences } from './data/read-sentences.js';
 export type { Sentence } from './data/sentence.js';
 export { splitSentences } from './data/split.js';
 export { type CorpusName, generateCorpus } from './data/synthetic/generate.js';
+export type { EnergyCounter, EnergyPart } from './energy/counter.js';
+export { energyCounters } from './energy/energy-counters.js';
+export type { EnergyUse } from './energy/energy-use.js';
+export { cardCounters } from './energy/nvml.js';
+export { raplCounters } from './energy/rapl.js';
 export { ERROR_CODES, type ErrorCode, PermafrostError } from './errors/error.js';
 export { entityReport } from './evaluation/entity-metrics.js';
 export { type EvaluateOptions, type Evaluation, evaluate } from './evaluation/evaluate.js';
@@ -53,5 +58,10 @@ export type {
   TrainingEvent,
 } from './training/events.js';
 export { type FinetuneRun, finetune } from './training/finetune.js';
-export type { EarlyStoppingOptions, FinetuneOptions, OptimizerOptions } from './training/options.js';
+export type {
+  EarlyStoppingOptions,
+  EnergyOptions,
+  FinetuneOptions,
+  OptimizerOptions,
+} from './training/options.js';
 export { PrefixCache, type PrefixCacheOptions } from './training/prefix-cache.js';

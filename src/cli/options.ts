@@ -46,6 +46,11 @@ export function addTrainingOptions(command: Command): Command {
     .option('--max-length <n>', 'longest example in tokens', wholeNumber)
     .option('--patience <n>', 'epochs without improvement before stopping', wholeNumber)
     .option('--no-early-stopping', 'train all epochs')
+    .option(
+      '--carbon-intensity <g/kWh>',
+      'grams of CO2 a kilowatt-hour, for emissions beside the measured energy',
+      realNumber,
+    )
     .addOption(
       new Option(
         '--frozen-dropout <when>',

@@ -138,14 +138,20 @@ function cudaOfEngine(
   return ok(name, value);
 }
 
-function cpuChecks({ engine, ompNumThreads }: DoctorFacts): Check[] {
+function cpuChecks({ engine, ompNumThreads, energy }: DoctorFacts): Check[] {
   if (engine === null) return [];
   const { libtorch, availableCores } = engine;
   const asked = ompNumThreads === null ? '' : `, OMP_NUM_THREADS=${ompNumThreads}`;
   return [
     blasCheck(libtorch.blas),
+    ok('energy counters', energyText(energy)),
     ok('threads', `${availableCores}, one a core that this process may use${asked}`),
   ];
+}
+
+function energyText({ counters, problem }: DoctorFacts['energy']): string {
+  const found = counters.length > 0 ? counters.join(', ') : 'none';
+  return problem === null ? found : `${found} (${problem})`;
 }
 
 function blasCheck(blas: NonNullable<DoctorFacts['engine']>['libtorch']['blas']): Check {

@@ -1,3 +1,5 @@
+import { cardCounters } from '../energy/nvml.js';
+import { raplCounters, raplProblem } from '../energy/rapl.js';
 import { PermafrostError } from '../errors/error.js';
 import { dependencyVersion, packageVersion } from '../experiment/environment.js';
 import { type NvidiaDriver, probeNvidiaDriver } from '../libtorch/nvidia-driver.js';
@@ -25,6 +27,8 @@ export interface DoctorFacts {
   toolchain: Toolchain;
   /** Number of threads that the environment asks OpenMP for. */
   ompNumThreads: string | null;
+  /** Names of the energy counters, and why those of the processor are missing. */
+  energy: { counters: string[]; problem: string | null };
   /** One for each device; none without an engine. */
   selfTests: SelfTest[];
 }
@@ -33,6 +37,7 @@ export interface DoctorFacts {
 export async function gatherFacts(env: NodeJS.ProcessEnv = process.env): Promise<DoctorFacts> {
   const { engine, engineError } = inspectEngine();
   const driver = engine === null ? probeNvidiaDriver() : driverOf(engine);
+  const cards = engine?.libtorch.hasCuda ? driver.cards.map((_, index) => `cuda:${index}`) : [];
   return {
     versions: {
       permafrost: packageVersion(),
@@ -49,7 +54,13 @@ export async function gatherFacts(env: NodeJS.ProcessEnv = process.env): Promise
     driver,
     toolchain: await inspectToolchain(),
     ompNumThreads: env.OMP_NUM_THREADS ?? null,
-    selfTests: engine === null ? [] : await testDevices(engine, driver),
+    energy: {
+      counters: [...raplCounters(), ...cards.flatMap((device) => cardCounters(device))].map(
+        ({ name }) => name,
+      ),
+      problem: raplProblem(),
+    },
+    selfTests: engine === null ? [] : await testDevices(['cpu', ...cards]),
   };
 }
 
@@ -77,10 +88,9 @@ export function cudaVersionText(version: number): string {
   return `${Math.floor(version / 1000)}.${Math.floor((version % 1000) / 10)}`;
 }
 
-async function testDevices(engine: Addon, driver: NvidiaDriver): Promise<SelfTest[]> {
-  const cards = engine.libtorch.hasCuda ? driver.cards.map((_, index) => `cuda:${index}`) : [];
+async function testDevices(devices: string[]): Promise<SelfTest[]> {
   const results: SelfTest[] = [];
-  for (const device of ['cpu', ...cards]) results.push(await selfTest(device));
+  for (const device of devices) results.push(await selfTest(device));
   return results;
 }
 

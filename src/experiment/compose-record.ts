@@ -83,6 +83,7 @@ function costOf({ result, modelSeconds, startedAt, finishedAt }: EndedRun) {
     secondsToStop: seconds.train + seconds.validation,
     tokensPerSecond: seconds.train === 0 ? 0 : tokens / seconds.train,
     memoryBytes: result.memoryBytes,
+    energy: result.energy,
     peakRssBytes: result.peakRssBytes,
   };
 }

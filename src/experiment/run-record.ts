@@ -1,6 +1,7 @@
 import { readFile } from 'node:fs/promises';
 import { z } from 'zod';
 import { LAYER_PARTS } from '../contract/freeze-plan.js';
+import type { EnergyUse } from '../energy/energy-use.js';
 import { PermafrostError } from '../errors/error.js';
 import { metricsSchema } from '../evaluation/metrics.js';
 import { scenarioSchema } from './scenario.js';
@@ -107,6 +108,28 @@ const outcomeSchema = {
   }),
 };
 
+const amount = z.number().nonnegative().nullable();
+const byPart = z.strictObject({ cpu: amount, gpu: amount, ram: amount });
+
+/** As energy/energy-use.ts describes it. */
+const energySchema = z.strictObject({
+  duration: seconds,
+  energy_consumed: z.number().nonnegative(),
+  cpu_energy: amount,
+  gpu_energy: amount,
+  ram_energy: amount,
+  cpu_power: amount,
+  gpu_power: amount,
+  ram_power: amount,
+  emissions: amount,
+  emissions_rate: amount,
+  carbonIntensity: amount,
+  joules: z.number().nonnegative(),
+  joulesPer1000Tokens: amount,
+  idlePower: byPart,
+  sources: z.array(z.string()),
+}) satisfies z.ZodType<EnergyUse>;
+
 const costSchema = {
   /** Seconds by phase; `model` is loading or creating the model, `total` is everything of the run. */
   seconds: z.strictObject({
@@ -125,6 +148,8 @@ const costSchema = {
   tokensPerSecond: z.number().nonnegative(),
   /** What the model held at the end of training, in bytes. */
   memoryBytes: z.strictObject({ parameters: count, gradients: count, optimizer: count, workspace: count }),
+  /** Energy of training and validation, in CodeCarbon's names; null where the machine has no counters. */
+  energy: energySchema.nullable().default(null),
   /** Highest resident set size of the process so far, in bytes. Grows over a grid that runs in one process. */
   peakRssBytes: count,
 };

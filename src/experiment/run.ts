@@ -75,7 +75,7 @@ export const runScenario: RunScenario = async function* (options) {
 };
 
 function finetuneOptions(
-  { splits }: Workspace,
+  { splits, carbonIntensity }: Workspace,
   { strategy, training }: Scenario,
 ): Omit<FinetuneOptions, 'model'> {
   // The model and the cache were made with their precisions; the loop takes all other settings as they are.
@@ -85,6 +85,7 @@ function finetuneOptions(
     validation: splits.validation,
     ...(splits.test && { test: splits.test }),
     freezing: strategy,
+    energy: carbonIntensity === null ? {} : { carbonIntensity },
     ...settings,
   };
 }

@@ -53,6 +53,8 @@ export const workspaceOptionsSchema = z.strictObject({
   precision: z.enum(['fp32', 'bf16']).optional(),
   /** `cpu`, `cuda`, `cuda:0`. @default 'cpu' */
   device: z.string().optional(),
+  /** Grams of CO2 equivalents a kilowatt-hour; without it no emissions are reported. */
+  carbonIntensity: z.number().nonnegative().optional(),
   /** @default all cores */
   threads: z.int().positive().optional(),
 });

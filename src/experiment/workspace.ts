@@ -32,6 +32,8 @@ export interface Workspace {
   device: string;
   /** CPU threads that were asked for, null for all cores. */
   threads: number | null;
+  /** Grams of CO2 equivalents a kilowatt-hour, null where it was not given. */
+  carbonIntensity: number | null;
   /** Budget of the frozen prefix's outputs, which all runs share; false where none are kept. */
   prefix: PrefixCacheOptions | false;
   /** The splits encoded, at the first call. */
@@ -65,6 +67,7 @@ export async function openWorkspace(options: WorkspaceOptions): Promise<Workspac
     data,
     device: checked.device ?? 'cpu',
     threads: checked.threads ?? null,
+    carbonIntensity: checked.carbonIntensity ?? null,
     prefix: prefixCacheOptions(checked, training),
     encoded: once(() =>
       encodeSplits({

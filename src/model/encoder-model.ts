@@ -51,6 +51,11 @@ export abstract class EncoderModel {
     return this.#parts.config;
   }
 
+  /** Where the model is, as it was asked for: `cpu`, `cuda` or `cuda:<number>`. */
+  get device(): string {
+    return this.#parts.engine.device;
+  }
+
   /** The tokenizer found beside the weights or given to `create`. */
   get tokenizer(): Tokenizer | null {
     return this.#parts.tokenizer;
@@ -231,7 +236,7 @@ export async function withEngine<M>(
     );
   }
   const { labels: _labels, ...shape } = config;
-  const engine = new Engine(options.threads);
+  const engine = new Engine(options.threads, options.device);
   try {
     const parameters = await engine.call((native) =>
       native.createModel(

@@ -13,9 +13,13 @@ export class Engine {
 
   /**
    * @param threads cores that a computation uses; 0 for all
+   * @param device where its model will be, `cpu`, `cuda` or `cuda:<number>`
    * @throws ADDON_MISSING, ADDON_MISMATCH
    */
-  constructor(threads: number) {
+  constructor(
+    threads: number,
+    readonly device: string,
+  ) {
     this.#native = new (addon().Engine)(threads);
     forgotten.register(this, 'A permafrost model', this);
   }

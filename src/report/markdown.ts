@@ -1,6 +1,14 @@
 import { COLUMN_NOTES, gridFacts, limits, paperNote } from './context.js';
 import type { GridSummary, StrategyTable } from './summary.js';
-import { qualityTable, rareLabelTable, runTable, type TextTable, timeTable, twinTable } from './tables.js';
+import {
+  energyTable,
+  qualityTable,
+  rareLabelTable,
+  runTable,
+  type TextTable,
+  timeTable,
+  twinTable,
+} from './tables.js';
 
 /**
  * Renders a grid as the text of `report.md`: tables in the paper's form, ours beside the paper's.
@@ -31,18 +39,24 @@ export function renderMarkdown(summary: GridSummary): string {
   return `${blocks.join('\n\n')}\n`;
 }
 
+const energyNote =
+  'Training and validation, by the counters of the whole machine (their names stand in each record): RAPL for processor ' +
+  'and memory, NVML for the card. What it draws idle is contained. CO2 equivalents only with --carbon-intensity.';
+
 const twinNote =
   'These scenarios freeze the same parts. Their losses and metrics must agree; the ratio of their times shows how far ' +
   'a time of this report can be trusted.';
 
 function strategyBlocks(table: StrategyTable, withPrefixKept: boolean): string[] {
   const rare = rareLabelTable(table);
+  const energy = energyTable(table);
   const against = table.baseline === null ? 'k = 0 was not run, so there are no factors.' : null;
   return [
     `## ${escapeCell(table.strategy)}`,
     ...(against === null ? [] : [against]),
     '### Time',
     drawTable(timeTable(table, withPrefixKept)),
+    ...(energy === null ? [] : ['### Energy', drawTable(energy), energyNote]),
     '### Quality',
     drawTable(qualityTable(table)),
     ...(rare === null ? [] : ['### F1 of the rarest labels', drawTable(rare)]),

@@ -1,4 +1,5 @@
 import type { FreezePlan } from '../contract/freeze-plan.js';
+import type { EnergyUse } from '../energy/energy-use.js';
 import type { Metrics } from '../evaluation/metrics.js';
 import { mean, standardDeviation } from '../evaluation/statistics.js';
 import { macroAtLeast } from '../evaluation/token-metrics.js';
@@ -65,6 +66,14 @@ export interface ScenarioSummary {
   /** Number of epochs until training stopped. */
   epochs: Spread;
   tokensPerSecond: Spread;
+  /** Energy of training and validation; null where a run was not measured. */
+  energy: {
+    joules: Spread;
+    joulesPer1000Tokens: Spread;
+    watts: Spread;
+    idleWatts: Spread;
+    emissions: Spread | null;
+  } | null;
   scores: Record<ScoreName, Spread>;
   /** F1 and gold words of each label. */
   labels: Map<string, { support: number; f1: Spread }>;
@@ -102,6 +111,7 @@ export function summariseScenario(records: readonly RunRecord[]): ScenarioSummar
     secondsToStop: spread(ordered.map(({ secondsToStop }) => secondsToStop)),
     epochs: spread(ordered.map(({ epochs }) => epochs.length)),
     tokensPerSecond: spread(ordered.map(({ tokensPerSecond }) => tokensPerSecond)),
+    energy: energyOf(ordered),
     scores: Object.fromEntries(scores) as Record<ScoreName, Spread>,
     labels: labelScores(metrics),
     bound: relativeCost(plan),
@@ -133,6 +143,21 @@ export function timesFaster(
 function secondsPerLaterEpoch({ epochs }: RunRecord): number {
   const later = epochs.length > 1 ? epochs.slice(1) : epochs;
   return mean(later.map(({ trainSeconds }) => trainSeconds)) ?? 0;
+}
+
+function energyOf(records: readonly RunRecord[]): ScenarioSummary['energy'] {
+  const uses = records.flatMap(({ energy }) => (energy === null ? [] : [energy]));
+  if (uses.length < records.length) return null;
+  const emissions = uses.flatMap((use) => (use.emissions === null ? [] : [use.emissions]));
+  const idle = ({ idlePower }: EnergyUse) =>
+    (idlePower.cpu ?? 0) + (idlePower.gpu ?? 0) + (idlePower.ram ?? 0);
+  return {
+    joules: spread(uses.map(({ joules }) => joules)),
+    joulesPer1000Tokens: spread(uses.map(({ joulesPer1000Tokens }) => joulesPer1000Tokens ?? 0)),
+    watts: spread(uses.map(({ joules, duration }) => joules / duration)),
+    idleWatts: spread(uses.map(idle)),
+    emissions: emissions.length < uses.length ? null : spread(emissions),
+  };
 }
 
 function labelScores(metrics: readonly Metrics[]): ScenarioSummary['labels'] {

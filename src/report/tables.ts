@@ -11,6 +11,7 @@ import {
   reportedMetrics,
   type ScenarioSummary,
   type ScoreName,
+  type Spread,
   SUPPORT_THRESHOLD,
 } from './scenario-summary.js';
 import type { GridSummary, StrategyRow, StrategyTable } from './summary.js';
@@ -72,6 +73,42 @@ export function timeTable(table: StrategyTable, withPrefixKept: boolean): TextTa
     );
   }
   return textTable(columns, table.rows);
+}
+
+/** Energy of training and validation; null where no scenario was measured. */
+export function energyTable(table: StrategyTable): TextTable | null {
+  if (table.rows.every(({ scenario }) => scenario.energy === null)) return null;
+  type Energy = NonNullable<ScenarioSummary['energy']>;
+  const column = (
+    title: string,
+    spread: (energy: Energy) => Spread | null,
+    format: (value: number) => string,
+  ): Column<StrategyRow> => ({
+    title,
+    cell: ({ scenario }) => {
+      const found = scenario.energy && spread(scenario.energy);
+      return found === null ? NONE : formatSpread(found, format);
+    },
+  });
+  return textTable(
+    [
+      nameColumn,
+      column(
+        'kJ',
+        ({ joules }) => joules,
+        (joules) => formatSeconds(joules / 1000),
+      ),
+      column('J per 1,000 tokens', ({ joulesPer1000Tokens }) => joulesPer1000Tokens, formatSeconds),
+      column('W', ({ watts }) => watts, scoreFormat(1)),
+      column('W idle', ({ idleWatts }) => idleWatts, scoreFormat(1)),
+      column(
+        'g CO2e',
+        ({ emissions }) => emissions,
+        (kilograms) => (kilograms * 1000).toPrecision(3),
+      ),
+    ],
+    table.rows,
+  );
 }
 
 /** Scores beside the paper's, and what learns. */

@@ -1,4 +1,5 @@
 import type { FreezePlan } from '../contract/freeze-plan.js';
+import type { EnergyUse } from '../energy/energy-use.js';
 import type { Metrics } from '../evaluation/metrics.js';
 
 /** Names of the data splits that are evaluated. */
@@ -139,6 +140,8 @@ export interface FinetuneResult {
   prefixStore: PrefixStoreSummary | null;
   /** At the end of the last step. */
   memoryBytes: TrainingMemory;
+  /** Of training and validation; null where the machine has no counters. */
+  energy: EnergyUse | null;
   /** Highest resident set size of the process so far, in bytes. */
   peakRssBytes: number;
 }

@@ -1,6 +1,7 @@
 import { z } from 'zod';
 import type { EncodedSplits } from '../contract/encoded-dataset.js';
 import type { Sentence } from '../data/sentence.js';
+import type { EnergyCounter } from '../energy/counter.js';
 import { parseOptions } from '../errors/option-error.js';
 import { parseStrategy } from '../freezing/notation.js';
 import type { Strategy } from '../freezing/strategy.js';
@@ -31,6 +32,13 @@ export interface EarlyStoppingOptions {
   metric?: 'macroF1' | 'weightedF1' | 'accuracy' | 'entityF1';
   /** Epochs without improvement that are tolerated. @default 2 */
   patience?: number;
+}
+
+export interface EnergyOptions {
+  /** Grams of CO2 equivalents a kilowatt-hour, where you compute. @default none, and no emissions in the result */
+  carbonIntensity?: number;
+  /** @default the processor's and its memory's (RAPL), and the model's card's (NVML) */
+  counters?: EnergyCounter[];
 }
 
 export interface FinetuneOptions {
@@ -67,6 +75,8 @@ export interface FinetuneOptions {
   prefixCache?: PrefixCache | false;
   /** Fixes order and dropout. @default 42 */
   seed?: number;
+  /** What energy is measured with; false measures none. @default the counters of this machine, where it has any */
+  energy?: EnergyOptions | false;
   /** Stops after the running step; the run rejects with `signal.reason`. */
   signal?: AbortSignal;
 }
@@ -79,6 +89,16 @@ const optimizerSchema = z.strictObject({
   maxGradNorm: z.number().min(0).default(1),
   schedule: z.enum(['linear', 'constant']).default('linear'),
   warmupRatio: z.number().min(0).max(1).default(0),
+});
+
+const energySchema = z.strictObject({
+  carbonIntensity: z.number().min(0).optional(),
+  counters: z
+    .custom<EnergyCounter[]>(
+      (value) => Array.isArray(value) && value.every((counter) => typeof counter?.read === 'function'),
+      'expected a list of energy counters',
+    )
+    .optional(),
 });
 
 const stoppingSchema = z.strictObject({
@@ -123,6 +143,7 @@ const finetuneSchema = z.strictObject({
     )
     .optional(),
   seed: z.int().min(0).default(42),
+  energy: z.union([z.literal(false), energySchema]).default({}),
   signal: z
     .custom<AbortSignal>((value) => value instanceof AbortSignal, 'expected an AbortSignal')
     .optional(),

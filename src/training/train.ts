@@ -4,6 +4,8 @@ import type { EncodedDataset, EncodedSplits } from '../contract/encoded-dataset.
 import { IGNORED_LABEL, type PackedBatch } from '../contract/packed-batch.js';
 import { LabelSet } from '../data/label-set.js';
 import type { Sentence } from '../data/sentence.js';
+import { energyCounters } from '../energy/energy-counters.js';
+import { beginEnergyMeasurement, type EnergyMeasurement } from '../energy/energy-use.js';
 import { PermafrostError } from '../errors/error.js';
 import { evaluate, maxLengthFor, tokenizerOf } from '../evaluation/evaluate.js';
 import type { PrefixStore } from '../model/prefix-store.js';
@@ -63,6 +65,7 @@ export async function* train(options: ParsedFinetuneOptions): AsyncGenerator<Pro
   const batchesAnEpoch = Math.ceil(splits.train.dataset.size / options.batchSize);
   const totalSteps = Math.ceil(batchesAnEpoch / options.gradientAccumulation) * options.epochs;
   const trainer = await createTrainer(options, totalSteps, prefix);
+  const energy = await measureEnergy(options);
   const stopping = new EarlyStopping(options.earlyStopping);
   const epochs: EpochSummary[] = [];
   const losses: number[] = [];
@@ -73,6 +76,7 @@ export async function* train(options: ParsedFinetuneOptions): AsyncGenerator<Pro
     const epochLosses: number[] = [];
     let epochTokens = 0;
     for await (const step of phases.measureEach('train', epochSteps(options, splits.train, trainer, epoch))) {
+      energy?.sample();
       epochLosses.push(step.loss);
       epochTokens += step.tokens;
       yield { type: 'step', step: losses.length + epochLosses.length, totalSteps, epoch, ...step };
@@ -100,6 +104,7 @@ export async function* train(options: ParsedFinetuneOptions): AsyncGenerator<Pro
   }
 
   const memoryBytes = await model.memory();
+  const energyUse = energy?.finish(tokens) ?? null;
   await model.restoreSnapshot();
   let test: EvaluationEvent | null = null;
   if (splits.test) {
@@ -124,8 +129,15 @@ export async function* train(options: ParsedFinetuneOptions): AsyncGenerator<Pro
       ? { depth: model.frozenPrefix, precision: cache.precision, ...usageSince(cache, usedBefore) }
       : null,
     memoryBytes,
+    energy: energyUse,
     peakRssBytes: process.resourceUsage().maxRSS * 1024,
   };
+}
+
+/** Begins to measure, where that is wanted and possible. */
+async function measureEnergy({ model, energy }: ParsedFinetuneOptions): Promise<EnergyMeasurement | null> {
+  if (energy === false) return null;
+  return beginEnergyMeasurement(energy.counters ?? energyCounters(model.device), energy.carbonIntensity);
 }
 
 type OptimizerStep = Pick<StepEvent, 'loss' | 'gradNorm' | 'learningRate' | 'tokens'>;

@@ -42,6 +42,7 @@ function factsWith(
     driver: NO_DRIVER,
     toolchain: TOOLCHAIN,
     ompNumThreads: null,
+    energy: { counters: ['RAPL package-0'], problem: null },
     selfTests: [{ device: 'cpu', ok: true, difference: 1e-8, problem: null }],
     ...others,
   };
@@ -68,6 +69,7 @@ describe('diagnose', () => {
       'card cuda:0': 'NVIDIA H100, compute capability 9.0',
       'CUDA of libtorch': '13.0',
       BLAS: 'OpenBLAS, openmp (/usr/lib/libopenblas.so.0)',
+      'energy counters': 'RAPL package-0',
       threads: expect.stringContaining('OMP_NUM_THREADS=4'),
     });
   });

@@ -27,6 +27,7 @@ export function fakeWorkspace(overrides: Partial<Workspace> = {}): Workspace {
     numLayers: 12,
     data: { digest: 'd'.repeat(64), train: part, validation: part, test: part },
     device: 'cpu',
+    carbonIntensity: null,
     threads: null,
     prefix: {},
     encoded: () => Promise.reject(new Error('a fake trainer encodes nothing')),
@@ -56,6 +57,7 @@ export function fakeResult(seed: number): FinetuneResult {
     frozenDropout: 'on',
     prefixStore: null,
     memoryBytes: { parameters: 400, gradients: 40, optimizer: 80, workspace: 1000 },
+    energy: null,
     peakRssBytes: 1e8,
   };
 }

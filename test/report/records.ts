@@ -1,3 +1,4 @@
+import { energyUse } from '../../src/energy/energy-use.js';
 import { computeMetrics } from '../../src/evaluation/metrics.js';
 import { type RunRecord, runRecordSchema } from '../../src/experiment/run-record.js';
 import { parseStrategy } from '../../src/freezing/notation.js';
@@ -15,6 +16,8 @@ export interface RecordFacts {
   cpuModel?: string;
   trainable?: number;
   losses?: string;
+  /** Of training and validation. */
+  joules?: number;
   /** Number of layers whose outputs were kept; later epochs then take a tenth of the time. */
   keptPrefix?: number;
 }
@@ -22,6 +25,17 @@ export interface RecordFacts {
 const gold = [
   [...new Array<string>(100).fill('B-PER'), 'B-LOC', 'I-LOC', ...new Array<string>(98).fill('O')],
 ];
+
+function measuredEnergy(joules: number): RunRecord['energy'] {
+  return energyUse({
+    joules: { cpu: joules, gpu: null, ram: null },
+    seconds: 100,
+    idlePower: { cpu: 7, gpu: null, ram: null },
+    tokens: 3000,
+    carbonIntensity: 360,
+    sources: ['fake'],
+  });
+}
 
 /** A valid run record of a 12-layer model in which only what a test names is special. */
 export function makeRecord(facts: RecordFacts): RunRecord {
@@ -125,6 +139,7 @@ export function makeRecord(facts: RecordFacts): RunRecord {
     secondsPerEpoch,
     secondsToStop: facts.secondsToStop ?? secondsPerEpoch * epochs,
     tokensPerSecond: 100,
+    ...(facts.joules !== undefined && { energy: measuredEnergy(facts.joules) }),
     peakRssBytes: 1e8,
   });
 }

@@ -128,6 +128,20 @@ describe('report.md', () => {
     expect(markdown).not.toContain('different machines');
   });
 
+  it('has a table of energy where it was measured, and none elsewhere', () => {
+    const facts = ['bottom-up:0', 'bottom-up:6'].flatMap((strategy, i) =>
+      [1, 2].map((seed) => ({ strategy, seed, joules: 3000 * (i + 1) })),
+    );
+    const measured = renderMarkdown(summarise(facts.map(makeRecord))!);
+    const [head, ...rows] = tablesOf(measured).find(([titles]) => titles?.includes('kJ'))!;
+    expect(head).toEqual(['frozen', 'kJ', 'J per 1,000 tokens', 'W', 'W idle', 'g CO2e']);
+    expect(rows).toEqual([
+      ['k = 0', '3.00 ± 0.00', '1000 ± 0.00', '30.0 ± 0.0', '7.0 ± 0.0', '0.300 ± 0.00'],
+      ['k = 6', '6.00 ± 0.00', '2000 ± 0.00', '60.0 ± 0.0', '7.0 ± 0.0', '0.600 ± 0.00'],
+    ]);
+    expect(markdown).not.toContain('### Energy');
+  });
+
   it('is the same text for the same runs', () => {
     expect(renderMarkdown(gridOf())).toBe(markdown);
   });
