@@ -43,6 +43,7 @@ export type { CreateOptions, DeviceOptions, LoadOptions, TrainerOptions } from '
 export { PrefixStore, type PrefixStoreOptions, type StorePrecision } from './model/prefix-store.js';
 export { TokenClassifier } from './model/token-classifier.js';
 export type { Trainer } from './model/trainer.js';
+export { type ModelCardFacts, modelCard } from './report/model-card.js';
 export { encodeDataset } from './text/encode.js';
 export { Tokenizer, trainWordPiece } from './text/tokenizer.js';
 export type {

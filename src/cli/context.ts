@@ -3,6 +3,8 @@ import type { Output } from './output.js';
 /** What a command is given to work with. */
 export interface CommandContext {
   output: Output;
+  /** What followed `permafrost` on the command line. */
+  args: readonly string[];
   /** Aborted by Ctrl-C. */
   signal: AbortSignal;
 }

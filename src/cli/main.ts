@@ -58,7 +58,7 @@ export async function main(args: string[]): Promise<number> {
   process.on('SIGINT', interrupt);
   process.on('SIGTERM', interrupt);
   try {
-    const run: Runner = (action) => (flags) => action(flags, { output, signal: controller.signal });
+    const run: Runner = (action) => (flags) => action(flags, { output, args, signal: controller.signal });
     await buildProgram(run).parseAsync(args, { from: 'user' });
     return EXIT_DONE;
   } catch (error) {

@@ -46,7 +46,7 @@ export async function saveModelDirectory(
     dtype: precision === 'fp16' ? 'float16' : 'float32',
   });
   await writeFileAtomic(join(directory, 'config.json'), `${JSON.stringify(config, null, 2)}\n`);
-  await model.tokenizer?.save(directory);
+  await model.tokenizer?.save(directory, { maxLength: model.config.maxPositions });
 }
 
 async function* weightChunks(

@@ -104,7 +104,7 @@ function notRunByStrategy(notRun: GridSummary['notRun']): string[] {
   });
 }
 
-function datasetText(dataset: DatasetDescription): string {
+export function datasetText(dataset: DatasetDescription): string {
   switch (dataset.source) {
     case 'generated':
       return `${dataset.name}, generated with seed ${dataset.seed}`;
@@ -115,13 +115,13 @@ function datasetText(dataset: DatasetDescription): string {
   }
 }
 
-function modelText(model: ModelDescription): string {
+export function modelText(model: ModelDescription): string {
   if (model.kind === 'checkpoint') return `${model.name}, ${model.numLayers} layers`;
   const { numLayers, hiddenSize, numHeads } = model.shape;
   return `${model.name}, random weights, ${numLayers} layers, hidden size ${hiddenSize}, ${numHeads} heads`;
 }
 
-function trainingText({ optimizer, earlyStopping, ...settings }: TrainingSettings): string {
+export function trainingText({ optimizer, earlyStopping, ...settings }: TrainingSettings): string {
   const stopping =
     earlyStopping === false
       ? 'no early stopping'
@@ -138,11 +138,11 @@ function trainingText({ optimizer, earlyStopping, ...settings }: TrainingSetting
   ].join('; ');
 }
 
-function hardwareText({ hardware, threads }: RunRecord): string {
+export function hardwareText({ hardware, threads }: RunRecord): string {
   return `${hardware.device}: ${hardware.cpuModel}, ${hardware.cores} cores, ${threads} threads, ${hardware.platform}`;
 }
 
-function versionsText({ versions }: RunRecord): string {
+export function versionsText({ versions }: RunRecord): string {
   return Object.entries(versions)
     .map(([name, version]) => `${name} ${version ?? 'unknown'}`)
     .join(', ');

@@ -63,7 +63,8 @@ function strategyBlocks(table: StrategyTable, withPrefixKept: boolean): string[]
   ];
 }
 
-function drawTable({ head, rows }: TextTable): string {
+/** A table in GitHub's form; cells are escaped. */
+export function drawTable({ head, rows }: TextTable): string {
   const line = (cells: readonly string[]) => `| ${cells.map(escapeCell).join(' | ')} |`;
   const rule = `| ${head.map((_, index) => (index === 0 || head.length === 2 ? '---' : '---:')).join(' | ')} |`;
   return [line(head), rule, ...rows.map(line)].join('\n');

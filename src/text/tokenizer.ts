@@ -189,15 +189,17 @@ export class Tokenizer {
   /**
    * Writes tokenizer.json, vocab.txt, tokenizer_config.json and special_tokens_map.json, as Hugging Face reads them.
    *
+   * @param options.maxLength most tokens that the model takes; Hugging Face's pipelines cut longer texts there.
    * @throws WRITE_FAILED
    */
-  async save(directory: string): Promise<void> {
+  async save(directory: string, { maxLength }: { maxLength?: number } = {}): Promise<void> {
     const names = Object.entries(this.#specials).map(([role, token]) => [`${role}_token`, token]);
     const specials = Object.fromEntries(names) as Record<string, string>;
     const normalizer = this.#document.normalizer as Partial<BertNormalizerSettings> | null;
     const config = {
       clean_up_tokenization_spaces: true,
       do_lower_case: this.lowercase ?? false,
+      ...(maxLength !== undefined && { model_max_length: maxLength }),
       strip_accents: normalizer?.strip_accents ?? null,
       tokenize_chinese_chars: normalizer?.handle_chinese_chars ?? true,
       tokenizer_class: 'BertTokenizer',

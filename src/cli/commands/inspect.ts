@@ -28,7 +28,8 @@ export function addInspectCommand(program: Command, run: Runner): void {
   addJsonOption(command).action(run(inspect));
 }
 
-async function inspect(flags: Flags, { output, signal }: CommandContext): Promise<void> {
+async function inspect(flags: Flags, context: CommandContext): Promise<void> {
+  const { output } = context;
   const options = workspaceOptionsOf(flags);
   // The shape does not matter to the tokenizer, so that --vocab alone will do.
   const needsShape = options.model === undefined && options.shape === undefined && flags.freeze === undefined;
@@ -45,7 +46,7 @@ async function inspect(flags: Flags, { output, signal }: CommandContext): Promis
   const shared = findSharedSentences(Object.fromEntries(given.filter(([split]) => split !== 'all')));
   output.json({ type: 'tokenization', splits: Object.fromEntries(reports), shared });
   output.print(tokenizationText(reports, shared));
-  if (flags.freeze !== undefined) await countTrainable(workspace, flags.freeze as string, { output, signal });
+  if (flags.freeze !== undefined) await countTrainable(workspace, flags.freeze as string, context);
 }
 
 async function countTrainable(

@@ -6,6 +6,8 @@ import { runId, scenarioOf } from '../../experiment/scenario.js';
 import { openWorkspace } from '../../experiment/workspace.js';
 import { parseStrategy } from '../../freezing/notation.js';
 import { writeFileAtomic } from '../../io/atomic-write.js';
+import { modelCard, recordCardFacts } from '../../report/model-card.js';
+import { commandText } from '../command-text.js';
 import type { CommandContext, Runner } from '../context.js';
 import { metricsText } from '../metrics-text.js';
 import {
@@ -28,7 +30,9 @@ export function addTrainCommand(program: Command, run: Runner): void {
   command
     .option('--freeze <strategy>', 'full, bottom-up:K, top-down:K, interleaved, only:…', 'full')
     .option('--seed <n>', 'fixes initial weights, order and dropout', wholeNumber, 42)
-    .option('--out <dir>', 'directory of record and model (default: out/<run>)');
+    .option('--out <dir>', 'directory of record and model (default: out/<run>)')
+    .option('--language <code>', 'language of the data, for the model card')
+    .option('--license <id>', "licence of the weights, for the model card, in the Hub's spelling");
   const groups = [
     addDataOptions,
     addModelOptions,
@@ -41,7 +45,7 @@ export function addTrainCommand(program: Command, run: Runner): void {
   command.action(run(train));
 }
 
-async function train(flags: Flags, { output, signal }: CommandContext): Promise<void> {
+async function train(flags: Flags, { output, args, signal }: CommandContext): Promise<void> {
   const workspace = await openWorkspace(workspaceOptionsOf(flags));
   const strategy = parseStrategy(flags.freeze as string);
   strategy.plan(workspace.numLayers);
@@ -61,6 +65,13 @@ async function train(flags: Flags, { output, signal }: CommandContext): Promise<
   }
   const file = join(directory, 'record.json');
   await writeFileAtomic(file, `${JSON.stringify(record, null, 2)}\n`);
+  const { language, license } = flags as { language?: string; license?: string };
+  const facts = recordCardFacts(record, {
+    command: commandText(args),
+    ...(language !== undefined && { language }),
+    ...(license !== undefined && { license }),
+  });
+  await writeFileAtomic(join(model, 'README.md'), modelCard(facts));
   const best = record.epochs.find(({ epoch }) => epoch === record.bestEpoch)!;
   output.print(metricsText(record.test === null ? 'validation' : 'test', record.test ?? best.validation));
   output.print(`Model: ${model}\nRecord: ${file}`);

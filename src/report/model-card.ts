@@ -1,0 +1,175 @@
+import type { Metrics } from '../evaluation/metrics.js';
+import type { Scores } from '../evaluation/scores.js';
+import { packageVersion } from '../experiment/environment.js';
+import type { RunRecord } from '../experiment/run-record.js';
+import { datasetText, hardwareText, modelText, trainingText, versionsText } from './context.js';
+import { drawTable } from './markdown.js';
+import { toYaml } from './yaml.js';
+
+/** What a model card states. */
+export interface ModelCardFacts {
+  name: string;
+  /** Label of each id of the head. */
+  labels: readonly string[];
+  /** Notation of the freezing strategy, such as `bottom-up:6`. */
+  strategy: string;
+  dataset: {
+    name: string;
+    /** Sentences of each split; null where there is none. */
+    sentences: { train: number; validation: number; test: number | null };
+  };
+  /** Of the saved weights. */
+  evaluation: { split: 'validation' | 'test'; metrics: Metrics };
+  /** Model that training started from, null for random weights. */
+  baseModel: string | null;
+  /** Name and value of further facts of the training. */
+  training?: readonly (readonly [name: string, value: string])[];
+  /** Command that trained the model. */
+  command?: string;
+  /** ISO 639 code of the language. */
+  language?: string;
+  /** Licence of the weights, in the Hub's spelling (`apache-2.0`). */
+  license?: string;
+}
+
+/** What a run record does not know. */
+export type ModelCardOptions = Pick<ModelCardFacts, 'command' | 'language' | 'license'> & { name?: string };
+
+const USE_HERE = `import { Tagger } from 'permafrost';
+
+const tagger = await Tagger.load('DIRECTORY');
+await tagger.tag('…'); // type, score, start, end, text`;
+
+const USE_IN_PYTHON = `from transformers import pipeline
+
+pipeline('token-classification', model='DIRECTORY', aggregation_strategy='first')('…')`;
+
+/**
+ * The model card of a token classifier: README.md as the Hugging Face Hub reads it, with the scores as `model-index`.
+ *
+ * @returns YAML front matter and Markdown; the same facts give the same text.
+ */
+export function modelCard(facts: ModelCardFacts): string {
+  const { name, labels, strategy, dataset, baseModel, evaluation, training = [], command } = facts;
+  const { train, validation, test } = dataset.sentences;
+  const tests = test === null ? '' : `, ${test} to test`;
+  const origin = baseModel === null ? 'random weights' : `\`${baseModel}\``;
+  const blocks = [
+    `---\n${toYaml(metadata(facts))}---`,
+    `# ${name}`,
+    'A token classifier for named entity recognition, trained by ' +
+      `[permafrost](https://www.npmjs.com/package/permafrost) from ${origin} with freezing strategy \`${strategy}\`.`,
+    `## Scores on the ${evaluation.split} split`,
+    drawTable(scoreTable(evaluation.metrics)),
+    'Entities are right only as a whole (seqeval’s default mode). ' +
+      `Accuracy over words: ${format(evaluation.metrics.accuracy)}; macro F1 over word labels, O included: ` +
+      `${format(evaluation.metrics.macro.f1)}. A word that was cut off counts as O.`,
+    '## Data',
+    `${dataset.name}: ${train} sentences to train, ${validation} to validate${tests}.`,
+    '## Training',
+    drawTable({ head: ['', ''], rows: [['freezing', strategy], ...training.map((row) => [...row])] }),
+    ...(command === undefined ? [] : [code('sh', command)]),
+    '## Use',
+    code('js', USE_HERE),
+    code('python', USE_IN_PYTHON),
+    '## Labels',
+    labels.map((label) => `\`${label}\``).join(', '),
+  ];
+  return `${blocks.join('\n\n')}\n`;
+}
+
+/** The card's facts of a run whose best weights were saved. */
+export function recordCardFacts(record: RunRecord, options: ModelCardOptions = {}): ModelCardFacts {
+  const { scenario, data } = record;
+  const best = record.epochs.find(({ epoch }) => epoch === record.bestEpoch)!;
+  return {
+    name: `${scenario.model.name}-${scenario.dataset.name}-${scenario.strategy.replace(/[^\w.-]+/g, '-')}`,
+    labels: record.labels,
+    strategy: scenario.strategy,
+    dataset: {
+      name: datasetText(scenario.dataset),
+      sentences: {
+        train: data.train.sentences,
+        validation: data.validation.sentences,
+        test: data.test?.sentences ?? null,
+      },
+    },
+    evaluation: record.test
+      ? { split: 'test', metrics: record.test }
+      : { split: 'validation', metrics: best.validation },
+    baseModel: scenario.model.kind === 'checkpoint' ? scenario.model.name : null,
+    training: [
+      ['model', modelText(scenario.model)],
+      ['parameters that learned', `${record.trainableParameters} of ${record.totalParameters}`],
+      ['settings', trainingText(scenario.training)],
+      ['seed', `${record.seed}`],
+      ['epochs', `${record.epochs.length}, best ${record.bestEpoch}`],
+      ['data digest', record.data.digest],
+      ['hardware', hardwareText(record)],
+      ['versions', versionsText(record)],
+    ],
+    ...options,
+  };
+}
+
+function metadata({ name, dataset, baseModel, evaluation, language, license }: ModelCardFacts) {
+  const { entities, accuracy, macro } = evaluation.metrics;
+  const metric = (type: string, value: number, title: string) => ({ type, value, name: title });
+  return {
+    ...(language !== undefined && { language }),
+    ...(license !== undefined && { license }),
+    library_name: 'transformers',
+    pipeline_tag: 'token-classification',
+    ...(baseModel !== null && { base_model: baseModel }),
+    tags: ['token-classification', 'named-entity-recognition', 'permafrost'],
+    metrics: ['precision', 'recall', 'f1', 'accuracy'],
+    'model-index': [
+      {
+        name,
+        results: [
+          {
+            task: { type: 'token-classification', name: 'Named Entity Recognition' },
+            dataset: { type: 'other', name: dataset.name, split: evaluation.split },
+            metrics: [
+              metric('precision', entities.micro.precision, 'Entity precision (micro)'),
+              metric('recall', entities.micro.recall, 'Entity recall (micro)'),
+              metric('f1', entities.micro.f1, 'Entity F1 (micro)'),
+              metric('f1', macro.f1, 'Word F1 (macro, O included)'),
+              metric('accuracy', accuracy, 'Word accuracy'),
+            ],
+            source: {
+              name: `permafrost ${packageVersion()}`,
+              url: 'https://www.npmjs.com/package/permafrost',
+            },
+          },
+        ],
+      },
+    ],
+  };
+}
+
+function scoreTable({ entities }: Metrics) {
+  const row = (name: string, { precision, recall, f1, support }: Scores) => [
+    name,
+    format(precision),
+    format(recall),
+    format(f1),
+    `${support}`,
+  ];
+  return {
+    head: ['entities', 'precision', 'recall', 'F1', 'support'],
+    rows: [
+      row('all (micro)', entities.micro),
+      row('mean of types (macro)', entities.macro),
+      ...Object.entries(entities.types).map(([type, scores]) => row(type, scores)),
+    ],
+  };
+}
+
+function code(language: string, text: string): string {
+  return `\`\`\`${language}\n${text}\n\`\`\``;
+}
+
+function format(score: number): string {
+  return score.toFixed(4);
+}
