@@ -5,10 +5,9 @@ import { runScenario } from '../../experiment/run.js';
 import { runGrid } from '../../experiment/run-grid.js';
 import type { RunRecord } from '../../experiment/run-record.js';
 import { openWorkspace, type Workspace } from '../../experiment/workspace.js';
-import { writeFileAtomic } from '../../io/atomic-write.js';
-import { renderMarkdown } from '../../report/markdown.js';
 import { summarise } from '../../report/summary.js';
 import { renderTerminal } from '../../report/terminal.js';
+import { writeReport } from '../../report/write-report.js';
 import type { CommandContext, Runner } from '../context.js';
 import {
   addDataOptions,
@@ -94,9 +93,8 @@ async function report(plan: Plan, { output }: CommandContext, records: RunRecord
   const { strategies, seeds } = plan;
   const summary = summarise(records, { planned: { strategies, seeds } });
   if (summary === null) return;
-  const file = join(plan.directory, 'report.md');
-  await writeFileAtomic(file, renderMarkdown(summary));
+  const { markdown, html, figures } = await writeReport(plan.directory, summary);
   output.print(renderTerminal(summary));
-  output.print(`Report: ${file}; one record a run: ${join(plan.directory, '*', 'record.json')}`);
-  output.json({ type: 'report', file, directory: plan.directory });
+  output.print(`Report: ${markdown}, ${html}; one record a run: ${join(plan.directory, '*', 'record.json')}`);
+  output.json({ type: 'report', file: markdown, html, figures, directory: plan.directory });
 }

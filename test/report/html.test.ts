@@ -1,0 +1,112 @@
+import { mkdtemp, readdir, readFile, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { describe, expect, it } from 'vitest';
+import { renderFigures } from '../../src/report/figures.js';
+import { renderHtml } from '../../src/report/html.js';
+import { summarise } from '../../src/report/summary.js';
+import { writeReport } from '../../src/report/write-report.js';
+import { makeRecord, type RecordFacts } from './records.js';
+
+function gridOf(...extra: RecordFacts[]) {
+  const ranged = ['bottom-up', 'top-down'].flatMap((direction, d) =>
+    [0, 6, 12].flatMap((k) =>
+      [1, 2].map((seed) => ({
+        strategy: `${direction}:${k}`,
+        seed,
+        secondsPerEpoch: 20 - k + seed + d,
+        found: 90 - 5 * k + seed - d,
+      })),
+    ),
+  );
+  return summarise([...ranged, { strategy: 'full' }, ...extra].map(makeRecord))!;
+}
+
+const count = (text: string, pattern: RegExp) => [...text.matchAll(pattern)].length;
+
+describe('the figures', () => {
+  it('show quality and time against k, a point for each scenario and measure', async () => {
+    const figures = await renderFigures(gridOf());
+    expect(figures.map(({ name }) => name)).toEqual(['quality', 'time']);
+    const [quality, time] = figures.map(({ svg }) => svg);
+    for (const svg of [quality!, time!]) {
+      expect(svg).toMatch(/^<svg[^>]*>.*<\/svg>$/s);
+      expect(svg).toContain('frozen layers k');
+      expect(svg).toContain('bottom-up');
+      expect(svg).toContain('top-down');
+      expect(svg).toContain('full');
+      expect(svg).not.toMatch(/NaN|undefined|null/);
+    }
+    // Six scenarios with a k in two panels; in the first one the paper's six as well.
+    const points = /aria-roledescription="point"/g;
+    expect(count(time!, points)).toBe(12);
+    expect(count(quality!, points)).toBe(18);
+    expect(quality).toContain('CoNLL-2003');
+    expect(time).not.toContain('paper');
+  });
+
+  it('draw the deviation over seeds only where there are several', async () => {
+    const bars =
+      /aria-label="frozen layers k: [^"]*high: [^"]*" role="graphics-symbol" aria-roledescription="rule mark"/g;
+    const [, several] = await renderFigures(gridOf());
+    expect(count(several!.svg, bars)).toBe(12);
+    const single = summarise([
+      makeRecord({ strategy: 'bottom-up:0' }),
+      makeRecord({ strategy: 'bottom-up:6' }),
+    ])!;
+    const [, one] = await renderFigures(single);
+    expect(count(one!.svg, bars)).toBe(0);
+    expect(count(one!.svg, /aria-roledescription="point"/g)).toBe(4);
+  });
+
+  it('are the same text for the same runs', async () => {
+    expect(await renderFigures(gridOf())).toEqual(await renderFigures(gridOf()));
+  });
+
+  it('are left out where nothing has a k', async () => {
+    expect(await renderFigures(summarise([makeRecord({ strategy: 'full' })])!)).toEqual([]);
+  });
+});
+
+describe('report.html', () => {
+  it('holds its figures and every table, and needs no other file', async () => {
+    const summary = gridOf();
+    const html = renderHtml(summary, await renderFigures(summary));
+    expect(count(html, /<svg/g)).toBe(2);
+    expect(count(html, /<table/g)).toBe(count(html, /<\/table>/g));
+    expect(html).toContain('<th scope="col">× bound</th>');
+    expect(html).toContain('10.37943/220XKY5402');
+    expect(html).not.toMatch(/<script|<link|<img|src=|@import|url\(/);
+    const rows = html.split('<h2>Every run</h2>')[1]!.split('</table>')[0]!;
+    expect(count(rows, /<tr>/g)).toBe(1 + summary.records.length);
+  });
+
+  it('shows names as they are, not as markup', () => {
+    const summary = summarise([makeRecord({ strategy: 'full', dataset: '<b onclick="x">&' })])!;
+    const html = renderHtml(summary, []);
+    expect(html).not.toContain('<b onclick');
+    expect(html).toContain('&lt;b onclick=&quot;x&quot;&gt;&amp;');
+  });
+});
+
+describe('writeReport', () => {
+  it('leaves Markdown, page and figures, and no other file', async () => {
+    const directory = await mkdtemp(join(tmpdir(), 'permafrost-report-'));
+    try {
+      const files = await writeReport(directory, gridOf());
+      const left = await readdir(directory, { recursive: true });
+      expect(left.sort()).toEqual([
+        'figures',
+        join('figures', 'quality.svg'),
+        join('figures', 'time.svg'),
+        'report.html',
+        'report.md',
+      ]);
+      const svg = await readFile(files.figures[0]!, 'utf8');
+      expect(await readFile(files.html, 'utf8')).toContain(svg);
+      expect(await readFile(files.markdown, 'utf8')).toMatch(/^# Layer freezing on demo\n/);
+    } finally {
+      await rm(directory, { recursive: true, force: true });
+    }
+  });
+});
