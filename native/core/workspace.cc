@@ -1,6 +1,7 @@
 #include "core/workspace.h"
 
 #include <cstdlib>
+#include <iterator>
 #include <map>
 #include <mutex>
 
@@ -12,15 +13,16 @@ namespace {
 
 constexpr size_t kAlignment = 64;
 constexpr size_t kSmallest = 4096;
-// A waiting block is used for a request of at least this share of its size.
-constexpr double kLeastFill = 0.6;
+// Blocks whose sizes differ by at most this factor stand in for one another from batch to batch. Below the 3/4
+// that lie between the widths of a layer's largest buffers, and about the shortest batch over the longest.
+constexpr double kLeastFill = 0.45;
 
-// Rounds up to a quarter step between powers of two, so that batches of nearly equal size share blocks.
+// Rounds up to an eighth step between powers of two, so that batches of nearly equal size share blocks.
 size_t round_size(size_t bytes) {
   size_t power = kSmallest;
   while (power * 2 <= bytes) power *= 2;
-  const size_t quarter = power / 4;
-  return bytes <= kSmallest ? kSmallest : (bytes + quarter - 1) / quarter * quarter;
+  const size_t eighth = power / 8;
+  return bytes <= kSmallest ? kSmallest : (bytes + eighth - 1) / eighth * eighth;
 }
 
 }  // namespace
@@ -41,6 +43,14 @@ struct Workspace::Pool {
       void* block = found->second;
       waiting.erase(found);
       return block;
+    }
+    // A longer batch than those before: its block takes the place of a shorter one's, rather than adding to it.
+    const auto shorter = std::prev(found, found == waiting.begin() ? 0 : 1);
+    if (shorter != waiting.end() && shorter->first < bytes &&
+        static_cast<double>(shorter->first) >= kLeastFill * static_cast<double>(wanted)) {
+      std::free(shorter->second);
+      held -= shorter->first;
+      waiting.erase(shorter);
     }
     block_size = wanted;
     void* block = allocate(block_size);

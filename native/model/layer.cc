@@ -73,7 +73,7 @@ at::Tensor layer_forward(const PassContext& context, const LayerWeights& weights
              qkv_T3H, context_TH, lse_TN,
              attention_sum_TH, attention_mean_T, attention_rstd_T,
              weights.up.weight->requires_grad ? middle_TH : at::Tensor(),
-             pre_TI, weights.down.weight->requires_grad ? activated_TI : at::Tensor(),
+             pre_TI,
              output_sum_TH, output_mean_T, output_rstd_T};
   }
   return y_TH;
@@ -92,11 +92,15 @@ at::Tensor layer_backward(const PassContext& context, const LayerWeights& weight
                           weights.output_norm.weight->value, dropout.output, dmiddle_TH, dbranch_TH,
                           context.sink(*weights.output_norm.weight), context.sink(*weights.output_norm.bias),
                           context.sink(*weights.down.bias));
-  linear_weight_backward(context, dbranch_TH, kept.activated_TI, *weights.down.weight);
+  // One buffer: the activations, a quarter of what a layer would keep and quickly computed again; then their gradient.
+  at::Tensor dpre_TI = context.empty(kept.pre_TI.sizes());
+  if (weights.down.weight->requires_grad) {
+    ops.activate(kept.pre_TI, {}, context.config.activation, dpre_TI);
+    linear_weight_backward(context, dbranch_TH, dpre_TI, *weights.down.weight);
+  }
   if (!needs.feed_forward) return {};
 
   // activated = activation(middle W_up^T + b_up)
-  at::Tensor dpre_TI = context.empty(kept.pre_TI.sizes());
   at::mm_out(dpre_TI, dbranch_TH, weights.down.weight->value);
   ops.activate_backward(dpre_TI, kept.pre_TI, context.config.activation, context.sink(*weights.up.bias));
   linear_weight_backward(context, dpre_TI, kept.middle_TH, *weights.up.weight);

@@ -13,7 +13,7 @@ struct LayerActivations {
   at::Tensor qkv_T3H, context_TH, lse_TN;
   at::Tensor attention_sum_TH, attention_mean_T, attention_rstd_T;
   at::Tensor middle_TH;
-  at::Tensor pre_TI, activated_TI;
+  at::Tensor pre_TI;
   at::Tensor output_sum_TH, output_mean_T, output_rstd_T;
 };
 

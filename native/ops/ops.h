@@ -59,7 +59,7 @@ class Ops {
                                    at::Tensor& dsum_TH, at::Tensor& dbranch_TH, const GradSink& dweight,
                                    const GradSink& dnorm_bias, const GradSink& dbias) = 0;
 
-  // pre_TI <- pre_TI + bias_I; y_TI = activation(pre_TI)
+  // pre_TI <- pre_TI + bias_I; y_TI = activation(pre_TI). `bias` may be undefined: pre_TI then stays.
   virtual void activate(at::Tensor& pre_TI, const at::Tensor& bias_I, Activation activation, at::Tensor& y_TI) = 0;
   // dy_TI <- gradient of pre_TI
   virtual void activate_backward(at::Tensor& dy_TI, const at::Tensor& pre_TI, Activation activation,

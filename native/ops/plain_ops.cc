@@ -118,7 +118,7 @@ void PlainOps::layer_norm_backward(const at::Tensor& dy_TH, const at::Tensor& su
 }
 
 void PlainOps::activate(at::Tensor& pre_TI, const at::Tensor& bias_I, Activation activation, at::Tensor& y_TI) {
-  pre_TI.add_(bias_I);
+  if (bias_I.defined()) pre_TI.add_(bias_I);
   switch (activation) {
     case Activation::gelu:
       y_TI.copy_(at::gelu(pre_TI));

@@ -105,6 +105,9 @@ TEST("activations and their gradients equal the plain ones") {
           at::Tensor pre = x.clone(), y = at::empty_like(x), dpre = dy.clone(), dbias = at::empty({kHidden});
           ops.activate(pre, bias, activation, y);
           ops.activate_backward(dpre, pre, activation, {dbias, false});
+          at::Tensor again = at::empty_like(x);
+          ops.activate(pre, {}, activation, again);
+          expect(at::equal(again, y), "without a bias the activation must be that of what is there");
           return {pre, y, dpre, dbias};
         },
         1e-5);
