@@ -19,6 +19,11 @@ namespace permafrost {
   X(LABEL_MISMATCH)               \
   X(FILE_NOT_FOUND)               \
   X(WRITE_FAILED)                 \
+  X(NETWORK_FAILED)               \
+  X(ACCESS_DENIED)                \
+  X(REMOTE_NOT_FOUND)             \
+  X(HASH_MISMATCH)                \
+  X(OFFLINE)                      \
   X(DEVICE_UNAVAILABLE)           \
   X(OUT_OF_MEMORY)                \
   X(NON_FINITE)                   \

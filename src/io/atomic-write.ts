@@ -24,15 +24,15 @@ export async function writeStreamAtomic(
 ): Promise<void> {
   const temporary = `${path}.${randomBytes(6).toString('hex')}.tmp`;
   try {
-    await attempt(path, () => mkdir(dirname(path), { recursive: true }));
-    const handle = await attempt(path, () => open(temporary, 'wx'));
+    await attemptWrite(path, () => mkdir(dirname(path), { recursive: true }));
+    const handle = await attemptWrite(path, () => open(temporary, 'wx'));
     try {
-      for await (const chunk of chunks) await attempt(path, () => writeAll(handle, chunk));
-      await attempt(path, () => handle.sync());
+      for await (const chunk of chunks) await attemptWrite(path, () => writeAll(handle, chunk));
+      await attemptWrite(path, () => handle.sync());
     } finally {
       await handle.close();
     }
-    await attempt(path, () => rename(temporary, path));
+    await attemptWrite(path, () => rename(temporary, path));
   } catch (error) {
     await rm(temporary, { force: true }).catch(() => undefined);
     throw error;
@@ -40,7 +40,8 @@ export async function writeStreamAtomic(
   await syncDirectory(dirname(path));
 }
 
-async function writeAll(handle: FileHandle, chunk: Uint8Array): Promise<void> {
+/** Writes the whole chunk where the file stands. */
+export async function writeAll(handle: FileHandle, chunk: Uint8Array): Promise<void> {
   let done = 0;
   while (done < chunk.byteLength) done += (await handle.write(chunk, done)).bytesWritten;
 }
@@ -53,7 +54,12 @@ async function syncDirectory(directory: string): Promise<void> {
   await handle?.close();
 }
 
-async function attempt<T>(path: string, action: () => Promise<T>): Promise<T> {
+/**
+ * Does something to a file that is being written.
+ *
+ * @throws WRITE_FAILED naming the path, with the system's code in `details.code`
+ */
+export async function attemptWrite<T>(path: string, action: () => Promise<T>): Promise<T> {
   try {
     return await action();
   } catch (cause) {
