@@ -10,7 +10,7 @@ export { readConll } from './data/read-conll.js';
 export { readSentences } from './data/read-sentences.js';
 export type { Sentence } from './data/sentence.js';
 export { splitSentences } from './data/split.js';
-export { type CorpusName, generateCorpus } from './data/synthetic/generate.js';
+export { type CorpusName, corpusStream, generateCorpus } from './data/synthetic/generate.js';
 export type { EnergyCounter, EnergyPart } from './energy/counter.js';
 export { energyCounters } from './energy/energy-counters.js';
 export type { EnergyUse } from './energy/energy-use.js';
@@ -66,3 +66,14 @@ export type {
   OptimizerOptions,
 } from './training/options.js';
 export { PrefixCache, type PrefixCacheOptions } from './training/prefix-cache.js';
+export { type PretrainRun, pretrain } from './training/pretrain.js';
+export type {
+  PretrainDoneEvent,
+  PretrainEpoch,
+  PretrainEvent,
+  PretrainResult,
+  ResumeEvent,
+  StateEvent,
+  ValidationEvent,
+} from './training/pretrain-events.js';
+export type { PretrainOptions } from './training/pretrain-options.js';

@@ -78,6 +78,13 @@ std::vector<int32_t> decode_int32s(const Napi::Value& value, const char* what) {
   return {array.Data(), array.Data() + array.ElementLength()};
 }
 
+std::vector<float> decode_floats(const Napi::Value& value, const char* what) {
+  expect(value.IsTypedArray() && value.As<Napi::TypedArray>().TypedArrayType() == napi_float32_array, value,
+         ErrorCode::INVALID_OPTION, what, "a Float32Array");
+  const auto array = value.As<Napi::Float32Array>();
+  return {array.Data(), array.Data() + array.ElementLength()};
+}
+
 bool decode_bool(const Napi::Value& value, const char* what) {
   expect(value.IsBoolean(), value, ErrorCode::INVALID_OPTION, what, "a boolean");
   return value.As<Napi::Boolean>().Value();

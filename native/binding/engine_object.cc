@@ -82,6 +82,11 @@ Napi::Value step_value(Napi::Env env, const StepResult& result) {
   return value;
 }
 
+void write_floats(const std::string& name, const std::vector<float>& values, const at::Tensor& target) {
+  write_elements(name, ElementType::f32, reinterpret_cast<const uint8_t*>(values.data()), values.size() * sizeof(float),
+                 target);
+}
+
 Napi::Value floats_value(Napi::Env env, const at::Tensor& tensor) {
   return typed_array<Napi::Float32Array>(env, tensor.data_ptr<float>(), static_cast<size_t>(tensor.numel()));
 }
@@ -98,6 +103,10 @@ Napi::Function EngineObject::define(Napi::Env env) {
                       InstanceMethod<&EngineObject::create_trainer>("createTrainer"),
                       InstanceMethod<&EngineObject::step>("step"),
                       InstanceMethod<&EngineObject::gradients>("gradients"),
+                      InstanceMethod<&EngineObject::position>("position"),
+                      InstanceMethod<&EngineObject::seek>("seek"),
+                      InstanceMethod<&EngineObject::read_moments>("readMoments"),
+                      InstanceMethod<&EngineObject::write_moments>("writeMoments"),
                       InstanceMethod<&EngineObject::logits>("logits"),
                       InstanceMethod<&EngineObject::loss>("loss"),
                       InstanceMethod<&EngineObject::predict>("predict"),
@@ -238,6 +247,83 @@ Napi::Value EngineObject::gradients(const Napi::CallbackInfo& info) {
         [](Napi::Env env, const std::vector<double>& norms) -> Napi::Value {
           return typed_array<Napi::Float64Array>(env, norms.data(), norms.size());
         });
+  });
+}
+
+Napi::Value EngineObject::position(const Napi::CallbackInfo& info) {
+  return guarded(info.Env(), [&] {
+    const auto id = static_cast<uint32_t>(decode_int(info[0], "trainer"));
+    return promise_job(
+        info.Env(), engine_, [=](EngineState& state) { return trainer_of(state, id).position(); },
+        [](Napi::Env env, const TrainerPosition& position) -> Napi::Value {
+          Napi::Object value = Napi::Object::New(env);
+          value.Set("updates", static_cast<double>(position.updates));
+          value.Set("passes", static_cast<double>(position.passes));
+          return value;
+        });
+  });
+}
+
+Napi::Value EngineObject::seek(const Napi::CallbackInfo& info) {
+  return guarded(info.Env(), [&] {
+    const auto id = static_cast<uint32_t>(decode_int(info[0], "trainer"));
+    const TrainerPosition position{decode_int(info[1], "updates"), static_cast<uint32_t>(decode_int(info[2], "passes"))};
+    return promise_job(
+        info.Env(), engine_,
+        [=](EngineState& state) {
+          trainer_of(state, id).seek(position);
+          return Nothing{};
+        },
+        undefined);
+  });
+}
+
+Napi::Value EngineObject::read_moments(const Napi::CallbackInfo& info) {
+  struct Moments {
+    int64_t step = 0;
+    at::Tensor exp_avg, exp_avg_sq;
+  };
+  return guarded(info.Env(), [&] {
+    const auto id = static_cast<uint32_t>(decode_int(info[0], "trainer"));
+    const std::string name = decode_string(info[1], "name");
+    return promise_job(
+        info.Env(), engine_,
+        [=](EngineState& state) -> Moments {
+          const NamedParameter& named = model_of(state).parameters.named(name);
+          const Optimizer::State* moments = trainer_of(state, id).optimizer().state_of(*named.parameter);
+          if (moments == nullptr) return {};
+          const auto copy = [&](const at::Tensor& whole) { return named.view(whole).to(at::kCPU).contiguous().clone(); };
+          return {moments->step, copy(moments->exp_avg), copy(moments->exp_avg_sq)};
+        },
+        [](Napi::Env env, const Moments& moments) -> Napi::Value {
+          if (!moments.exp_avg.defined()) return env.Null();
+          Napi::Object value = Napi::Object::New(env);
+          value.Set("step", static_cast<double>(moments.step));
+          value.Set("expAvg", floats_value(env, moments.exp_avg));
+          value.Set("expAvgSq", floats_value(env, moments.exp_avg_sq));
+          return value;
+        });
+  });
+}
+
+Napi::Value EngineObject::write_moments(const Napi::CallbackInfo& info) {
+  return guarded(info.Env(), [&] {
+    const auto id = static_cast<uint32_t>(decode_int(info[0], "trainer"));
+    const std::string name = decode_string(info[1], "name");
+    const int64_t step = decode_int(info[2], "step");
+    auto exp_avg = std::make_shared<const std::vector<float>>(decode_floats(info[3], "expAvg"));
+    auto exp_avg_sq = std::make_shared<const std::vector<float>>(decode_floats(info[4], "expAvgSq"));
+    return promise_job(
+        info.Env(), engine_,
+        [=](EngineState& state) {
+          const NamedParameter& named = model_of(state).parameters.named(name);
+          Optimizer::State& moments = trainer_of(state, id).optimizer().begin_state(*named.parameter);
+          write_floats(named.name, *exp_avg, named.view(moments.exp_avg));
+          write_floats(named.name, *exp_avg_sq, named.view(moments.exp_avg_sq));
+          moments.step = step;
+          return Nothing{};
+        },
+        undefined);
   });
 }
 

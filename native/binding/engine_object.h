@@ -24,6 +24,10 @@ class EngineObject : public Napi::ObjectWrap<EngineObject> {
   Napi::Value create_trainer(const Napi::CallbackInfo& info);
   Napi::Value step(const Napi::CallbackInfo& info);
   Napi::Value gradients(const Napi::CallbackInfo& info);
+  Napi::Value position(const Napi::CallbackInfo& info);
+  Napi::Value seek(const Napi::CallbackInfo& info);
+  Napi::Value read_moments(const Napi::CallbackInfo& info);
+  Napi::Value write_moments(const Napi::CallbackInfo& info);
   Napi::Value logits(const Napi::CallbackInfo& info);
   Napi::Value loss(const Napi::CallbackInfo& info);
   Napi::Value predict(const Napi::CallbackInfo& info);

@@ -19,11 +19,7 @@ double Optimizer::gradient_norm() const {
 void Optimizer::update(double learning_rate, double grad_scale) {
   for (Parameter& parameter : parameters_.stored()) {
     if (!parameter.requires_grad || !parameter.grad.defined()) continue;
-    State& state = state_[&parameter];
-    if (!state.exp_avg.defined()) {
-      state.exp_avg = at::zeros_like(parameter.value);
-      state.exp_avg_sq = at::zeros_like(parameter.value);
-    }
+    State& state = begin_state(parameter);
     ++state.step;
     const double weight_decay = parameter.decays ? options_.weight_decay : 0;
     ops_.adamw(parameter.value, parameter.grad, state.exp_avg, state.exp_avg_sq,
@@ -35,6 +31,20 @@ void Optimizer::drop_frozen() {
   for (auto entry = state_.begin(); entry != state_.end();) {
     entry = entry->first->requires_grad ? std::next(entry) : state_.erase(entry);
   }
+}
+
+const Optimizer::State* Optimizer::state_of(const Parameter& parameter) const {
+  const auto found = state_.find(&parameter);
+  return found == state_.end() ? nullptr : &found->second;
+}
+
+Optimizer::State& Optimizer::begin_state(const Parameter& parameter) {
+  State& state = state_[&parameter];
+  if (!state.exp_avg.defined()) {
+    state.exp_avg = at::zeros_like(parameter.value);
+    state.exp_avg_sq = at::zeros_like(parameter.value);
+  }
+  return state;
 }
 
 size_t Optimizer::state_bytes() const {

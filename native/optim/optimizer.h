@@ -17,6 +17,12 @@ struct AdamWOptions {
 
 class Optimizer {
  public:
+  // First and second moment of a parameter's gradient, and the number of its updates.
+  struct State {
+    at::Tensor exp_avg, exp_avg_sq;
+    int64_t step = 0;
+  };
+
   Optimizer(Parameters& parameters, Ops& ops, const AdamWOptions& options);
 
   // Global L2 norm of the gradients of all parameters that learn.
@@ -25,15 +31,14 @@ class Optimizer {
   void update(double learning_rate, double grad_scale);
   // Forgets the state of every parameter that does not learn.
   void drop_frozen();
+  // The state of a parameter, null where it has none.
+  const State* state_of(const Parameter& parameter) const;
+  // The same, begun where there is none; to go on where an earlier optimizer stopped.
+  State& begin_state(const Parameter& parameter);
   // Bytes of the moments.
   size_t state_bytes() const;
 
  private:
-  struct State {
-    at::Tensor exp_avg, exp_avg_sq;
-    int64_t step = 0;
-  };
-
   Parameters& parameters_;
   Ops& ops_;
   AdamWOptions options_;

@@ -60,6 +60,19 @@ std::vector<double> Trainer::gradient_norms(const PackedBatch& batch) {
   return norms;
 }
 
+TrainerPosition Trainer::position() const {
+  check(accumulated_batches_ == 0, ErrorCode::INVALID_OPTION, "Gradients of ", accumulated_batches_,
+        " batches wait for their update; take the state after it.");
+  return {updates_, passes_};
+}
+
+void Trainer::seek(const TrainerPosition& position) {
+  updates_ = position.updates;
+  passes_ = position.passes;
+  accumulated_batches_ = 0;
+  accumulated_labelled_ = 0;
+}
+
 Trainer::Pass Trainer::forward_backward(const PackedBatch& batch, double scale, bool accumulate, PrefixStore* store) {
   const BatchTensors tensors(batch, model_.device);
   const PassContext context{model_.config, *model_.ops, model_.workspace, tensors,

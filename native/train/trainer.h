@@ -31,6 +31,12 @@ struct StepResult {
   bool updated;
 };
 
+// How far a training has come: what a later trainer needs, beside weights and moments, to go on in its place.
+struct TrainerPosition {
+  int64_t updates = 0;  // decides the learning rate
+  uint32_t passes = 0;  // decides the dropout masks
+};
+
 class Trainer {
  public:
   Trainer(Model& model, const TrainerOptions& options);
@@ -44,6 +50,10 @@ class Trainer {
   // L2 norm of the gradient of each named parameter, NaN where it does not learn. Dropout as in a
   // training step; changes neither weights nor optimizer, and drops what was accumulated.
   std::vector<double> gradient_norms(const PackedBatch& batch);
+
+  // Throws INVALID_OPTION between the batches of one update, whose gradients no position holds.
+  TrainerPosition position() const;
+  void seek(const TrainerPosition& position);
 
   Optimizer& optimizer() { return optimizer_; }
 

@@ -37,6 +37,7 @@ export function batchesOf(
  * Packs the examples of an order, as many at a time as have at most `maxTokens` tokens together; an example longer
  * than that makes a batch by itself.
  *
+ * @param skipped number of batches at the start that are passed over.
  * @throws INVALID_OPTION for a budget that is no whole number from 1; INVALID_BATCH for an index outside of the
  * dataset.
  */
@@ -44,25 +45,53 @@ export function tokenBudgetBatches(
   dataset: EncodedDataset,
   order: ArrayLike<number>,
   maxTokens: number,
+  skipped = 0,
 ): Iterable<IndexedBatch> {
   requirePositive('maxTokens', maxTokens);
   return {
     *[Symbol.iterator]() {
-      let start = 0;
-      let tokens = 0;
-      for (let position = 0; position < order.length; position++) {
-        const example = order[position]!;
-        const length = dataset.offsets[example + 1]! - dataset.offsets[example]!;
-        if (position > start && tokens + length > maxTokens) {
-          yield pack(dataset, order, start, position);
-          start = position;
-          tokens = 0;
-        }
-        tokens += length;
+      let index = 0;
+      for (const [start, end] of budgetRuns(dataset, order, maxTokens)) {
+        if (index++ >= skipped) yield pack(dataset, order, start, end);
       }
-      if (start < order.length) yield pack(dataset, order, start, order.length);
     },
   };
+}
+
+/**
+ * Number of batches that `tokenBudgetBatches` makes of the same arguments.
+ *
+ * @throws INVALID_OPTION for a budget that is no whole number from 1.
+ */
+export function countTokenBudgetBatches(
+  dataset: EncodedDataset,
+  order: ArrayLike<number>,
+  maxTokens: number,
+): number {
+  requirePositive('maxTokens', maxTokens);
+  let count = 0;
+  for (const _ of budgetRuns(dataset, order, maxTokens)) count++;
+  return count;
+}
+
+/** Stretches of an order that fill a budget of tokens, as borders. */
+function* budgetRuns(
+  { offsets }: EncodedDataset,
+  order: ArrayLike<number>,
+  maxTokens: number,
+): Generator<[start: number, end: number]> {
+  let start = 0;
+  let tokens = 0;
+  for (let position = 0; position < order.length; position++) {
+    const length = offsets[order[position]! + 1]! - offsets[order[position]!]!;
+    if (position > start && tokens + length > maxTokens) {
+      yield [start, position];
+      start = position;
+      tokens = 0;
+    }
+    tokens += length;
+  }
+  if (start < order.length) yield [start, order.length];
 }
 
 function pack(dataset: EncodedDataset, order: ArrayLike<number>, start: number, end: number): IndexedBatch {

@@ -9,6 +9,7 @@ import { addEvaluateCommand } from './commands/evaluate.js';
 import { addInspectCommand } from './commands/inspect.js';
 import { addPaperCommand } from './commands/paper.js';
 import { addPredictCommand } from './commands/predict.js';
+import { addPretrainCommand } from './commands/pretrain.js';
 import { addTrainCommand } from './commands/train.js';
 import type { Runner } from './context.js';
 import { AlreadyReported, EXIT_DONE, EXIT_FAILED, exitCodeOf, Interrupted } from './failure.js';
@@ -16,6 +17,7 @@ import { Output } from './output.js';
 
 const COMMANDS = [
   addPaperCommand,
+  addPretrainCommand,
   addTrainCommand,
   addEvaluateCommand,
   addPredictCommand,

@@ -147,7 +147,8 @@ export function byteSize(text: string): number {
   return Math.round(Number(match[1]) * (match[3] ? 1024 : 1000) ** power);
 }
 
-function realNumber(text: string): number {
+/** Parser of a number, for commander. */
+export function realNumber(text: string): number {
   const value = Number(text);
   if (text.trim() === '' || !Number.isFinite(value)) throw new InvalidArgumentError('Expected a number.');
   return value;

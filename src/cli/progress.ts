@@ -1,12 +1,26 @@
 import { Presets, SingleBar } from 'cli-progress';
 import type { GridEvent } from '../experiment/run-grid.js';
 import type { TrainingEvent } from '../training/events.js';
+import type { PretrainEvent } from '../training/pretrain-events.js';
 import type { Output } from './output.js';
 
 /** Shows the events of a grid: a bar with the time left, plain lines, or JSON lines, as the output has it. */
 export interface GridProgress {
   on(event: GridEvent): void;
   /** Removes the bar; call it also after a failure. */
+  stop(): void;
+}
+
+/** What a single training tells of itself, whatever it trains for. */
+type RunEvent = TrainingEvent | PretrainEvent;
+
+/** The events of a grid, with those of any training in them. */
+type ProgressEvent =
+  | Exclude<GridEvent, { type: 'run-event' }>
+  | { type: 'run-event'; run: string; event: RunEvent };
+
+interface EventProgress {
+  on(event: ProgressEvent): void;
   stop(): void;
 }
 
@@ -29,7 +43,7 @@ export function trainingProgress(
   output: Output,
   strategy: string,
   seed: number,
-): { on(event: TrainingEvent): void; stop(): void } {
+): { on(event: RunEvent): void; stop(): void } {
   if (output.mode === 'json') return { on: (event) => output.json(event), stop: () => {} };
   const progress = output.mode === 'terminal' ? barProgress(output) : lineProgress(output);
   if (output.mode === 'terminal') {
@@ -39,7 +53,7 @@ export function trainingProgress(
   return { on: (event) => progress.on({ type: 'run-event', run: '', event }), stop: progress.stop };
 }
 
-function lineProgress(output: Output): GridProgress {
+function lineProgress(output: Output): EventProgress {
   const position = new RunLabel();
   return {
     on(event) {
@@ -51,7 +65,7 @@ function lineProgress(output: Output): GridProgress {
   };
 }
 
-function barProgress(output: Output): GridProgress {
+function barProgress(output: Output): EventProgress {
   const bar = new SingleBar(
     {
       stream: output.stderr as NodeJS.WriteStream,
@@ -88,7 +102,7 @@ function barProgress(output: Output): GridProgress {
 class RunLabel {
   label = '';
 
-  on(event: GridEvent): void {
+  on(event: ProgressEvent): void {
     if (event.type !== 'run-start') return;
     this.label = `[${event.index}/${event.total}] ${event.strategy}, seed ${event.seed}`;
   }
@@ -107,7 +121,7 @@ export class GridShare {
     this.#started = now();
   }
 
-  on(event: GridEvent): void {
+  on(event: ProgressEvent): void {
     if (event.type === 'grid-start') {
       this.#todo = event.todo;
       this.#started = this.#now();
@@ -131,14 +145,14 @@ export class GridShare {
   }
 }
 
-function trainingState(event: TrainingEvent): string | null {
+function trainingState(event: RunEvent): string | null {
   if (event.type === 'step') return `epoch ${event.epoch}, loss ${event.loss.toFixed(4)}`;
   if (event.type === 'epoch') return `epoch ${event.epoch}, evaluating`;
   return null;
 }
 
 /** One line for what is worth a line in a log; null for single steps. */
-export function trainingLine(event: TrainingEvent): string | null {
+export function trainingLine(event: RunEvent): string | null {
   switch (event.type) {
     case 'freeze':
       return `${event.trainableParameters.toLocaleString('en')} of ${event.totalParameters.toLocaleString('en')} parameters learn`;
@@ -149,6 +163,10 @@ export function trainingLine(event: TrainingEvent): string | null {
         `epoch ${event.epoch}, ${event.split}: macro F1 ${event.metrics.macro.f1.toFixed(4)}, ` +
         `entity F1 ${event.metrics.entities.micro.f1.toFixed(4)}, accuracy ${event.metrics.accuracy.toFixed(4)}`
       );
+    case 'validation':
+      return `epoch ${event.epoch}, validation loss ${event.loss.toFixed(4)}, perplexity ${event.perplexity.toFixed(2)}`;
+    case 'resume':
+      return `going on from ${event.path}: epoch ${event.epoch}, ${event.step} steps done before`;
     default:
       return null;
   }

@@ -16,24 +16,52 @@ const CHUNK_BYTES = 1 << 20;
  * Reads a UTF-8 file in blocks of whole lines. Lines end in `\n` or `\r\n`, the last one with or without; a byte order
  * mark at the start of the file is left out.
  *
+ * @param options.maxLineBytes longest line that is read. @default none
  * @throws FILE_NOT_FOUND where the file is missing or cannot be read; DATA_FORMAT with file and line where its bytes
- * are not UTF-8 text.
+ * are not UTF-8 text, or a line is too long.
  */
-export async function* readLineBlocks(file: string): AsyncGenerator<LineBlock> {
+export async function* readLineBlocks(
+  file: string,
+  { maxLineBytes = Number.POSITIVE_INFINITY }: { maxLineBytes?: number } = {},
+): AsyncGenerator<LineBlock> {
   let rest: Buffer = Buffer.alloc(0);
   let first = 1;
   for await (const chunk of chunksOf(file)) {
     const end = chunk.lastIndexOf(NEWLINE) + 1;
     if (end === 0) {
       rest = Buffer.concat([rest, chunk]);
+      checkLength(rest.length, maxLineBytes, file, first);
       continue;
     }
-    const lines = decodeLines(Buffer.concat([rest, chunk.subarray(0, end - 1)]), file, first);
+    const bytes = Buffer.concat([rest, chunk.subarray(0, end - 1)]);
+    checkLines(bytes, maxLineBytes, file, first);
+    const lines = decodeLines(bytes, file, first);
     yield { lines, first };
     first += lines.length;
     rest = Buffer.from(chunk.subarray(end));
   }
   if (rest.length > 0) yield { lines: decodeLines(rest, file, first), first };
+}
+
+function checkLines(bytes: Buffer, maxLineBytes: number, file: string, first: number): void {
+  if (bytes.length <= maxLineBytes) return;
+  for (let start = 0, line = first; start <= bytes.length; line++) {
+    const newline = bytes.indexOf(NEWLINE, start);
+    const end = newline < 0 ? bytes.length : newline;
+    checkLength(end - start, maxLineBytes, file, line);
+    start = end + 1;
+  }
+}
+
+function checkLength(length: number, maxLineBytes: number, file: string, line: number): void {
+  if (length <= maxLineBytes) return;
+  throw formatError(
+    file,
+    line,
+    `expected lines of at most ${maxLineBytes} bytes, got one of at least ${length}. Put a sentence or paragraph on ` +
+      'a line of its own.',
+    { maxLineBytes, got: length },
+  );
 }
 
 async function* chunksOf(file: string): AsyncGenerator<Buffer> {

@@ -6,6 +6,7 @@ import { LabelSet } from '../data/label-set.js';
 import type { Sentence } from '../data/sentence.js';
 import { PermafrostError } from '../errors/error.js';
 import { parseOptions } from '../errors/option-error.js';
+import type { EncoderModel } from '../model/encoder-model.js';
 import type { PrefixStore } from '../model/prefix-store.js';
 import { TokenClassifier } from '../model/token-classifier.js';
 import { encodeDataset } from '../text/encode.js';
@@ -119,7 +120,7 @@ export async function predictTags(
  *
  * @throws INVALID_OPTION where more is asked for than the model has positions
  */
-export function maxLengthFor(model: TokenClassifier, requested: number | undefined): number {
+export function maxLengthFor(model: EncoderModel, requested: number | undefined): number {
   const { maxPositions } = model.config;
   if (requested === undefined) return Math.min(DEFAULT_MAX_LENGTH, maxPositions);
   if (requested <= maxPositions) return requested;
@@ -131,10 +132,10 @@ export function maxLengthFor(model: TokenClassifier, requested: number | undefin
 }
 
 /** The model's tokenizer. @throws INVALID_OPTION where it has none */
-export function tokenizerOf(model: TokenClassifier) {
+export function tokenizerOf(model: EncoderModel) {
   if (model.tokenizer) return model.tokenizer;
   throw new PermafrostError(
     'INVALID_OPTION',
-    'The model has no tokenizer: its directory holds neither tokenizer.json nor vocab.txt. Put one there, or give `tokenizer` to TokenClassifier.create.',
+    'The model has no tokenizer: its directory holds neither tokenizer.json nor vocab.txt. Put one there, or give `tokenizer` to `create`.',
   );
 }

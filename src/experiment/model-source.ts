@@ -106,11 +106,17 @@ async function findTokenizer(
   );
 }
 
-function lowercaseOption({ lowercase }: WorkspaceOptions): { lowercase?: boolean } {
+/** What of the options the tokenizer is told. */
+export function lowercaseOption({ lowercase }: Pick<WorkspaceOptions, 'lowercase'>): { lowercase?: boolean } {
   return lowercase === undefined ? {} : { lowercase };
 }
 
-function engineOptions({ device, threads, precision }: WorkspaceOptions): {
+/** What of the options the engine is told. */
+export function engineOptions({
+  device,
+  threads,
+  precision,
+}: Pick<WorkspaceOptions, 'device' | 'threads' | 'precision'>): {
   device?: string;
   threads?: number;
   precision?: 'fp32' | 'bf16';
@@ -123,7 +129,7 @@ function engineOptions({ device, threads, precision }: WorkspaceOptions): {
 }
 
 /** SHA-256 over config.json and every safetensors file, by name and content. */
-async function checkpointDigest(directory: string): Promise<string> {
+export async function checkpointDigest(directory: string): Promise<string> {
   const names = (await readdir(directory)).filter(
     (name) => name === 'config.json' || name.endsWith('.safetensors'),
   );

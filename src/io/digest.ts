@@ -16,6 +16,14 @@ export function digestOf(value: unknown): string {
     .digest('hex');
 }
 
+/** SHA-256 of the bytes of arrays, one after another. */
+export function digestArrays(arrays: Iterable<Int32Array | Float32Array>): string {
+  const hash = createHash('sha256');
+  for (const { buffer, byteOffset, byteLength } of arrays)
+    hash.update(new Uint8Array(buffer, byteOffset, byteLength));
+  return hash.digest('hex');
+}
+
 /** SHA-256 of annotated sentences: their words and tags, not where they came from. */
 export function digestSentences(
   sentences: Iterable<{ words: readonly string[]; tags: readonly string[] }>,

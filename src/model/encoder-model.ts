@@ -101,6 +101,27 @@ export abstract class EncoderModel {
   }
 
   /**
+   * Replaces one parameter, row by row.
+   *
+   * @throws INVALID_OPTION where there is no such name; WEIGHTS_MISMATCH for another number of elements
+   */
+  async writeParameter(name: string, values: Float32Array): Promise<void> {
+    // The engine reads the bytes in place, later; the caller may use the array again at once.
+    const bytes = new Uint8Array(values.buffer, values.byteOffset, values.byteLength).slice();
+    await this.#parts.engine.call((native) => native.writeParameter(name, 'F32', bytes));
+  }
+
+  /**
+   * Replaces the weights by those of a model directory of the same shape and head.
+   *
+   * @throws FILE_NOT_FOUND, WEIGHTS_FORMAT, WEIGHTS_MISMATCH
+   */
+  async loadWeights(directory: string): Promise<void> {
+    const plan = planLoading(await listCheckpoint(directory), this.#parts.parameters, false);
+    await loadTensors(this.#parts.engine, plan);
+  }
+
+  /**
    * Scores of each token, dropout off; shape [T, classes].
    *
    * @throws INVALID_BATCH

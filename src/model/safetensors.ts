@@ -30,6 +30,11 @@ export interface StoredTensor {
   end: number;
 }
 
+export interface SafetensorsContent {
+  tensors: StoredTensor[];
+  metadata: Record<string, string>;
+}
+
 /**
  * Reads the header of a safetensors file and checks that every tensor lies inside it, has as many bytes
  * as its shape needs and shares none with another.
@@ -37,6 +42,11 @@ export interface StoredTensor {
  * @throws FILE_NOT_FOUND, WEIGHTS_FORMAT
  */
 export async function readSafetensorsHeader(file: string): Promise<StoredTensor[]> {
+  return (await readSafetensors(file)).tensors;
+}
+
+/** The same with the file's own notes, texts by name. */
+export async function readSafetensors(file: string): Promise<SafetensorsContent> {
   const handle = await openWeights(file);
   try {
     const { size } = await handle.stat();
@@ -55,9 +65,12 @@ export async function readSafetensorsHeader(file: string): Promise<StoredTensor[
       );
     }
     const header = parseHeader(file, (await readExactly(handle, file, 8, headerBytes)).toString('utf8'));
-    const tensors = header.map(([name, entry]) => checkEntry(file, name, entry, 8 + headerBytes, size));
+    const { __metadata__: metadata = {}, ...entries } = header;
+    const tensors = Object.entries(entries).map(([name, entry]) =>
+      checkEntry(file, name, entry, 8 + headerBytes, size),
+    );
     checkOverlap(file, tensors);
-    return tensors;
+    return { tensors, metadata: metadata as Record<string, string> };
   } finally {
     await handle.close();
   }
@@ -84,8 +97,9 @@ export async function* readTensors(
 export function safetensorsHeader(
   tensors: readonly { name: string; shape: number[]; count: number }[],
   dtype: 'F32' | 'F16' = 'F32',
+  metadata: Readonly<Record<string, string>> = {},
 ): Uint8Array {
-  const entries: Record<string, unknown> = { __metadata__: { format: 'pt' } };
+  const entries: Record<string, unknown> = { __metadata__: { format: 'pt', ...metadata } };
   let offset = 0;
   for (const { name, shape, count } of tensors) {
     const end = offset + ELEMENT_BYTES[dtype]! * count;
@@ -134,7 +148,7 @@ async function readExactly(
   return buffer;
 }
 
-function parseHeader(file: string, text: string): [string, unknown][] {
+function parseHeader(file: string, text: string): Record<string, unknown> {
   let header: unknown;
   try {
     header = JSON.parse(text);
@@ -144,7 +158,7 @@ function parseHeader(file: string, text: string): [string, unknown][] {
   if (typeof header !== 'object' || header === null || Array.isArray(header)) {
     throw damaged(file, 'its header is not a JSON object');
   }
-  return Object.entries(header).filter(([name]) => name !== '__metadata__');
+  return header as Record<string, unknown>;
 }
 
 function checkEntry(

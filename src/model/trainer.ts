@@ -1,6 +1,6 @@
 import type { PackedBatch, RaggedBatch } from '../contract/packed-batch.js';
 import type { StepResult } from '../contract/results.js';
-import type { NativeParameter } from '../native/addon.js';
+import type { NativeMoments, NativeParameter, TrainerPosition } from '../native/addon.js';
 import type { Engine } from '../native/engine.js';
 import { toPacked } from './batch-input.js';
 import type { PrefixStore } from './prefix-store.js';
@@ -50,5 +50,30 @@ export class Trainer {
     const norms = await this.#engine.call((native) => native.gradients(this.#id, packed));
     const entries = this.#parameters.map(({ name }, i) => [name, norms[i]!] as const);
     return new Map(entries.filter(([, norm]) => !Number.isNaN(norm)));
+  }
+
+  /**
+   * How far this training has come. With the weights and the moments of every parameter it makes a state
+   * that another trainer of the same options goes on from with the same bits.
+   *
+   * @throws INVALID_OPTION between the batches of one update; DISPOSED
+   */
+  async position(): Promise<TrainerPosition> {
+    return this.#engine.call((native) => native.position(this.#id));
+  }
+
+  /** Goes on from the position of another trainer. @throws INVALID_OPTION, DISPOSED */
+  async seek({ updates, passes }: TrainerPosition): Promise<void> {
+    await this.#engine.call((native) => native.seek(this.#id, updates, passes));
+  }
+
+  /** AdamW's moments of a parameter, null where it was never updated. @throws INVALID_OPTION, DISPOSED */
+  async readMoments(name: string): Promise<NativeMoments | null> {
+    return this.#engine.call((native) => native.readMoments(this.#id, name));
+  }
+
+  /** @throws INVALID_OPTION, WEIGHTS_MISMATCH where they are not as many as the parameter's elements; DISPOSED */
+  async writeMoments(name: string, { step, expAvg, expAvgSq }: NativeMoments): Promise<void> {
+    await this.#engine.call((native) => native.writeMoments(this.#id, name, step, expAvg, expAvgSq));
   }
 }

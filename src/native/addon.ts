@@ -94,6 +94,21 @@ export interface NativeFreezeResult {
   frozenPrefix: number;
 }
 
+/** How far a training has come. */
+export interface TrainerPosition {
+  /** Optimizer updates, which decide the learning rate. */
+  updates: number;
+  /** Training passes, which decide the dropout masks. */
+  passes: number;
+}
+
+/** AdamW's moments of one parameter, and the number of its updates. */
+export interface NativeMoments {
+  step: number;
+  expAvg: Float32Array;
+  expAvgSq: Float32Array;
+}
+
 /** Bytes that a model holds. */
 export interface NativeMemory {
   parameters: number;
@@ -127,6 +142,17 @@ export interface NativeEngine {
     store?: NativePrefixStore,
   ): Promise<StepResult>;
   gradients(trainer: number, batch: NativeBatch): Promise<Float64Array>;
+  position(trainer: number): Promise<TrainerPosition>;
+  seek(trainer: number, updates: number, passes: number): Promise<void>;
+  /** Null where the parameter was never updated. */
+  readMoments(trainer: number, name: string): Promise<NativeMoments | null>;
+  writeMoments(
+    trainer: number,
+    name: string,
+    step: number,
+    expAvg: Float32Array,
+    expAvgSq: Float32Array,
+  ): Promise<void>;
   logits(batch: NativeBatch): Promise<Float32Array>;
   /** Sum of the cross-entropies of all labelled tokens, and their number. */
   loss(batches: NativeBatch[]): Promise<{ sum: number; labelled: number }>;

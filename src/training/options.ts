@@ -81,7 +81,7 @@ export interface FinetuneOptions {
   signal?: AbortSignal;
 }
 
-const optimizerSchema = z.strictObject({
+export const optimizerSchema = z.strictObject({
   learningRate: z.number().positive().default(3e-5),
   weightDecay: z.number().min(0).default(0.01),
   betas: z.tuple([z.number().min(0).lt(1), z.number().min(0).lt(1)]).default([0.9, 0.999]),
@@ -112,18 +112,25 @@ const sentences = z.custom<Sentence[]>(
   'expected at least one sentence',
 );
 
+/** A strategy, or its notation. */
+export const freezingSchema = z
+  .custom<Strategy | string>(
+    (value) => typeof value === 'string' || typeof (value as Strategy | null)?.plan === 'function',
+    "expected a strategy, or its notation such as 'bottom-up:6'",
+  )
+  .default('full')
+  .transform((freezing) => (typeof freezing === 'string' ? parseStrategy(freezing) : freezing));
+
+export const signalSchema = z
+  .custom<AbortSignal>((value) => value instanceof AbortSignal, 'expected an AbortSignal')
+  .optional();
+
 const finetuneSchema = z.strictObject({
   model: z.custom<TokenClassifier>((value) => value instanceof TokenClassifier, 'expected a TokenClassifier'),
   train: sentences,
   validation: sentences,
   test: sentences.optional(),
-  freezing: z
-    .custom<Strategy | string>(
-      (value) => typeof value === 'string' || typeof (value as Strategy | null)?.plan === 'function',
-      "expected a strategy, or its notation such as 'bottom-up:6'",
-    )
-    .default('full')
-    .transform((freezing) => (typeof freezing === 'string' ? parseStrategy(freezing) : freezing)),
+  freezing: freezingSchema,
   epochs: z.int().positive().default(10),
   batchSize: z.int().positive().default(32),
   gradientAccumulation: z.int().positive().default(1),
@@ -144,9 +151,7 @@ const finetuneSchema = z.strictObject({
     .optional(),
   seed: z.int().min(0).default(42),
   energy: z.union([z.literal(false), energySchema]).default({}),
-  signal: z
-    .custom<AbortSignal>((value) => value instanceof AbortSignal, 'expected an AbortSignal')
-    .optional(),
+  signal: signalSchema,
 });
 
 /** Options with every default in its place. */

@@ -1,7 +1,7 @@
 import { batchesOf } from '../batching/batches.js';
 import { epochOrder } from '../batching/order.js';
 import type { EncodedDataset, EncodedSplits } from '../contract/encoded-dataset.js';
-import { IGNORED_LABEL, type PackedBatch } from '../contract/packed-batch.js';
+import type { PackedBatch } from '../contract/packed-batch.js';
 import { LabelSet } from '../data/label-set.js';
 import type { Sentence } from '../data/sentence.js';
 import { energyCounters } from '../energy/energy-counters.js';
@@ -9,7 +9,6 @@ import { beginEnergyMeasurement, type EnergyMeasurement } from '../energy/energy
 import { PermafrostError } from '../errors/error.js';
 import { evaluate, maxLengthFor, tokenizerOf } from '../evaluation/evaluate.js';
 import type { PrefixStore } from '../model/prefix-store.js';
-import type { TokenClassifier } from '../model/token-classifier.js';
 import type { Trainer } from '../model/trainer.js';
 import type { PrefixStoreUsage } from '../native/addon.js';
 import { encodeDataset } from '../text/encode.js';
@@ -24,7 +23,9 @@ import type {
   FreezeEvent,
   StepEvent,
 } from './events.js';
+import { optimizerSteps } from './optimizer-steps.js';
 import type { ParsedFinetuneOptions } from './options.js';
+import { countParameters } from './parameter-counts.js';
 import { PrefixCache } from './prefix-cache.js';
 import { Phases } from './timing.js';
 
@@ -75,7 +76,10 @@ export async function* train(options: ParsedFinetuneOptions): AsyncGenerator<Pro
     const before = phases.seconds('train');
     const epochLosses: number[] = [];
     let epochTokens = 0;
-    for await (const step of phases.measureEach('train', epochSteps(options, splits.train, trainer, epoch))) {
+    const { store } = splits.train;
+    const callOptions = { ...(store && { store }), ...(signal && { signal }) };
+    const steps = optimizerSteps(trainer, epochBatches(options, splits.train, epoch), callOptions);
+    for await (const step of phases.measureEach('train', steps)) {
       energy?.sample();
       epochLosses.push(step.loss);
       epochTokens += step.tokens;
@@ -140,48 +144,15 @@ async function measureEnergy({ model, energy }: ParsedFinetuneOptions): Promise<
   return beginEnergyMeasurement(energy.counters ?? energyCounters(model.device), energy.carbonIntensity);
 }
 
-type OptimizerStep = Pick<StepEvent, 'loss' | 'gradNorm' | 'learningRate' | 'tokens'>;
-
-/** The optimizer steps of one epoch. The next batch is packed while the engine computes. */
-async function* epochSteps(
-  options: ParsedFinetuneOptions,
-  { dataset, store }: Split,
-  trainer: Trainer,
+/** The batches of one epoch, each packed when it is asked for. */
+function* epochBatches(
+  { seed, batchSize }: ParsedFinetuneOptions,
+  { dataset }: Split,
   epoch: number,
-): AsyncGenerator<OptimizerStep> {
-  const order = epochOrder(dataset.size, options.seed, epoch - 1);
-  const batches = batchesOf(dataset, order, options.batchSize)[Symbol.iterator]();
-  const callOptions = { ...(store && { store }), ...(options.signal && { signal: options.signal }) };
-  let lossSum = 0;
-  let labelled = 0;
-  let tokens = 0;
-  let done = 0;
-  for (let current = batches.next(); !current.done; ) {
-    // The engine has its copy of the batch when the call returns, and computes while the next is packed.
-    const isLast = current.value.indices.length + done >= dataset.size;
-    const running = trainer.step(
-      { ...current.value.batch, examples: current.value.indices },
-      { ...callOptions, updateNow: isLast },
-    );
-    const batchLabelled = countLabelled(current.value.batch);
-    done += current.value.indices.length;
-    current = batches.next();
-    const result = await running;
-    lossSum += result.loss * batchLabelled;
-    labelled += batchLabelled;
-    tokens += result.tokens;
-    if (!result.updated || result.gradNorm === null) continue;
-    // A step of one batch passes its loss on to the bit.
-    const loss = labelled === batchLabelled ? result.loss : lossSum / labelled;
-    yield { loss, gradNorm: result.gradNorm, learningRate: result.learningRate, tokens };
-    lossSum = 0;
-    labelled = 0;
-    tokens = 0;
-  }
-}
-
-function countLabelled({ labels }: PackedBatch): number {
-  return labels?.reduce((count, label) => count + Number(label !== IGNORED_LABEL), 0) ?? 0;
+): Generator<PackedBatch> {
+  const order = epochOrder(dataset.size, seed, epoch - 1);
+  for (const { batch, indices } of batchesOf(dataset, order, batchSize))
+    yield { ...batch, examples: indices };
 }
 
 function encodeSplits(options: ParsedFinetuneOptions): {
@@ -285,14 +256,4 @@ async function evaluateSplit(
     evaluate({ model, sentences, dataset, ...(store && { store }), ...(signal && { signal }) }),
   );
   return { type: 'evaluation', split, epoch, metrics, seconds };
-}
-
-function countParameters(model: TokenClassifier): { trainable: number; total: number } {
-  let trainable = 0;
-  let total = 0;
-  for (const parameter of model.parameters()) {
-    total += parameter.count;
-    if (parameter.trainable) trainable += parameter.count;
-  }
-  return { trainable, total };
 }

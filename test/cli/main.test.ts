@@ -29,7 +29,16 @@ afterEach(async () => {
 describe('the command line', () => {
   it('has its commands', () => {
     const names = buildProgram(() => () => Promise.resolve()).commands.map((command) => command.name());
-    expect(names).toEqual(['paper', 'train', 'evaluate', 'predict', 'inspect', 'bench', 'doctor']);
+    expect(names).toEqual([
+      'paper',
+      'pretrain',
+      'train',
+      'evaluate',
+      'predict',
+      'inspect',
+      'bench',
+      'doctor',
+    ]);
   });
 
   it('hands the flags of a command to its action', async () => {

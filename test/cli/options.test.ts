@@ -11,7 +11,7 @@ import {
   seedsOf,
   workspaceOptionsOf,
 } from '../../src/cli/options.js';
-import { splitWords } from '../../src/cli/split-words.js';
+import { splitWords } from '../../src/data/split-words.js';
 import { parseWorkspaceOptions, workspaceOptionsSchema } from '../../src/experiment/workspace-options.js';
 
 function command(): Command {

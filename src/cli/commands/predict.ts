@@ -2,6 +2,7 @@ import { open } from 'node:fs/promises';
 import { createInterface } from 'node:readline';
 import { type Command, Option } from 'commander';
 import { LabelSet } from '../../data/label-set.js';
+import { splitWords } from '../../data/split-words.js';
 import { PermafrostError } from '../../errors/error.js';
 import { predictTags, tokenizerOf } from '../../evaluation/evaluate.js';
 import { AGGREGATION_STRATEGIES } from '../../inference/entity.js';
@@ -10,7 +11,6 @@ import { TokenClassifier } from '../../model/token-classifier.js';
 import { encodeDataset } from '../../text/encode.js';
 import type { CommandContext, Runner } from '../context.js';
 import { addEngineOptions, addJsonOption, engineOptionsOf, type Flags, wholeNumber } from '../options.js';
-import { splitWords } from '../split-words.js';
 
 /** Lines that go through the model at once. */
 const BATCH_LINES = 32;
