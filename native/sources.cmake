@@ -1,6 +1,7 @@
 # Sources by target, relative to native/. Listed one by one, so that a forgotten file is noticed.
 set(PERMAFROST_CORE_SOURCES
   bench/gemm_floor.cc
+  core/blas.cc
   core/error.cc
   core/workspace.cc
   device/device.cc

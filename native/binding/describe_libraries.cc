@@ -1,7 +1,6 @@
 #include "binding/describe_libraries.h"
 
-#include <dlfcn.h>
-
+#include "core/blas.h"
 #include "core/libtorch.h"
 #include "device/nvidia_driver.h"
 #include "permafrost/build_info.h"
@@ -20,23 +19,6 @@ std::string loaded_version() {
   return settings.substr(begin, settings.find_first_of(", \n", begin) - begin);
 }
 
-// The file that a function or variable of this process comes from.
-std::string file_of(const void* symbol) {
-  Dl_info info{};
-  return symbol != nullptr && dladdr(symbol, &info) != 0 ? info.dli_fname : "";
-}
-
-// A symbol of any library that the addon depends on, directly or not. Node loads addons with local symbols,
-// so a search in the global scope would not meet them.
-void* dependency_symbol(const char* name) {
-  const std::string own = file_of(reinterpret_cast<const void*>(&loaded_version));
-  void* addon = dlopen(own.c_str(), RTLD_LAZY | RTLD_NOLOAD);
-  if (addon == nullptr) return nullptr;
-  void* symbol = dlsym(addon, name);
-  dlclose(addon);
-  return symbol;
-}
-
 Napi::Value optional_string(Napi::Env env, const std::string& text) {
   return text.empty() ? env.Null() : Napi::Value(Napi::String::New(env, text));
 }
@@ -45,20 +27,18 @@ Napi::Value optional_number(Napi::Env env, std::optional<double> number) {
   return number ? Napi::Value(Napi::Number::New(env, *number)) : env.Null();
 }
 
-// OpenBLAS says how it was built: 0 one thread, 1 threads of its own, 2 OpenMP's.
 std::string openblas_threading() {
-  const auto parallel = reinterpret_cast<int (*)()>(dependency_symbol("openblas_get_parallel"));
-  if (parallel == nullptr) return "";
-  switch (parallel()) {
-    case 0:
+  switch (openblas_threads()) {
+    case OpenBlasThreads::sequential:
       return "sequential";
-    case 1:
+    case OpenBlasThreads::own:
       return "pthread";
-    case 2:
+    case OpenBlasThreads::openmp:
       return "openmp";
-    default:
-      return "";
+    case OpenBlasThreads::none:
+      break;
   }
+  return "";
 }
 
 Napi::Object describe_blas(Napi::Env env) {

@@ -4,6 +4,7 @@
 
 #include <algorithm>
 
+#include "core/blas.h"
 #include "core/error.h"
 
 namespace permafrost {
@@ -90,7 +91,7 @@ void Engine::join() {
 void Engine::work() {
   // Both are settings of this thread alone: OpenMP keeps one pool for each thread that starts loops, and
   // inference mode spares every operation libtorch's own bookkeeping for gradients.
-  at::set_num_threads(num_threads_);
+  set_compute_threads(num_threads_);
   const c10::InferenceMode inference;
   while (true) {
     Job job;
