@@ -26,6 +26,7 @@ export { parseStrategy } from './freezing/notation.js';
 export { relativeCost, trainableShare } from './freezing/relative-cost.js';
 export { bottomUp, full, interleaved, only, type Strategy, topDown } from './freezing/strategy.js';
 export { trainableTable } from './freezing/trainable-table.js';
+export type { HubOptions, HubProgress } from './hub/snapshot.js';
 export { type AggregateOptions, aggregate } from './inference/aggregate.js';
 export {
   AGGREGATION_STRATEGIES,
@@ -37,6 +38,7 @@ export { huggingFaceOverlaps, huggingFaceWords } from './inference/hugging-face-
 export type { TaggerLoadOptions, TaggerOptions, TaggingRules, TagOptions } from './inference/options.js';
 export { type Taggable, Tagger, type TaggerStats } from './inference/tagger.js';
 export type { EncoderConfigInput, HuggingFaceConfig } from './model/config.js';
+export { downloadModel, type HubModel } from './model/hub-model.js';
 export { MaskedLanguageModel } from './model/masked-language-model.js';
 export type { SaveOptions } from './model/model-directory.js';
 export type { CreateOptions, DeviceOptions, LoadOptions, TrainerOptions } from './model/options.js';

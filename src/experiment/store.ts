@@ -3,7 +3,8 @@ import { join } from 'node:path';
 import { PermafrostError } from '../errors/error.js';
 import { writeFileAtomic } from '../io/atomic-write.js';
 import { appendJsonl } from '../io/jsonl.js';
-import { type DirectoryLock, lockDirectory } from './lock.js';
+import type { FileLock } from '../io/process-lock.js';
+import { lockDirectory } from './lock.js';
 import { type RunRecord, readRunRecord } from './run-record.js';
 import { runId, type Scenario, type ScenarioSettings, settingsDigest } from './scenario.js';
 
@@ -31,11 +32,11 @@ export class GridStore {
   readonly #records = new Map<string, RunRecord>();
   readonly #damaged: string[] = [];
 
-  readonly #lock: DirectoryLock;
+  readonly #lock: FileLock;
 
   private constructor(
     readonly directory: string,
-    lock: DirectoryLock,
+    lock: FileLock,
   ) {
     this.#lock = lock;
   }

@@ -2,7 +2,7 @@ import { posix } from 'node:path';
 
 /** Every layer may use these. */
 const BOTTOM = ['contract', 'errors', 'io'];
-const PURE = ['freezing', 'batching', 'text', 'data'];
+const PURE = ['freezing', 'batching', 'text', 'data', 'hub'];
 const ENGINE = ['model', 'native'];
 
 /** For each layer (directory of src, or file beside them) the layers below it that it may import. */
@@ -47,7 +47,8 @@ const MAY_IMPORT: Record<string, string[]> = {
   freezing: ['text', 'data', ...BOTTOM],
   batching: ['text', 'data', ...BOTTOM],
   text: ['data', ...BOTTOM],
-  data: BOTTOM,
+  data: ['hub', ...BOTTOM],
+  hub: BOTTOM,
   io: ['contract', 'errors'],
   errors: ['contract'],
   contract: [],
