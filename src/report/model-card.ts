@@ -1,6 +1,5 @@
 import type { Metrics } from '../evaluation/metrics.js';
 import type { Scores } from '../evaluation/scores.js';
-import { packageVersion } from '../experiment/environment.js';
 import type { RunRecord } from '../experiment/run-record.js';
 import { datasetText, hardwareText, modelText, trainingText, versionsText } from './context.js';
 import { drawTable } from './markdown.js';
@@ -58,7 +57,7 @@ export function modelCard(facts: ModelCardFacts): string {
     `---\n${toYaml(metadata(facts))}---`,
     `# ${name}`,
     'A token classifier for named entity recognition, trained by ' +
-      `[permafrost](https://www.npmjs.com/package/permafrost) from ${origin} with freezing strategy \`${strategy}\`.`,
+      `permafrost from ${origin} with freezing strategy \`${strategy}\`.`,
     `## Scores on the ${evaluation.split} split`,
     drawTable(scoreTable(evaluation.metrics)),
     'Entities are right only as a whole (seqeval’s default mode). ' +
@@ -137,10 +136,6 @@ function metadata({ name, dataset, baseModel, evaluation, language, license }: M
               metric('f1', macro.f1, 'Word F1 (macro, O included)'),
               metric('accuracy', accuracy, 'Word accuracy'),
             ],
-            source: {
-              name: `permafrost ${packageVersion()}`,
-              url: 'https://www.npmjs.com/package/permafrost',
-            },
           },
         ],
       },
