@@ -16,11 +16,11 @@ export function renderHtml(summary: GridSummary, figures: readonly Figure[]): st
 <head>
 <meta charset="utf-8">
 <meta name="viewport" content="width=device-width, initial-scale=1">
-<title>${escape(name)}</title>
+<title>${escapeHtml(name)}</title>
 <style>${STYLE}</style>
 </head>
 <body>
-<h1>${escape(name)}</h1>
+<h1>${escapeHtml(name)}</h1>
 ${[...figures.map(drawFigure), ...blocks.map(drawBlock)].join('\n')}
 </body>
 </html>
@@ -40,19 +40,19 @@ figcaption { color: #555; font-size: 13.5px; }
 `;
 
 function drawFigure({ title, caption, svg }: Figure): string {
-  return `<figure role="group" aria-label="${escape(title)}">\n<h2>${escape(title)}</h2>\n${svg}\n<figcaption>${escape(caption)}</figcaption>\n</figure>`;
+  return `<figure role="group" aria-label="${escapeHtml(title)}">\n<h2>${escapeHtml(title)}</h2>\n${svg}\n<figcaption>${escapeHtml(caption)}</figcaption>\n</figure>`;
 }
 
 function drawBlock(block: Block): string {
   switch (block.type) {
     case 'heading':
-      return `<h${block.level}>${escape(block.text)}</h${block.level}>`;
+      return `<h${block.level}>${escapeHtml(block.text)}</h${block.level}>`;
     case 'paragraph':
-      return `<p>${escape(block.text)}</p>`;
+      return `<p>${escapeHtml(block.text)}</p>`;
     case 'table':
       return drawTable(block.table);
     case 'list':
-      return `<ul>${block.items.map((item) => `<li>${escape(item)}</li>`).join('')}</ul>`;
+      return `<ul>${block.items.map((item) => `<li>${escapeHtml(item)}</li>`).join('')}</ul>`;
   }
 }
 
@@ -60,15 +60,15 @@ function drawTable({ head, rows }: TextTable): string {
   const isFacts = head.every((cell) => cell === '');
   const headLine = isFacts
     ? ''
-    : `<thead><tr>${head.map((cell) => `<th scope="col">${escape(cell)}</th>`).join('')}</tr></thead>`;
+    : `<thead><tr>${head.map((cell) => `<th scope="col">${escapeHtml(cell)}</th>`).join('')}</tr></thead>`;
   const body = rows
-    .map((row) => `<tr>${row.map((cell) => `<td>${escape(cell)}</td>`).join('')}</tr>`)
+    .map((row) => `<tr>${row.map((cell) => `<td>${escapeHtml(cell)}</td>`).join('')}</tr>`)
     .join('\n');
   return `<div class="scroll"><table${isFacts ? ' class="facts"' : ''}>${headLine}<tbody>\n${body}\n</tbody></table></div>`;
 }
 
 /** Names of files, datasets and labels come from users and must not become markup. */
-function escape(text: string): string {
+function escapeHtml(text: string): string {
   const entities: Record<string, string> = { '&': '&amp;', '<': '&lt;', '>': '&gt;', '"': '&quot;' };
   return text.replace(/[&<>"]/g, (character) => entities[character]!);
 }
