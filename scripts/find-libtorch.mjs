@@ -1,7 +1,10 @@
-// Finds the libtorch that the native build takes, in the order of cmake/Libtorch.cmake, without running CMake.
+// Finds the libtorch that the native build takes, without running CMake: LIBTORCH, the one that "permafrost libtorch
+// install" fetched, the system's CMake packages, the torch of python3. All but the second are known to
+// cmake/Libtorch.cmake as well, for a build that is started by CMake itself.
 // Run as a program it prints the finding as JSON and exits with 1 when there is none.
 import { spawnSync } from 'node:child_process';
 import { existsSync, readdirSync, readFileSync } from 'node:fs';
+import { homedir } from 'node:os';
 import { delimiter, dirname, join, resolve } from 'node:path';
 import { pathToFileURL } from 'node:url';
 
@@ -62,6 +65,33 @@ function rootAbove(start) {
   return start;
 }
 
+/** Where programs of this user keep their data: XDG_DATA_HOME, or what stands for it on other systems. */
+export function dataDirectory(env = process.env) {
+  const home = env.HOME ?? homedir();
+  const base = process.platform === 'darwin' ? 'Library/Application Support' : '.local/share';
+  return join(env.XDG_DATA_HOME || join(home, base), 'permafrost');
+}
+
+/** The file in which "permafrost libtorch install" notes what it fetched. */
+export function selectionFile(env = process.env) {
+  return join(dataDirectory(env), 'libtorch.json');
+}
+
+function selectedRoot(env) {
+  const file = selectionFile(env);
+  if (!existsSync(file)) return { where: file, problem: 'nothing was installed' };
+  try {
+    const { root } = JSON.parse(readFileSync(file, 'utf8'));
+    if (typeof root === 'string') return { root };
+  } catch {
+    // Said below, as for any other content.
+  }
+  return {
+    where: file,
+    problem: 'not JSON with a "root"; delete it, or run "permafrost libtorch install" again',
+  };
+}
+
 function pythonRoot(env) {
   // find_spec does not import torch, which would take seconds.
   const program =
@@ -75,7 +105,7 @@ function pythonRoot(env) {
 /**
  * @param {NodeJS.ProcessEnv} [env]
  * @returns {{ found: null | { root: string, version: string, libraryDir: string, cmakePrefix: string,
- *   source: 'LIBTORCH' | 'system' | 'python', cuda: boolean },
+ *   source: 'LIBTORCH' | 'installed' | 'system' | 'python', cuda: boolean },
  *   tried: { source: string, where: string, problem: string }[] }}
  */
 export function findLibtorch(env = process.env) {
@@ -87,6 +117,11 @@ export function findLibtorch(env = process.env) {
   };
   if (env.LIBTORCH) return { found: attempt(resolve(env.LIBTORCH), 'LIBTORCH'), tried };
   tried.push({ source: 'LIBTORCH', where: 'environment', problem: 'not set' });
+
+  const selected = selectedRoot(env);
+  const installed = selected.root ? attempt(selected.root, 'installed') : null;
+  if (installed) return { found: installed, tried };
+  if (!selected.root) tried.push({ source: 'installed', where: selected.where, problem: selected.problem });
 
   const roots = systemRoots(env);
   for (const root of roots) {

@@ -7,6 +7,7 @@ import { addBenchCommand } from './commands/bench.js';
 import { addDoctorCommand } from './commands/doctor.js';
 import { addEvaluateCommand } from './commands/evaluate.js';
 import { addInspectCommand } from './commands/inspect.js';
+import { addLibtorchCommand } from './commands/libtorch.js';
 import { addPaperCommand } from './commands/paper.js';
 import { addPredictCommand } from './commands/predict.js';
 import { addPretrainCommand } from './commands/pretrain.js';
@@ -24,6 +25,7 @@ const COMMANDS = [
   addInspectCommand,
   addBenchCommand,
   addDoctorCommand,
+  addLibtorchCommand,
 ];
 
 /** The command line as an object; actions go through `run`. */
@@ -33,12 +35,15 @@ export function buildProgram(run: Runner): Command {
       'Fine-tune BERT-family encoders for named entity recognition, with control over which layers learn.',
     )
     .version(packageVersion())
+    // A command may have a --version of its own.
+    .enablePositionalOptions()
     .showHelpAfterError('(--help shows what there is)')
     .exitOverride();
   for (const add of COMMANDS) add(program, run);
   // Settings of the program do not reach its commands by themselves.
-  for (const command of program.commands)
+  for (const command of program.commands.flatMap((command) => [command, ...command.commands])) {
     command.exitOverride().showHelpAfterError('(--help shows what there is)');
+  }
   return program;
 }
 

@@ -3,19 +3,9 @@ import { raplCounters, raplProblem } from '../energy/rapl.js';
 import { PermafrostError } from '../errors/error.js';
 import { dependencyVersion, packageVersion } from '../experiment/environment.js';
 import { type NvidiaDriver, probeNvidiaDriver } from '../libtorch/nvidia-driver.js';
+import { loadScripts, type Toolchain } from '../libtorch/scripts.js';
 import { type Addon, addon, type NativeLibtorch } from '../native/addon.js';
 import { type SelfTest, selfTest } from './self-test.js';
-
-/** What scripts/toolchain.mjs tells; it is plain JavaScript because it works before anything is compiled. */
-export interface Toolchain {
-  libtorch: {
-    found: { root: string; version: string; source: string; cuda: boolean } | null;
-    tried: { source: string; where: string; problem: string }[];
-  };
-  cmake: string | null;
-  compiler: string | null;
-  missing: string[];
-}
 
 /** Everything that the doctor looks at; judging it is left to diagnose.ts. */
 export interface DoctorFacts {
@@ -52,7 +42,7 @@ export async function gatherFacts(env: NodeJS.ProcessEnv = process.env): Promise
     },
     engineError,
     driver,
-    toolchain: await inspectToolchain(),
+    toolchain: (await loadScripts()).inspectToolchain(),
     ompNumThreads: env.OMP_NUM_THREADS ?? null,
     energy: {
       counters: [...raplCounters(), ...cards.flatMap((device) => cardCounters(device))].map(
@@ -92,11 +82,4 @@ async function testDevices(devices: string[]): Promise<SelfTest[]> {
   const results: SelfTest[] = [];
   for (const device of devices) results.push(await selfTest(device));
   return results;
-}
-
-async function inspectToolchain(): Promise<Toolchain> {
-  // A variable keeps the compiler from looking for types of a script that lies outside of src.
-  const script = new URL('../../scripts/toolchain.mjs', import.meta.url).href;
-  const module = (await import(script)) as { inspectToolchain(): Toolchain };
-  return module.inspectToolchain();
 }

@@ -32,8 +32,8 @@ export interface LoadAddonOptions {
 // Also stands in scripts/toolchain.mjs, which must work before anything is compiled.
 export const ADDON_REMEDY =
   'Install libtorch, cmake and a C++ compiler (Debian, Ubuntu: apt-get install libtorch-dev libopenblas0-openmp ' +
-  'cmake g++; elsewhere set LIBTORCH to the directory of an unpacked libtorch), then run "npm rebuild permafrost", ' +
-  'or "npm run setup" in a clone.';
+  'cmake g++; elsewhere "npx permafrost libtorch install", or LIBTORCH set to the directory of an unpacked libtorch), ' +
+  'then run "npm rebuild permafrost", or "npm run setup" in a clone.';
 
 const REBUILD =
   'Build the addon again: "npm rebuild permafrost --foreground-scripts", or "npm run setup" in a clone.';

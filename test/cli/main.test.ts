@@ -38,6 +38,7 @@ describe('the command line', () => {
       'inspect',
       'bench',
       'doctor',
+      'libtorch',
     ]);
   });
 

@@ -69,7 +69,28 @@ describe('findLibtorch', () => {
   it('takes the CMake package of a prefix', () => {
     writeLibtorch('system', '2.6.0');
     write('system/share/cmake/Torch/TorchConfig.cmake');
-    const { found } = findLibtorch({ CMAKE_PREFIX_PATH: join(root, 'system') });
+    const { found } = findLibtorch({ CMAKE_PREFIX_PATH: join(root, 'system'), XDG_DATA_HOME: root });
     expect(found).toMatchObject({ root: join(root, 'system'), source: 'system' });
+  });
+
+  it("takes the one that was installed before the system's, and LIBTORCH before both", () => {
+    for (const name of ['system', 'fetched', 'own']) writeLibtorch(name, '2.6.0');
+    write('system/share/cmake/Torch/TorchConfig.cmake');
+    write('permafrost/libtorch.json', JSON.stringify({ root: join(root, 'fetched') }));
+    const env = { CMAKE_PREFIX_PATH: join(root, 'system'), XDG_DATA_HOME: root };
+    expect(findLibtorch(env).found).toMatchObject({ root: join(root, 'fetched'), source: 'installed' });
+    expect(findLibtorch({ ...env, LIBTORCH: join(root, 'own') }).found?.source).toBe('LIBTORCH');
+  });
+
+  it.each([
+    ['is gone', (): string => JSON.stringify({ root: join(root, 'gone') })],
+    ['was noted in a file that is damaged', () => '{'],
+  ])('goes on where the installed one %s, and says so', (_, content) => {
+    writeLibtorch('system', '2.6.0');
+    write('system/share/cmake/Torch/TorchConfig.cmake');
+    write('permafrost/libtorch.json', content());
+    const { found, tried } = findLibtorch({ CMAKE_PREFIX_PATH: join(root, 'system'), XDG_DATA_HOME: root });
+    expect(found?.source).toBe('system');
+    expect(tried.filter(({ source }) => source === 'installed')).toHaveLength(1);
   });
 });

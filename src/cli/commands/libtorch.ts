@@ -1,0 +1,89 @@
+import type { Command } from 'commander';
+import { type InstallEvent, type Installed, installLibtorch } from '../../libtorch/install.js';
+import { probeNvidiaDriver } from '../../libtorch/nvidia-driver.js';
+import { chooseRelease, DEFAULT_VERSION, KNOWN_VERSIONS } from '../../libtorch/releases.js';
+import { byteProgress } from '../byte-progress.js';
+import type { CommandContext, Runner } from '../context.js';
+import { addJsonOption, type Flags } from '../options.js';
+
+export function addLibtorchCommand(program: Command, run: Runner): void {
+  const command = program.command('libtorch').description('fetch the libtorch that the engine computes with');
+  const install = command
+    .command('install')
+    .description(
+      "download PyTorch's official libtorch for the driver that is here, and build the engine against it",
+    )
+    .option('--cpu', 'the build without CUDA')
+    .option('--cuda <version>', 'the build for a CUDA version such as 13.0 (default: what the driver serves)')
+    .option('--version <version>', `${KNOWN_VERSIONS.join(', ')} or later (default: ${DEFAULT_VERSION})`)
+    .option('--directory <dir>', "where it is put (default: the user's data directory)")
+    .option('--sha256 <digits>', 'what the archive must hash to')
+    .option('--mirror <url>', 'where the archives lie, instead of download.pytorch.org/libtorch')
+    .option('--no-build', 'do not build the engine');
+  addJsonOption(install).action(run(installCommand));
+}
+
+async function installCommand(flags: Flags, { output, signal }: CommandContext): Promise<void> {
+  const driver = probeNvidiaDriver();
+  const release = chooseRelease({
+    ...(flags as { cpu?: boolean; cuda?: string; version?: string; mirror?: string }),
+    driver,
+    platform: process.platform,
+    arch: process.arch,
+  });
+  const reason =
+    flags.cpu || flags.cuda
+      ? ''
+      : driver.version === null
+        ? ' (no NVIDIA driver here)'
+        : ` (driver ${driver.version})`;
+  output.note(`libtorch ${release.version}, ${release.build}${reason}: ${release.url}`);
+  const progress = byteProgress(output);
+  const onEvent = (event: InstallEvent): void => {
+    if (event.type === 'download') progress.update('download', event.receivedBytes, event.totalBytes);
+    else if (event.type === 'unpack') progress.update('unpack', event.bytes, event.totalBytes);
+    else {
+      progress.stop();
+      output.note(
+        event.type === 'present'
+          ? `It is there already: ${event.directory}`
+          : 'Building the engine, which takes minutes …',
+      );
+    }
+  };
+  let installed: Installed;
+  try {
+    const { directory, sha256, build } = flags as { directory?: string; sha256?: string; build: boolean };
+    installed = await installLibtorch(
+      { release, build, signal, ...(directory && { directory }), ...(sha256 && { sha256 }) },
+      onEvent,
+    );
+  } finally {
+    progress.stop();
+  }
+  report(installed, output);
+}
+
+function report(installed: Installed, output: CommandContext['output']): void {
+  const { directory, version, build, checkedBy, missingLibraries, isBuilt } = installed;
+  if (checkedBy === 'crc32') {
+    output.note(
+      "The archive's SHA-256 is not known, since its host publishes none; each file was checked by its CRC-32. " +
+        '--sha256 takes one.',
+    );
+  }
+  output.print(`libtorch ${version} (${build}): ${directory}`);
+  output.print(
+    isBuilt
+      ? 'The engine was built against it. "npx permafrost doctor" tries it out.'
+      : 'Builds of the engine find it there ("npm rebuild permafrost --foreground-scripts"); elsewhere set ' +
+          `LIBTORCH=${directory}`,
+  );
+  if (missingLibraries.length > 0) {
+    output.print(
+      `This libtorch does not bring ${missingLibraries.join(', ')}, and this system does not have them. Install NVIDIA's ` +
+        `CUDA libraries, or take libtorch ${DEFAULT_VERSION}, which brings them.`,
+    );
+  }
+  output.json({ type: 'libtorch', ...installed });
+}
