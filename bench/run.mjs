@@ -19,6 +19,7 @@ const WORKLOADS = [
   'step-conll',
   'step-kaznerd',
   'freezing',
+  'pretrain-step',
   'engine-roundtrip',
   'event-loop-delay',
   'tokenization',

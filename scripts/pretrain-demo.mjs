@@ -69,15 +69,6 @@ function configOf(tokenizer, numLayers) {
   return config;
 }
 
-/** Copies a model's weights into a deeper one, whose layers repeat its own in order. */
-async function stack(shallow, deep) {
-  const depth = shallow.config.numLayers;
-  for (const { name } of deep.parameters()) {
-    const source = name.replace(/(?<=\.layer\.)\d+/, (layer) => String(Number(layer) % depth));
-    await deep.writeParameter(name, await shallow.readParameter(source));
-  }
-}
-
 async function trainStage(language, model, text, { layers, epochs, optimizer }) {
   const directory = join(values.work, language, `layers-${layers}`);
   const run = pretrain({ model, ...text, ...COMMON, epochs, optimizer, directory });
@@ -117,14 +108,12 @@ async function make(language) {
   const stages = [];
   let model = null;
   for (const stage of STAGES) {
-    const next = await MaskedLanguageModel.create(configOf(tokenizer, stage.layers), {
-      seed: SEED,
-      tokenizer,
-      threads,
-    });
-    if (model) await stack(model, next);
-    await model?.dispose();
-    model = next;
+    const options = { seed: SEED, tokenizer, threads };
+    const shallow = model;
+    model = shallow
+      ? await stackLayers(shallow, stage.layers, options)
+      : await MaskedLanguageModel.create(configOf(tokenizer, stage.layers), options);
+    await shallow?.dispose();
     stages.push(await trainStage(language, model, text, stage));
   }
   const directory = join(values.out, language);

@@ -43,6 +43,7 @@ export { MaskedLanguageModel } from './model/masked-language-model.js';
 export type { SaveOptions } from './model/model-directory.js';
 export type { CreateOptions, DeviceOptions, LoadOptions, TrainerOptions } from './model/options.js';
 export { PrefixStore, type PrefixStoreOptions, type StorePrecision } from './model/prefix-store.js';
+export { stackLayers } from './model/stack-layers.js';
 export { TokenClassifier } from './model/token-classifier.js';
 export type { Trainer } from './model/trainer.js';
 export { type ModelCardFacts, modelCard } from './report/model-card.js';

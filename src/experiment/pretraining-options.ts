@@ -18,6 +18,8 @@ export const pretrainingOptionsSchema = z.strictObject({
   tokenColumn: z.int().nonnegative().optional(),
   /** A Hugging Face model directory to go on from. */
   model: file.optional(),
+  /** Number of layers of a deeper model, whose layers repeat those of `model` in order. */
+  stack: z.int().positive().optional(),
   /** Shape of a fresh random model, instead of `model`. @default 'mini' */
   shape: z.string().optional(),
   /** vocab.txt, tokenizer.json or their directory, for `shape`. @default learnt from the text */
@@ -66,7 +68,10 @@ export function parsePretrainingOptions(value: unknown): PretrainingOptions {
       '--validation-share holds out a part of the text, but --validation gives a file.',
     );
   }
-  if (options.model === undefined) return options;
+  if (options.model === undefined) {
+    if (options.stack === undefined) return options;
+    throw invalid('stack', '--stack repeats the layers of a model: give it with --model.');
+  }
   for (const name of ['shape', 'vocab', 'vocabSize', 'minFrequency'] as const) {
     if (options[name] === undefined) continue;
     const flag = `--${name.replace(/[A-Z]/g, (letter) => `-${letter.toLowerCase()}`)}`;

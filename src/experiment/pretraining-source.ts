@@ -5,6 +5,7 @@ import { PermafrostError } from '../errors/error.js';
 import { Random } from '../io/random.js';
 import { encoderConfig, readConfigFile } from '../model/config.js';
 import { MaskedLanguageModel } from '../model/masked-language-model.js';
+import { stackLayers } from '../model/stack-layers.js';
 import { Tokenizer, trainWordPiece } from '../text/tokenizer.js';
 import { checkpointDigest, engineOptions, lowercaseOption } from './model-source.js';
 import type { PretrainingOptions } from './pretraining-options.js';
@@ -90,12 +91,19 @@ export async function findPretrainingModel(
         numLayers,
       },
       tokenizer: await Tokenizer.load(directory, lowercaseOption(options)),
-      create: (signal) =>
-        MaskedLanguageModel.load(directory, {
+      async create(signal) {
+        const model = await MaskedLanguageModel.load(directory, {
           ...engine,
           ...lowercaseOption(options),
           ...(signal && { signal }),
-        }),
+        });
+        if (options.stack === undefined) return model;
+        try {
+          return await stackLayers(model, options.stack, engine);
+        } finally {
+          await model.dispose();
+        }
+      },
     };
   }
   const name = options.shape ?? 'mini';

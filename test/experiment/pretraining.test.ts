@@ -75,6 +75,29 @@ describe('pretraining from files', () => {
     expect(second.tokenizer).toEqual(first.tokenizer);
   });
 
+  it('begins with a deeper model that repeats the layers of a checkpoint', async () => {
+    const model = join(directory, 'text', 'best');
+    const text = [write('f.txt', MANY.join('\n'))];
+    const deep = await run({ text, model, stack: 3, epochs: 1, learningRate: 1e-9 }, 'deep');
+    const shallow = await MaskedLanguageModel.load(model);
+    const best = await MaskedLanguageModel.load(join(directory, 'deep', 'best'));
+    try {
+      expect(best.config).toEqual({ ...shallow.config, numLayers: 3 });
+      expect(deep.totalParameters).toBeGreaterThan(
+        shallow.parameters().reduce((sum, { count }) => sum + count, 0),
+      );
+      const name = (layer: number) => `bert.encoder.layer.${layer}.output.dense.weight`;
+      const original = await shallow.readParameter(name(0));
+      for (const layer of [0, 1, 2]) {
+        const copy = await best.readParameter(name(layer));
+        expect(copy.every((x, i) => Math.abs(x - original[i]!) < 1e-6)).toBe(true);
+      }
+    } finally {
+      await shallow.dispose();
+      await best.dispose();
+    }
+  });
+
   it('refuses a vocabulary that the text does not have', async () => {
     const error = await thrownBy(() =>
       run({ ...SMALL, vocabSize: 5000, text: [write('c.txt', LINES.join('\n'))] }),
@@ -101,6 +124,7 @@ describe('pretraining from files', () => {
     [{ text: ['a'], data: ['b'] }, 'data'],
     [{ text: ['a'], validation: 'b', validationShare: 5 }, 'validationShare'],
     [{ text: ['a'], model: 'm', vocabSize: 200 }, 'vocabSize'],
+    [{ text: ['a'], stack: 12 }, 'stack'],
   ])('refuses options that do not go together: %j', async (options, option) => {
     expect(await thrownBy(() => run(options))).toMatchObject({ code: 'INVALID_OPTION', details: { option } });
   });

@@ -17,6 +17,7 @@ export function addPretrainCommand(program: Command, run: Runner): void {
     .option('--validation-share <x>', 'per cent held out without --validation (default: 5)', realNumber)
     .option('--token-column <n>', 'column of the word in annotated files, from 0', wholeNumber)
     .option('--model <dir>', 'Hugging Face model directory to go on from')
+    .option('--stack <n>', 'begin with this many layers, which repeat those of --model', wholeNumber)
     .option(
       '--shape <shape>',
       `fresh random model (default: mini): ${Object.keys(SHAPES).join(', ')}, or layers=12,hidden=128,heads=4`,
