@@ -1,0 +1,30 @@
+import { readdirSync, readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+
+export const ROOT = fileURLToPath(new URL('../../', import.meta.url));
+
+export interface CodeBlock {
+  /** Path of the document from the root of the repository. */
+  document: string;
+  line: number;
+  code: string;
+}
+
+/** Every document of the repository that users read. */
+export function documents(): string[] {
+  const inDocs = readdirSync(join(ROOT, 'docs')).filter((name) => name.endsWith('.md'));
+  return ['README.md', ...inDocs.sort().map((name) => join('docs', name))];
+}
+
+/** Blocks of one language in a document. */
+export function codeBlocks(document: string, language: string): CodeBlock[] {
+  const text = readFileSync(join(ROOT, document), 'utf8');
+  return [...text.matchAll(/^```(\w+)\n(.*?)^```$/gms)]
+    .filter((match) => match[1] === language)
+    .map((match) => ({
+      document,
+      line: text.slice(0, match.index).split('\n').length + 1,
+      code: match[2]!,
+    }));
+}
