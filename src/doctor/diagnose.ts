@@ -72,9 +72,13 @@ function engineChecks({ engine, engineError }: DoctorFacts): Check[] {
 }
 
 /** Libraries of CUDA's toolkit, which libtorch's archives for Linux hold up to 2.11 and no longer since 2.12. */
-const CUDA_LIBRARY = /lib(cu\w+|nv\w+|nccl)\.so\S*: cannot open/;
+const CUDA_LIBRARY = /lib(?!cuda\.)(cu\w+|nv\w+|nccl)\.so\S*: cannot open/;
+const DRIVER_LIBRARY = /libcuda\.so\S*: cannot open/;
 
 function remedyOf(error: DoctorFacts['engineError']): string {
+  if (error !== null && DRIVER_LIBRARY.test(error.message)) {
+    return 'Install NVIDIA\'s driver, or take a libtorch without CUDA: "npx permafrost libtorch install --cpu".';
+  }
   if (error !== null && CUDA_LIBRARY.test(error.message)) {
     return (
       'Install the CUDA libraries that libtorch was built for and put their directory on LD_LIBRARY_PATH, ' +
@@ -178,8 +182,17 @@ function blasCheck(blas: NonNullable<DoctorFacts['engine']>['libtorch']['blas'])
 function toolchainChecks({ toolchain, engine }: DoctorFacts): Check[] {
   const { found, tried } = toolchain.libtorch;
   const value = found ? `${found.version} (${found.root}, from ${found.source})` : 'none found';
+  // Whoever named or fetched a libtorch expects the engine to run on it.
+  const wasChosen = found?.source === 'LIBTORCH' || found?.source === 'installed';
+  const isOther = engine !== null && found !== null && found.root !== engine.libtorch.root;
   return [
-    ok('libtorch for a build', value),
+    wasChosen && isOther
+      ? warning(
+          'libtorch for a build',
+          `${value}, and the engine was built against another one`,
+          'Build the engine against it: "npm rebuild permafrost --foreground-scripts".',
+        )
+      : ok('libtorch for a build', value),
     // Where the engine works, nobody asks where else a libtorch might be.
     ...(found || engine ? [] : tried.map(({ where, problem }) => ok('  looked in', `${where}: ${problem}`))),
     ok('cmake', toolchain.cmake ?? 'not found'),

@@ -6,6 +6,7 @@ import { fileURLToPath } from 'node:url';
 import { PermafrostError } from '../errors/error.js';
 import { writeFileAtomic } from '../io/atomic-write.js';
 import { download } from '../io/download.js';
+import { withFileLock } from '../io/process-lock.js';
 import type { LibtorchRelease } from './releases.js';
 import { loadScripts, scriptFile } from './scripts.js';
 import { unpack } from './unpack.js';
@@ -58,16 +59,25 @@ export async function installLibtorch(
   const scripts = await loadScripts();
   const name = `libtorch-${release.version}-${release.build}`;
   const directory = resolve(options.directory ?? join(scripts.dataDirectory(env), name));
-  const present = scripts.findLibtorch({ ...env, LIBTORCH: directory }).found;
-  let checkedBy: Installed['checkedBy'] = null;
-  if (present !== null) {
-    await requireSame(directory, present.version, release);
-    onEvent({ type: 'present', directory });
-  } else {
-    checkedBy = await fetchInto(directory, options, onEvent);
-    const { found, tried } = scripts.findLibtorch({ ...env, LIBTORCH: directory });
+  const inspect = () => scripts.findLibtorch({ ...env, LIBTORCH: directory });
+  const fetchMissing = async (): Promise<Installed['checkedBy']> => {
+    const present = inspect().found;
+    if (present !== null) {
+      await requireSame(directory, present.version, release);
+      onEvent({ type: 'present', directory });
+      return null;
+    }
+    const checkedBy = await fetchInto(directory, options, onEvent);
+    const { found, tried } = inspect();
     if (found === null) throw notLibtorch(release, directory, tried[0]?.problem);
-  }
+    return checkedBy;
+  };
+  // A second call for the same directory waits, and then finds it there. One that is there needs no lock, whose file
+  // may lie where nobody may write.
+  const checkedBy =
+    inspect().found !== null
+      ? await fetchMissing()
+      : await withFileLock(`${directory}.lock`, fetchMissing, options.signal);
   await writeFileAtomic(
     scripts.selectionFile(env),
     `${JSON.stringify({ root: directory, version: release.version, build: release.build }, null, 2)}\n`,

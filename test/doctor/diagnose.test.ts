@@ -121,6 +121,24 @@ describe('diagnose', () => {
       /nvidia-smi/,
     ],
     [
+      'an engine that was built against another libtorch than the one that was chosen',
+      factsWith(
+        {},
+        {
+          toolchain: {
+            ...TOOLCHAIN,
+            libtorch: {
+              found: { root: '/opt/a', version: '2.11.0', source: 'installed', cuda: true },
+              tried: [],
+            },
+          },
+        },
+      ),
+      'warning',
+      'libtorch for a build',
+      /npm rebuild/,
+    ],
+    [
       'an old Node',
       factsWith(
         {},
@@ -190,6 +208,13 @@ describe('diagnose', () => {
     expect(others).toEqual([]);
     expect(found).toMatchObject({ status: 'fault', name: 'engine', remedy: 'Install it.' });
     expect(found?.value).toContain('not there');
+  });
+
+  it('tells the driver that is missing apart', () => {
+    const message = 'libcuda.so.1: cannot open shared object file: No such file or directory';
+    const engineError = new PermafrostError('ADDON_MISSING', message, { remedy: 'Install it.' });
+    const [found] = complaints(factsWith({}, { engine: null, engineError, selfTests: [] }));
+    expect(found?.remedy).toMatch(/driver.*--cpu/);
   });
 
   it("says where CUDA's own libraries come from where the loader misses one", () => {

@@ -80,6 +80,18 @@ describe.runIf(process.platform === 'linux' && process.arch === 'x64')('permafro
     expect(server.requests).toHaveLength(1);
   });
 
+  it('fetches once where two calls come together', async () => {
+    const server = await serveArchive();
+    const both = await Promise.all([
+      install(server.url, ['--no-build', '--json']),
+      install(server.url, ['--no-build', '--json']),
+    ]);
+    expect(both.map(({ code, stderr }) => `${code} ${stderr}`)).toEqual(['0 ', '0 ']);
+    expect(both.map((outcome) => lastObject(outcome).checkedBy).sort()).toEqual(['crc32', null]);
+    expect(server.requests).toHaveLength(1);
+    expect(readdirSync(data()).sort()).toEqual([NAME, 'libtorch.json']);
+  });
+
   it('goes on with a download that was cut, in the same call and in a later one', async () => {
     let isCut = false;
     const server = await serve((request, response) => {
