@@ -56,7 +56,15 @@ function packInto(folder) {
   if (result.status !== 0) throw new Error(result.stderr);
   const [{ filename, files }] = JSON.parse(result.stdout);
   const names = new Set(files.map((file) => file.path));
-  const expected = ['LICENSE', 'CMakeLists.txt', 'binding.gyp', 'native/sources.cmake', 'dist/index.d.ts'];
+  const expected = [
+    'LICENSE',
+    'CMakeLists.txt',
+    'binding.gyp',
+    'native/sources.cmake',
+    'dist/index.d.ts',
+    'checkpoints/demo/model.safetensors',
+    'checkpoints/demo-kk/model.safetensors',
+  ];
   const missing = expected.filter((name) => !names.has(name));
   if (missing.length > 0) throw new Error(`The package lacks ${missing.join(', ')}.`);
   return join(folder, filename);

@@ -6,7 +6,7 @@ import { digestOf, sha256File } from '../io/digest.js';
 import { encoderConfig, readConfigFile } from '../model/config.js';
 import { TokenClassifier } from '../model/token-classifier.js';
 import { Tokenizer, trainWordPiece } from '../text/tokenizer.js';
-import type { FreshModel, Preset } from './presets/preset.js';
+import type { Preset } from './presets/preset.js';
 import type { ModelDescription, ModelShape } from './scenario.js';
 import { encoderConfigOf, parseShape } from './shape.js';
 import type { WorkspaceOptions } from './workspace-options.js';
@@ -40,12 +40,15 @@ export async function loadModelSource(
   train: readonly Sentence[],
 ): Promise<ModelSource> {
   if (options.model !== undefined) return checkpointSource(options.model, options);
-  const presetModel = preset?.model.kind === 'fresh' ? preset.model : null;
-  if (options.shape === undefined && presetModel === null) throw missingModel(preset);
-  const shape = options.shape === undefined ? presetModel!.shape : parseShape(options.shape);
-  const tokenizer = await findTokenizer(options, presetModel, train);
-  const name = options.shape ?? presetModel!.name;
-  return freshSource(name, shape, tokenizer, options);
+  if (options.shape !== undefined) {
+    const shape = parseShape(options.shape);
+    return freshSource(options.shape, shape, await findTokenizer(options, train), options);
+  }
+  if (preset?.model.kind !== 'bundled') throw missingModel(preset);
+  for (const option of ['vocab', 'vocabSize'] as const) {
+    if (options[option] !== undefined) throw fixedVocabulary(preset, option);
+  }
+  return checkpointSource(preset.model.directory, options);
 }
 
 async function checkpointSource(directory: string, options: WorkspaceOptions): Promise<ModelSource> {
@@ -90,16 +93,12 @@ function freshSource(
   };
 }
 
-async function findTokenizer(
-  options: WorkspaceOptions,
-  preset: FreshModel | null,
-  train: readonly Sentence[],
-): Promise<Tokenizer> {
+async function findTokenizer(options: WorkspaceOptions, train: readonly Sentence[]): Promise<Tokenizer> {
   if (options.vocab !== undefined) return Tokenizer.load(options.vocab, lowercaseOption(options));
   return trainWordPiece(
     train.flatMap((sentence) => sentence.words),
     {
-      vocabSize: options.vocabSize ?? preset?.vocabSize ?? DEFAULT_VOCAB_SIZE,
+      vocabSize: options.vocabSize ?? DEFAULT_VOCAB_SIZE,
       lowercase: options.lowercase ?? true,
       minFrequency: 2,
     },
@@ -140,6 +139,15 @@ export async function checkpointDigest(directory: string): Promise<string> {
     digests.push([name, await sha256File(file)]);
   }
   return digestOf(digests);
+}
+
+function fixedVocabulary(preset: Preset, option: 'vocab' | 'vocabSize'): PermafrostError {
+  return new PermafrostError(
+    'INVALID_OPTION',
+    `${option === 'vocab' ? '--vocab' : '--vocab-size'}: the model of --preset ${preset.name} brings its own vocabulary. ` +
+      'Give --shape mini for a fresh model with another one.',
+    { option },
+  );
 }
 
 function missingModel(preset: Preset | null): PermafrostError {

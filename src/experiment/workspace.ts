@@ -99,7 +99,10 @@ function choosePreset(options: WorkspaceOptions): Preset | null {
 
 /** Random weights do not learn at the paper's learning rate, which is one for pretrained weights. */
 function defaultTraining(options: WorkspaceOptions, preset: Preset | null): TrainingSettings {
-  if (preset?.dataset.source === 'generated') return preset.training;
+  if (preset?.dataset.source === 'generated') {
+    if (options.shape === undefined) return preset.training;
+    return { ...preset.training, optimizer: FRESH_TRAINING.optimizer };
+  }
   if (options.shape !== undefined) return FRESH_TRAINING;
   return preset?.training ?? PAPER_TRAINING;
 }

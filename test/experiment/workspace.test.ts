@@ -28,7 +28,28 @@ describe('a workspace of a generated corpus', () => {
     expect(workspace.labels).toHaveLength(9);
     expect(workspace.data.test?.sentences).toBe(workspace.splits.test?.length);
     expect(workspace.tokenizer.vocabSize).toBeGreaterThan(100);
-    expect(workspace.settings.model).toMatchObject({ kind: 'fresh', shape: { hiddenSize: 128 } });
+    expect(workspace.settings.model).toMatchObject({ kind: 'checkpoint', name: 'demo', numLayers: 12 });
+  });
+
+  it('starts from the checkpoint that the package brings, whose vocabulary knows its words', async () => {
+    for (const preset of ['demo', 'demo-kk']) {
+      const workspace = await openWorkspace({ preset });
+      const model = await workspace.createModel(1);
+      const { fresh } = model.loadReport;
+      await model.dispose();
+      expect(fresh, preset).toEqual(['classifier.weight', 'classifier.bias']);
+      const { unkId } = workspace.tokenizer;
+      const words = workspace.splits.train.flatMap((sentence) => sentence.words);
+      const unknown = words.filter((word) => workspace.tokenizer.wordPieces(word).includes(unkId));
+      expect(unknown.length / words.length, preset).toBeLessThan(0.001);
+    }
+  });
+
+  it('has a fresh model where a shape is given, with settings for one', async () => {
+    const { settings } = await openWorkspace({ preset: 'demo', shape: 'tiny' });
+    expect(settings.model).toMatchObject({ kind: 'fresh', shape: { hiddenSize: 64 } });
+    expect(settings.training.optimizer).toEqual(FRESH_TRAINING.optimizer);
+    await expect(openWorkspace({ preset: 'demo', vocabSize: 500 })).rejects.toThrow(/--vocab-size.*--shape/);
   });
 
   it('is the same each time it is opened', async () => {

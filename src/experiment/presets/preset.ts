@@ -1,4 +1,3 @@
-import type { ModelShape } from '../scenario.js';
 import type { TrainingSettings } from '../training-settings.js';
 
 /** A corpus that the project generates itself. */
@@ -20,12 +19,11 @@ export interface GivenDataset {
   home: string;
 }
 
-export interface FreshModel {
-  kind: 'fresh';
+/** A checkpoint that the package brings with it. */
+export interface BundledModel {
+  kind: 'bundled';
   name: string;
-  shape: ModelShape;
-  /** Size of the WordPiece vocabulary that is trained on the train split. */
-  vocabSize: number;
+  directory: string;
 }
 
 /** A published checkpoint whose directory the user brings. */
@@ -39,6 +37,6 @@ export interface Preset {
   name: string;
   summary: string;
   dataset: GeneratedDataset | GivenDataset;
-  model: FreshModel | GivenModel;
+  model: BundledModel | GivenModel;
   training: TrainingSettings;
 }
