@@ -23,6 +23,7 @@ const WORKLOADS = [
   'engine-roundtrip',
   'event-loop-delay',
   'tokenization',
+  'tagging',
 ];
 
 const { values, positionals } = parseArgs({

@@ -25,7 +25,7 @@ export interface TaggerOptions {
   overlap?: number;
   /** Most tokens of a batch. @default 4096 */
   maxBatchTokens?: number;
-  /** Milliseconds that a call waits for others while the model is idle; 0 for those of the same moment only. @default 1 */
+  /** Milliseconds that a call waits for others while the model is idle; 0 for those of the same moment only. @default 0 */
   maxWaitMs?: number;
   /** Calls that may be open at once; one more is refused with QUEUE_FULL. @default 1024 */
   maxQueue?: number;
@@ -53,7 +53,7 @@ const taggerFields = {
   maxLength: z.int().min(3).optional(),
   overlap: z.int().min(0).optional(),
   maxBatchTokens: z.int().positive().default(4096),
-  maxWaitMs: z.number().min(0).max(60_000).default(1),
+  maxWaitMs: z.number().min(0).max(60_000).default(0),
   maxQueue: z.int().positive().default(1024),
 };
 

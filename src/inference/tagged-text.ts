@@ -18,6 +18,8 @@ export interface TokenizedText {
   words: Int32Array;
   starts: Int32Array;
   ends: Int32Array;
+  /** Whether the words were given, so that their edges are final. */
+  given: boolean;
 }
 
 export interface AggregationSettings {
@@ -56,7 +58,7 @@ function wholeWordsPlan(tokens: TokenizedText, window: { maxTokens: number; over
       const own = strategy === 'none' ? labels : labels.map(inIob2);
       const entities = aggregate({ ...tokens, scores }, { labels: own, strategy, ignoreLabels });
       const isWords = strategy !== 'none' && strategy !== 'simple';
-      return entities.flatMap((entity) => trimmed(entity, tokens.text, isWords));
+      return tokens.given ? entities : entities.flatMap((entity) => trimmed(entity, tokens.text, isWords));
     },
   };
 }
@@ -101,11 +103,18 @@ export async function tokenizeText(
   rules: TaggingRules,
 ): Promise<TokenizedText> {
   const { inputIds, wordIds, starts, ends } = await tokenizer.encodeText(text);
-  if (rules === 'whole-words') return { text, inputIds, words: wordIds, starts, ends };
+  if (rules === 'whole-words') return { text, inputIds, words: wordIds, starts, ends, given: false };
   const names = tokenizer.tokens();
   const tokens = Array.from(inputIds, (id) => names[id]!);
   const facts = { unknown: names[tokenizer.unkId]!, continuingPrefix: tokenizer.continuingPrefix };
-  return { text, inputIds, words: huggingFaceWords({ text, tokens, starts, ends }, facts), starts, ends };
+  return {
+    text,
+    inputIds,
+    words: huggingFaceWords({ text, tokens, starts, ends }, facts),
+    starts,
+    ends,
+    given: false,
+  };
 }
 
 /** Words as in training; the text is the words with a space between them, and each token stands where its word does. */
@@ -119,5 +128,5 @@ export function tokenizeWords(words: readonly string[], tokenizer: Tokenizer): T
     offsets[word] = offsets[word - 1]! + words[word - 1]!.length + 1;
   const starts = wordOf.map((word) => offsets[word]!);
   const ends = wordOf.map((word, token) => starts[token]! + words[word]!.length);
-  return { text: words.join(' '), inputIds, words: wordOf, starts, ends };
+  return { text: words.join(' '), inputIds, words: wordOf, starts, ends, given: true };
 }
