@@ -142,6 +142,29 @@ if(LIBTORCH_torch_cuda AND LIBTORCH_c10_cuda)
   # libtorch_cuda finds CUDA's own libraries by its own run path, which the linker does not follow.
   list(APPEND _libraries "-Wl,--allow-shlib-undefined")
 endif()
+
+# CUDA's own headers, for step graphs alone: the toolkit's, or those of the wheels that a torch wheel comes with.
+set(PERMAFROST_CUDA_HEADERS 0)
+if(LIBTORCH_HAS_CUDA)
+  get_filename_component(_packages "${LIBTORCH_ROOT}" DIRECTORY)
+  file(GLOB _toolkits LIST_DIRECTORIES TRUE "/usr/local/cuda-*/include" "${_packages}/nvidia/cu*/include"
+    "${_packages}/nvidia/cuda_runtime/include")
+  list(SORT _toolkits COMPARE NATURAL ORDER DESCENDING)
+  find_path(CUDA_INCLUDE_DIR cuda_runtime_api.h
+    PATHS "$ENV{CUDA_HOME}/include" "$ENV{CUDA_PATH}/include" /usr/local/cuda/include ${_toolkits} /usr/include
+    NO_DEFAULT_PATH NO_CACHE)
+  # Before 2.6 some calls that the engine makes had other arguments.
+  if(CUDA_INCLUDE_DIR AND LIBTORCH_VERSION VERSION_GREATER_EQUAL 2.6)
+    set(PERMAFROST_CUDA_HEADERS 1)
+    target_include_directories(permafrost_libtorch SYSTEM INTERFACE "${CUDA_INCLUDE_DIR}")
+    message(STATUS "CUDA headers at ${CUDA_INCLUDE_DIR}")
+  else()
+    message(WARNING "CUDA's headers (cuda_runtime_api.h) were not found: steps on a card will not be recorded as "
+      "graphs. Set CUDA_HOME to a CUDA toolkit to have them.")
+  endif()
+endif()
+target_compile_definitions(permafrost_libtorch INTERFACE PERMAFROST_CUDA_HEADERS=${PERMAFROST_CUDA_HEADERS})
+
 if(UNIX AND NOT APPLE)
   # DT_RPATH instead of DT_RUNPATH: LD_LIBRARY_PATH must not put another libtorch before the chosen one.
   target_link_options(permafrost_libtorch INTERFACE "-Wl,--disable-new-dtags")

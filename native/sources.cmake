@@ -4,8 +4,11 @@ set(PERMAFROST_CORE_SOURCES
   core/blas.cc
   core/error.cc
   core/workspace.cc
+  device/cuda_graph.cc
   device/device.cc
   device/nvidia_driver.cc
+  device/staging.cc
+  device/step_graph.cc
   engine/engine.cc
   freezing/apply_plan.cc
   freezing/prefix_store.cc
@@ -24,10 +27,16 @@ set(PERMAFROST_CORE_SOURCES
   model/stored_prefix.cc
   model/token_head.cc
   ops/cpu_kernels_select.cc
+  ops/cuda_ops.cc
+  ops/device_loss.cc
   ops/fused_cpu_ops.cc
   ops/make_ops.cc
   ops/plain_ops.cc
+  ops/varlen_attention.cc
   optim/optimizer.cc
+  optim/update_on_device.cc
+  train/buckets.cc
+  train/device_step.cc
   train/trainer.cc
   weights/convert.cc)
 
@@ -46,7 +55,9 @@ set(PERMAFROST_BINDING_SOURCES
 
 set(PERMAFROST_TEST_SOURCES
   test/main.cc
+  test/device_step_test.cc
   test/gemm_floor_test.cc
   test/model_test.cc
   test/ops_test.cc
+  test/precision_test.cc
   test/prefix_store_test.cc)

@@ -7,9 +7,10 @@
 
     python hf_trainer_gpu.py --lengths FILE [--recipe paper,defaults,best,compiled] [--model bert-base-uncased]
                              [--freeze bottom-up:6] [--batch-size 32] [--steps 300] [--warmup 60]
+                             [--device cpu --layers 1 --hidden 64]
 
 Random ids and labels on sentences of the given lengths, cut at 128. Without --model the weights of bert-base are
-random, which costs the same. Only training is timed; nothing is evaluated, saved or reported. One JSON line a recipe.
+random, which costs the same. On the CPU, with a small model, it only shows that the program works. Only training is timed; nothing is evaluated, saved or reported. One JSON line a recipe.
 Needs torch with CUDA, transformers and accelerate.
 """
 
@@ -78,18 +79,24 @@ class StepClock(transformers.TrainerCallback):
     def on_step_end(self, args, state, control, **_):
         timed = state.global_step > self.warmup
         if self.drain or state.global_step == self.warmup:
-            torch.cuda.synchronize()
+            synchronize()
         now = time.perf_counter()
         if state.global_step == self.warmup:
             self.started = now
-            torch.cuda.reset_peak_memory_stats()
+            if torch.cuda.is_available():
+                torch.cuda.reset_peak_memory_stats()
         if timed and self.last is not None:
             self.seconds.append(now - self.last)
         self.last = now
 
     def on_train_end(self, args, state, control, **_):
-        torch.cuda.synchronize()
+        synchronize()
         self.total = time.perf_counter() - self.started
+
+
+def synchronize():
+    if torch.cuda.is_available():
+        torch.cuda.synchronize()
 
 
 def parse_args():
@@ -108,6 +115,9 @@ def parse_args():
         action="store_true",
         help="wait for the device after each step: gives times step by step, and slows the host's run-ahead",
     )
+    parser.add_argument("--device", choices=["cuda", "cpu"], default="cuda")
+    parser.add_argument("--layers", type=int, default=12, help="of the random model")
+    parser.add_argument("--hidden", type=int, default=768, help="of the random model; 64 a head")
     args = parser.parse_args()
     args.recipes = args.recipe.split(",")
     unknown = [recipe for recipe in args.recipes if recipe not in RECIPES]
@@ -122,7 +132,13 @@ def create_model(args, attention):
     options = {"num_labels": args.labels, "attn_implementation": attention}
     if args.model:
         return transformers.AutoModelForTokenClassification.from_pretrained(args.model, **options)
-    return transformers.BertForTokenClassification(transformers.BertConfig(**options))
+    shape = {
+        "hidden_size": args.hidden,
+        "num_hidden_layers": args.layers,
+        "num_attention_heads": args.hidden // 64,
+        "intermediate_size": 4 * args.hidden,
+    }
+    return transformers.BertForTokenClassification(transformers.BertConfig(**options, **shape))
 
 
 def freeze(strategy, model):
@@ -155,11 +171,11 @@ def training_arguments(recipe, args, directory):
     if recipe in ("best", "compiled"):
         options.update(
             bf16=True,
-            tf32=True,
+            tf32=args.device == "cuda",
             optim="adamw_torch_fused",
             dataloader_num_workers=4,
             dataloader_persistent_workers=True,
-            dataloader_pin_memory=True,
+            dataloader_pin_memory=args.device == "cuda",
         )
         # The setting was renamed in Transformers 5.
         known = inspect.signature(transformers.TrainingArguments).parameters
@@ -169,6 +185,8 @@ def training_arguments(recipe, args, directory):
             options["group_by_length"] = True
     if recipe == "paper":
         options.update(tf32=False, optim="adamw_torch")
+    if args.device == "cpu":
+        options["use_cpu"] = True
     if recipe == "compiled":
         options["torch_compile"] = True
     return transformers.TrainingArguments(**options)
@@ -208,8 +226,8 @@ def run(recipe, args, lengths):
         "secondsPerEpoch": clock.total / args.steps * len(lengths) / args.batch_size,
         "steps": args.steps,
         "batchSize": args.batch_size,
-        "peakBytes": torch.cuda.max_memory_allocated(),
-        "device": torch.cuda.get_device_name(),
+        "peakBytes": torch.cuda.max_memory_allocated() if args.device == "cuda" else 0,
+        "device": torch.cuda.get_device_name() if args.device == "cuda" else "cpu",
         "versions": {
             "python": platform.python_version(),
             "torch": torch.__version__,
@@ -219,13 +237,14 @@ def run(recipe, args, lengths):
     }
     del trainer, model
     gc.collect()
-    torch.cuda.empty_cache()
+    if args.device == "cuda":
+        torch.cuda.empty_cache()
     return result
 
 
 def main():
     args = parse_args()
-    if not torch.cuda.is_available():
+    if args.device == "cuda" and not torch.cuda.is_available():
         raise SystemExit("No CUDA device. hf_step.py measures on the CPU.")
     lengths = read_lengths(args.lengths)
     for recipe in args.recipes:

@@ -27,9 +27,9 @@ class Products {
   void activation_gradient(const at::Tensor& dy_TO, const LinearWeights& weights, bool add, at::Tensor& dx_TI) {
     count(dy_TO.size(0), weights);
     if (add) {
-      dx_TI.addmm_(dy_TO, weights.weight->value);
+      dx_TI.addmm_(dy_TO, weights.weight->operand());
     } else {
-      at::mm_out(dx_TI, dy_TO, weights.weight->value);
+      at::mm_out(dx_TI, dy_TO, weights.weight->operand());
     }
   }
 
@@ -142,6 +142,7 @@ ProductTiming time_step_products(Model& model, int64_t num_tokens, int64_t score
   check(num_tokens >= 1, ErrorCode::INVALID_OPTION, "numTokens: expected a whole number from 1, got ", num_tokens, ".");
   check(scored_tokens >= 1 && scored_tokens <= num_tokens, ErrorCode::INVALID_OPTION,
         "scoredTokens: expected a whole number from 1 to numTokens, ", num_tokens, ", got ", scored_tokens, ".");
+  model.round_weights();
   Buffers buffers(model, num_tokens, scored_tokens);
   Products products;
   finish(buffers);

@@ -141,6 +141,10 @@ TrainerOptions decode_trainer_options(const Napi::Value& value) {
   options.gradient_accumulation = decode_int(object.Get("gradientAccumulation"), "gradientAccumulation");
   options.seed = static_cast<uint64_t>(decode_int(object.Get("seed"), "seed"));
   options.frozen_dropout = decode_bool(object.Get("frozenDropout"), "frozenDropout");
+  options.graphs = decode_bool(object.Get("graphs"), "graphs");
+  options.read_back_every = decode_int(object.Get("readBackEvery"), "readBackEvery");
+  check(options.read_back_every >= 1, ErrorCode::INVALID_OPTION, "readBackEvery: expected at least 1, got ",
+        options.read_back_every, ".");
   return options;
 }
 
@@ -184,6 +188,13 @@ Kernels decode_kernels(const Napi::Value& value) {
   check(name == "fused" || name == "plain", ErrorCode::INVALID_OPTION, "kernels: expected 'fused' or 'plain', got '",
         name, "'.");
   return name == "fused" ? Kernels::fused : Kernels::plain;
+}
+
+at::ScalarType decode_precision(const Napi::Value& value) {
+  const std::string name = decode_string(value, "precision");
+  check(name == "fp32" || name == "bf16", ErrorCode::INVALID_OPTION, "precision: expected 'fp32' or 'bf16', got '",
+        name, "'.");
+  return name == "fp32" ? at::kFloat : at::kBFloat16;
 }
 
 }  // namespace permafrost

@@ -22,6 +22,8 @@ FreezePlan decode_plan(const Napi::Value& value);
 PackedBatch decode_batch(const Napi::Value& value);
 std::vector<PackedBatch> decode_batches(const Napi::Value& value);
 Kernels decode_kernels(const Napi::Value& value);
+// Type of the arithmetic, 'fp32' or 'bf16'.
+at::ScalarType decode_precision(const Napi::Value& value);
 
 bool decode_bool(const Napi::Value& value, const char* what);
 // Throws INVALID_BATCH.

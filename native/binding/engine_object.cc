@@ -7,6 +7,7 @@
 #include "binding/prefix_store_object.h"
 #include "binding/promise_job.h"
 #include "core/error.h"
+#include "device/cuda_graph.h"
 #include "device/device.h"
 #include "freezing/apply_plan.h"
 #include "model/encoder.h"
@@ -113,6 +114,7 @@ Napi::Function EngineObject::define(Napi::Env env) {
                       InstanceMethod<&EngineObject::take_snapshot>("takeSnapshot"),
                       InstanceMethod<&EngineObject::restore_snapshot>("restoreSnapshot"),
                       InstanceMethod<&EngineObject::memory>("memory"),
+                      InstanceMethod<&EngineObject::device>("device"),
                       InstanceMethod<&EngineObject::gemm_floor>("gemmFloor"),
                       // A method, not a getter: Node checks the receiver of methods alone.
                       InstanceMethod<&EngineObject::last_job>("lastJob"),
@@ -134,10 +136,16 @@ Napi::Value EngineObject::create_model(const Napi::CallbackInfo& info) {
     const EncoderConfig config = decode_config(info[0]);
     const std::string device = decode_string(info[1], "device");
     const Kernels kernels = decode_kernels(info[2]);
+    const at::ScalarType type = decode_precision(info[3]);
+    const bool tf32 = decode_bool(info[4], "tf32");
     return promise_job(
         info.Env(), engine_,
         [=](EngineState& state) {
-          state.model = std::make_unique<Model>(config, parse_device(device), kernels);
+          const at::Device found = parse_device(device);
+          enter_device(found);
+          // A setting of libtorch for the whole process: the last model on a card decides.
+          if (found.is_cuda()) at::globalContext().setAllowTF32CuBLAS(tf32);
+          state.model = std::make_unique<Model>(config, found, kernels, type);
           return state.model->parameters.named();
         },
         parameters_value);
@@ -156,7 +164,7 @@ Napi::Value EngineObject::initialise(const Napi::CallbackInfo& info) {
         [=](EngineState& state) {
           Model& model = model_of(state);
           permafrost::initialise(model.parameters, model.config, seed, names);
-          model.forget_prefix_digests();
+          model.weights_changed();
           return Nothing{};
         },
         undefined);
@@ -177,7 +185,7 @@ Napi::Value EngineObject::write_parameter(const Napi::CallbackInfo& info) {
         [=](EngineState& state) {
           Model& model = model_of(state);
           const NamedParameter& named = model.parameters.named(name);
-          model.forget_prefix_digests();
+          model.weights_changed();
           write_elements(named.name, type, data, size, named.view(named.parameter->value));
           return Nothing{};
         },
@@ -206,7 +214,7 @@ Napi::Value EngineObject::freeze(const Napi::CallbackInfo& info) {
         [=](EngineState& state) {
           Model& model = model_of(state);
           apply_plan(model.parameters, plan, state.trainer ? &state.trainer->optimizer() : nullptr);
-          model.forget_prefix_digests();
+          model.weights_changed();
           return describe_freezing(model);
         },
         freeze_value);
@@ -234,7 +242,7 @@ Napi::Value EngineObject::step(const Napi::CallbackInfo& info) {
     const std::shared_ptr<PrefixStore> store = PrefixStoreObject::unwrap(info[3]);
     return promise_job(
         info.Env(), engine_,
-        [=](EngineState& state) { return trainer_of(state, id).step(*batch, update_now, store.get()); }, step_value);
+        [=](EngineState& state) { return trainer_of(state, id).launch(*batch, update_now, store.get()); }, step_value);
   });
 }
 
@@ -419,6 +427,40 @@ Napi::Value EngineObject::memory(const Napi::CallbackInfo& info) {
           value.Set("gradients", static_cast<double>(bytes.gradients));
           value.Set("optimizer", static_cast<double>(bytes.optimizer));
           value.Set("workspace", static_cast<double>(bytes.workspace));
+          return value;
+        });
+  });
+}
+
+Napi::Value EngineObject::device(const Napi::CallbackInfo& info) {
+  struct Facts {
+    std::string name, attention, why_no_graphs;
+    bool is_fp32;
+    size_t graphs;
+    int64_t steps_in_flight;
+    DeviceMemory memory;
+  };
+  return guarded(info.Env(), [&] {
+    return promise_job(
+        info.Env(), engine_,
+        [](EngineState& state) {
+          const Model& model = model_of(state);
+          const DeviceStep* step = state.trainer ? state.trainer->device_step() : nullptr;
+          return Facts{model.device.str(), model.ops->attention_name(),
+                       step != nullptr ? step->why_no_graphs() : "no steps are launched ahead",
+                       model.type == at::kFloat, step != nullptr ? step->graphs() : 0,
+                       state.trainer ? state.trainer->read_back_every() : 1, device_memory(model.device)};
+        },
+        [](Napi::Env env, const Facts& facts) -> Napi::Value {
+          Napi::Object value = Napi::Object::New(env);
+          value.Set("name", facts.name);
+          value.Set("precision", facts.is_fp32 ? "fp32" : "bf16");
+          value.Set("attention", facts.attention);
+          value.Set("whyNoGraphs", facts.why_no_graphs.empty() ? env.Null() : Napi::String::New(env, facts.why_no_graphs));
+          value.Set("graphs", static_cast<double>(facts.graphs));
+          value.Set("stepsInFlight", static_cast<double>(facts.steps_in_flight));
+          value.Set("allocatedBytes", static_cast<double>(facts.memory.allocated));
+          value.Set("peakBytes", static_cast<double>(facts.memory.peak));
           return value;
         });
   });

@@ -34,6 +34,7 @@ class EngineObject : public Napi::ObjectWrap<EngineObject> {
   Napi::Value take_snapshot(const Napi::CallbackInfo& info);
   Napi::Value restore_snapshot(const Napi::CallbackInfo& info);
   Napi::Value memory(const Napi::CallbackInfo& info);
+  Napi::Value device(const Napi::CallbackInfo& info);
   Napi::Value gemm_floor(const Napi::CallbackInfo& info);
   Napi::Value last_job(const Napi::CallbackInfo& info);
   Napi::Value cancel(const Napi::CallbackInfo& info);

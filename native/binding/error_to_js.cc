@@ -32,6 +32,8 @@ Failure describe(const std::exception_ptr& exception) {
     return {error.code(), error.what()};
   } catch (const std::bad_alloc&) {
     return {ErrorCode::OUT_OF_MEMORY, kMemoryRemedy};
+  } catch (const c10::OutOfMemoryError& error) {
+    return {ErrorCode::OUT_OF_MEMORY, std::string(kMemoryRemedy) + " (" + error.what_without_backtrace() + ")"};
   } catch (const c10::Error& error) {
     return from_libtorch(error.what_without_backtrace());
   } catch (const std::exception& error) {

@@ -13,7 +13,7 @@ namespace {
 // Marks the objects of this class, so that no other object is taken for one.
 constexpr napi_type_tag kTypeTag = {0x70656d6166726f73, 0x7072656669787374};
 
-StorePrecision decode_precision(const Napi::Value& value) {
+StorePrecision decode_store_precision(const Napi::Value& value) {
   const std::string name = decode_string(value, "precision");
   if (name == "fp32") return StorePrecision::fp32;
   if (name == "bf16") return StorePrecision::bf16;
@@ -34,7 +34,8 @@ PrefixStoreObject::PrefixStoreObject(const Napi::CallbackInfo& info) : Napi::Obj
     const auto object = info[1].As<Napi::Object>();
     PrefixStoreOptions options;
     options.hidden_size = decode_int(object.Get("hiddenSize"), "hiddenSize");
-    options.precision = decode_precision(object.Get("precision"));
+    options.precision = decode_store_precision(object.Get("precision"));
+    options.device_budget = static_cast<size_t>(decode_int(object.Get("deviceBytes"), "deviceBytes"));
     options.memory_budget = static_cast<size_t>(decode_int(object.Get("memoryBytes"), "memoryBytes"));
     options.file_budget = static_cast<size_t>(decode_int(object.Get("fileBytes"), "fileBytes"));
     options.directory = decode_string(object.Get("directory"), "directory");

@@ -91,16 +91,17 @@ struct Workspace::Pool {
   }
 };
 
-Workspace::Workspace(at::Device device) : device_(device), pool_(std::make_shared<Pool>()) {}
+Workspace::Workspace(at::Device device, at::ScalarType type)
+    : device_(device), type_(type), pool_(std::make_shared<Pool>()) {}
 Workspace::~Workspace() = default;
 
-at::Tensor Workspace::empty(at::IntArrayRef sizes) {
-  const auto options = at::TensorOptions().dtype(at::kFloat).device(device_);
+at::Tensor Workspace::empty(at::IntArrayRef sizes, at::ScalarType type) {
+  const auto options = at::TensorOptions().dtype(type).device(device_);
   if (!device_.is_cpu()) return at::empty(sizes, options);
   int64_t count = 1;
   for (const int64_t size : sizes) count *= size;
   size_t block_size = 0;
-  void* block = pool_->take(static_cast<size_t>(count) * sizeof(float), block_size);
+  void* block = pool_->take(static_cast<size_t>(count) * c10::elementSize(type), block_size);
   return at::from_blob(
       block, sizes, [pool = pool_, block_size](void* data) { pool->give(data, block_size); }, options);
 }

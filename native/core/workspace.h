@@ -8,17 +8,19 @@
 
 namespace permafrost {
 
-// Hands out uninitialised fp32 tensors and takes their memory back when the last reference goes.
+// Hands out uninitialised tensors and takes their memory back when the last reference goes.
 //
 // glibc returns large blocks to the kernel at every free, and a step would pay one page fault for each
 // 4 KiB of its activations. On a CPU the workspace keeps them; CUDA has libtorch's caching allocator.
 // Belongs to one engine thread; the tensors may be released on any thread.
 class Workspace {
  public:
-  explicit Workspace(at::Device device);
+  // `type`: of the tensors that are asked for without one.
+  explicit Workspace(at::Device device, at::ScalarType type = at::kFloat);
   ~Workspace();
 
-  at::Tensor empty(at::IntArrayRef sizes);
+  at::Tensor empty(at::IntArrayRef sizes) { return empty(sizes, type_); }
+  at::Tensor empty(at::IntArrayRef sizes, at::ScalarType type);
 
   // Bytes held, in use or waiting.
   size_t bytes() const;
@@ -28,6 +30,7 @@ class Workspace {
  private:
   struct Pool;
   at::Device device_;
+  at::ScalarType type_;
   std::shared_ptr<Pool> pool_;
 };
 

@@ -35,10 +35,10 @@ Engine::~Engine() {
   }
 }
 
-uint64_t Engine::submit(std::function<void(EngineState&)> run, std::function<void()> refuse) {
+uint64_t Engine::submit(std::function<void(EngineState&)> run, std::function<void()> refuse, bool overlaps) {
   const std::lock_guard<std::mutex> lock(mutex_);
   check(!stopping_, ErrorCode::DISPOSED, "The model has been disposed; load it again to use it.");
-  queue_.push_back({++last_id_, std::move(run), std::move(refuse)});
+  queue_.push_back({++last_id_, std::move(run), std::move(refuse), overlaps});
   wake_.notify_one();
   return last_id_;
 }
@@ -98,6 +98,12 @@ void Engine::work() {
     {
       std::unique_lock<std::mutex> lock(mutex_);
       running_id_ = 0;
+      if (queue_.empty() && !state_.launched.empty()) {
+        // Nothing else to do: wait for the oldest step, then look again.
+        lock.unlock();
+        settle_launched(state_.launched.size() - 1);
+        continue;
+      }
       wake_.wait(lock, [this] { return stopping_ || !queue_.empty(); });
       if (queue_.empty()) break;
       job = std::move(queue_.front());
@@ -105,10 +111,21 @@ void Engine::work() {
       running_id_ = job.id;
       cancelled_ = false;
     }
+    if (!job.overlaps) settle_launched(0);
     job.run(state_);
+    const size_t allowed = state_.trainer ? static_cast<size_t>(state_.trainer->read_back_every()) : 1;
+    settle_launched(allowed - 1);
   }
   state_.trainer.reset();
   state_.model.reset();
+}
+
+void Engine::settle_launched(size_t left) {
+  while (state_.launched.size() > left) {
+    const std::function<void()> settle = std::move(state_.launched.front());
+    state_.launched.pop_front();
+    settle();
+  }
 }
 
 }  // namespace permafrost

@@ -20,6 +20,8 @@ struct EngineState {
   std::unique_ptr<Trainer> trainer;
   // Number of the trainer that steps may use; an older one has been replaced.
   uint32_t trainer_id = 0;
+  // What settles the steps that a device still works on, oldest first; each waits for its step.
+  std::deque<std::function<void()>> launched;
 };
 
 // A piece of work. `run` is called on the engine's thread, or `refuse` on any thread where the engine
@@ -28,6 +30,8 @@ struct Job {
   uint64_t id = 0;
   std::function<void(EngineState&)> run;
   std::function<void()> refuse;
+  // Whether it may run while launched steps are waited for; other jobs come after those are settled.
+  bool overlaps = false;
 };
 
 class Engine : public std::enable_shared_from_this<Engine> {
@@ -37,7 +41,7 @@ class Engine : public std::enable_shared_from_this<Engine> {
   ~Engine();
 
   // Puts a job at the end of the queue and returns its number.
-  uint64_t submit(std::function<void(EngineState&)> run, std::function<void()> refuse);
+  uint64_t submit(std::function<void(EngineState&)> run, std::function<void()> refuse, bool overlaps = false);
   // Number of the job submitted last.
   uint64_t last_job();
   // Takes a waiting job out of the queue, calling its `refuse`, and returns true; tells a running one to
@@ -57,6 +61,8 @@ class Engine : public std::enable_shared_from_this<Engine> {
  private:
   explicit Engine(int num_threads);
   void work();
+  // Settles launched steps until at most `left` are left.
+  void settle_launched(size_t left);
 
   const int num_threads_;
   EngineState state_;

@@ -5,6 +5,7 @@
 #include <unistd.h>
 
 #include <algorithm>
+#include <array>
 #include <cstdlib>
 #include <cstring>
 
@@ -31,6 +32,19 @@ uint64_t hash_of(const int32_t* ids, int64_t count) {
   uint64_t hash = 14695981039346656037ull;
   for (int64_t i = 0; i < count; ++i) hash = (hash ^ static_cast<uint32_t>(ids[i])) * 1099511628211ull;
   return hash;
+}
+
+at::Tensor index_on(at::Device device, const std::vector<int64_t>& values) {
+  return at::from_blob(const_cast<int64_t*>(values.data()), {static_cast<int64_t>(values.size())}, at::kLong)
+      .to(device, /*non_blocking=*/false, /*copy=*/true);
+}
+
+// Waits for what the calling thread launched.
+void wait_for_device(at::Device device) {
+  if (device.is_cpu()) return;
+  c10::Event done(device.type());
+  done.record(c10::impl::VirtualGuardImpl(device.type()).getStream(device));
+  wait_for(done);
 }
 
 // Bytes mapped from nowhere or from a file without a name. Pages cost memory when they are first written.
@@ -63,8 +77,7 @@ class Mapping {
   Mapping(const Mapping&) = delete;
   Mapping& operator=(const Mapping&) = delete;
 
-  uint8_t* data() const { return static_cast<uint8_t*>(data_); }
-  size_t size() const { return size_; }
+  void* data() const { return data_; }
 
  private:
   void* data_ = nullptr;
@@ -73,34 +86,58 @@ class Mapping {
 
 }  // namespace
 
-// Rows of one depth: the first examples in memory, the next ones in the file, the rest not at all.
+// Rows of one depth in tiers, each holding examples that follow one another: the first ones on the device of the
+// models that use them, the next ones in memory, then in the file, the rest not at all.
 struct PrefixStore::Depth {
-  Depth(const WeightDigest& digest, const std::vector<int64_t>& offsets, size_t row_bytes, size_t memory_left,
-        size_t file_left, const std::string& directory)
+  struct Tier {
+    size_t begin = 0, end = 0;  // examples
+    at::Tensor rows;            // [tokens of the examples, hidden]
+
+    size_t bytes() const { return rows.defined() ? rows.nbytes() : 0; }
+  };
+
+  Depth(const WeightDigest& digest, const std::vector<int64_t>& offsets, size_t row_bytes, at::Device device,
+        const std::array<size_t, 3>& bytes_left, const PrefixStoreOptions& options)
       : digest(digest), hashes(offsets.size() - 1), present(offsets.size() - 1) {
-    const auto fitting = [&](size_t from, size_t bytes) {
-      size_t end = from;
-      while (end + 1 < offsets.size() && static_cast<size_t>(offsets[end + 1] - offsets[from]) * row_bytes <= bytes) ++end;
-      return end;
-    };
-    memory_end = fitting(0, memory_left);
-    file_end = fitting(memory_end, file_left);
-    memory = std::make_unique<Mapping>(static_cast<size_t>(offsets[memory_end]) * row_bytes, "");
-    file = std::make_unique<Mapping>(static_cast<size_t>(offsets[file_end] - offsets[memory_end]) * row_bytes, directory);
+    size_t begin = 0;
+    for (size_t i = 0; i < tiers.size(); ++i) {
+      size_t end = begin;
+      while (end + 1 < offsets.size() &&
+             static_cast<size_t>(offsets[end + 1] - offsets[begin]) * row_bytes <= bytes_left[i]) {
+        ++end;
+      }
+      const int64_t count = offsets[end] - offsets[begin];
+      tiers[i] = {begin, end, count > 0 ? allocate(i, count, row_bytes, device, options) : at::Tensor()};
+      begin = end;
+    }
   }
 
-  // Null where there is no room for the example.
-  uint8_t* rows(size_t example, const std::vector<int64_t>& offsets, size_t row_bytes) const {
-    if (example < memory_end) return memory->data() + static_cast<size_t>(offsets[example]) * row_bytes;
-    if (example >= file_end) return nullptr;
-    return file->data() + static_cast<size_t>(offsets[example] - offsets[memory_end]) * row_bytes;
+  // Undefined where there is no room for the example.
+  at::Tensor rows(size_t example, const std::vector<int64_t>& offsets) const {
+    for (const Tier& tier : tiers) {
+      if (example >= tier.begin && example < tier.end) {
+        return tier.rows.narrow(0, offsets[example] - offsets[tier.begin], offsets[example + 1] - offsets[example]);
+      }
+    }
+    return {};
   }
 
   WeightDigest digest;
   std::vector<uint64_t> hashes;
   std::vector<uint8_t> present;
-  size_t memory_end, file_end;
-  std::unique_ptr<Mapping> memory, file;
+  std::array<Tier, 3> tiers;
+
+ private:
+  static at::Tensor allocate(size_t tier, int64_t count, size_t row_bytes, at::Device device,
+                             const PrefixStoreOptions& options) {
+    const auto type = at::TensorOptions().dtype(scalar_of(options.precision));
+    if (tier == 0) return at::empty({count, options.hidden_size}, type.device(device));
+    // A card reads page-locked memory without waiting.
+    if (tier == 1 && device.is_cuda()) return at::empty({count, options.hidden_size}, type.pinned_memory(true));
+    auto mapping = std::make_shared<Mapping>(static_cast<size_t>(count) * row_bytes, tier == 1 ? "" : options.directory);
+    void* data = mapping->data();
+    return at::from_blob(data, {count, options.hidden_size}, [mapping](void*) mutable { mapping.reset(); }, type);
+  }
 };
 
 PrefixStore::PrefixStore(std::vector<int64_t> offsets, const PrefixStoreOptions& options)
@@ -116,19 +153,33 @@ std::vector<int64_t> PrefixStore::read(int64_t depth, const WeightDigest& digest
                                        at::Tensor& hidden_TH) {
   check_examples(batch);
   const std::lock_guard<std::mutex> lock(mutex_);
-  const Depth& kept = bound(depth, digest);
+  const Depth& kept = bound(depth, digest, hidden_TH.device());
   std::vector<int64_t> missing;
+  // Rows of the device's tier are gathered together, so that a card is asked once and not for every sentence.
+  std::vector<int64_t> from, to;
   for (int64_t s = 0; s < batch.num_sequences(); ++s) {
     const auto example = static_cast<size_t>(batch.examples[s]);
     const int64_t begin = batch.cu_seqlens[s];
     const int64_t length = batch.cu_seqlens[s + 1] - begin;
     if (!kept.present[example] || kept.hashes[example] != hash_of(&batch.input_ids[begin], length)) {
       missing.push_back(s);
-      continue;
+    } else if (example < kept.tiers[0].end) {
+      for (int64_t t = 0; t < length; ++t) {
+        from.push_back(offsets_[example] + t);
+        to.push_back(begin + t);
+      }
+    } else {
+      hidden_TH.slice(0, begin, begin + length).copy_(kept.rows(example, offsets_), /*non_blocking=*/true);
     }
-    const at::Tensor rows = at::from_blob(kept.rows(example, offsets_, row_bytes()), {length, options_.hidden_size},
-                                          scalar_of(options_.precision));
-    hidden_TH.slice(0, begin, begin + length).copy_(rows);
+  }
+  if (!from.empty()) {
+    const at::Tensor& rows = kept.tiers[0].rows;
+    const at::Tensor gathered = rows.index_select(0, index_on(rows.device(), from)).to(hidden_TH.options());
+    if (static_cast<int64_t>(to.size()) == hidden_TH.size(0)) {
+      hidden_TH.copy_(gathered);
+    } else {
+      hidden_TH.index_copy_(0, index_on(hidden_TH.device(), to), gathered);
+    }
   }
   usage_.misses += static_cast<int64_t>(missing.size());
   usage_.hits += batch.num_sequences() - static_cast<int64_t>(missing.size());
@@ -138,19 +189,20 @@ std::vector<int64_t> PrefixStore::read(int64_t depth, const WeightDigest& digest
 void PrefixStore::write(int64_t depth, const WeightDigest& digest, const PackedBatch& batch, const at::Tensor& hidden_TH) {
   check_examples(batch);
   const std::lock_guard<std::mutex> lock(mutex_);
-  Depth& kept = bound(depth, digest);
+  Depth& kept = bound(depth, digest, hidden_TH.device());
   for (int64_t s = 0; s < batch.num_sequences(); ++s) {
     const auto example = static_cast<size_t>(batch.examples[s]);
-    uint8_t* target = kept.rows(example, offsets_, row_bytes());
-    if (target == nullptr) continue;
+    at::Tensor target = kept.rows(example, offsets_);
+    if (!target.defined()) continue;
     const int64_t begin = batch.cu_seqlens[s];
     const int64_t length = batch.cu_seqlens[s + 1] - begin;
-    at::from_blob(target, {length, options_.hidden_size}, scalar_of(options_.precision))
-        .copy_(hidden_TH.slice(0, begin, begin + length));
+    target.copy_(hidden_TH.slice(0, begin, begin + length), /*non_blocking=*/true);
     kept.hashes[example] = hash_of(&batch.input_ids[begin], length);
     usage_.examples += !kept.present[example];
     kept.present[example] = 1;
   }
+  // Other engines read by streams of their own, and the host reads what was written to memory.
+  wait_for_device(hidden_TH.device());
 }
 
 bool PrefixStore::wants(int64_t depth) const {
@@ -186,12 +238,15 @@ void PrefixStore::check_examples(const PackedBatch& batch) const {
   }
 }
 
-PrefixStore::Depth& PrefixStore::bound(int64_t depth, const WeightDigest& digest) {
+PrefixStore::Depth& PrefixStore::bound(int64_t depth, const WeightDigest& digest, at::Device device) {
   const auto found = depths_.find(depth);
   if (found != depths_.end()) {
     if (found->second->digest == digest) return *found->second;
-    usage_.memory_bytes -= found->second->memory->size();
-    usage_.file_bytes -= found->second->file->size();
+    usage_.device_bytes -= found->second->tiers[0].bytes();
+    usage_.memory_bytes -= found->second->tiers[1].bytes();
+    usage_.file_bytes -= found->second->tiers[2].bytes();
+    // Reads that were launched may still be under way.
+    wait_for_device(device);
     usage_.examples -= std::count(found->second->present.begin(), found->second->present.end(), 1);
     depths_.erase(found);
   }
@@ -205,11 +260,14 @@ PrefixStore::Depth& PrefixStore::bound(int64_t depth, const WeightDigest& digest
     reserved -= taken;
     return free - taken;
   };
+  const size_t device_left = left(options_.device_budget, usage_.device_bytes);
   const size_t memory_left = left(options_.memory_budget, usage_.memory_bytes);
   const size_t file_left = left(options_.file_budget, usage_.file_bytes);
-  auto made = std::make_unique<Depth>(digest, offsets_, row_bytes(), memory_left, file_left, options_.directory);
-  usage_.memory_bytes += made->memory->size();
-  usage_.file_bytes += made->file->size();
+  auto made = std::make_unique<Depth>(digest, offsets_, row_bytes(), device,
+                                      std::array<size_t, 3>{device_left, memory_left, file_left}, options_);
+  usage_.device_bytes += made->tiers[0].bytes();
+  usage_.memory_bytes += made->tiers[1].bytes();
+  usage_.file_bytes += made->tiers[2].bytes();
   return *(depths_[depth] = std::move(made));
 }
 

@@ -18,7 +18,9 @@ enum class StorePrecision { fp32, bf16, fp16 };
 
 struct PrefixStoreOptions {
   StorePrecision precision = StorePrecision::fp32;
-  // Bytes of memory, and of a temporary file mapped into memory behind it, for all depths together.
+  // Bytes on the device of the models that use the store, of memory behind that (page-locked where the device is a
+  // card), and of a temporary file mapped into memory behind it; for all depths together.
+  size_t device_budget = 0;
   size_t memory_budget = 0;
   size_t file_budget = 0;
   // Where the file is made. It has no name once it is open, so nothing of it outlives the process.
@@ -57,6 +59,7 @@ class PrefixStore {
 
   struct Usage {
     int64_t examples = 0;  // rows kept, summed over depths
+    size_t device_bytes = 0;
     size_t memory_bytes = 0;
     size_t file_bytes = 0;
     int64_t hits = 0;
@@ -69,7 +72,7 @@ class PrefixStore {
   size_t row_bytes() const;
   void check_examples(const PackedBatch& batch) const;
   // The rows of a depth for these weights; what other weights have left there is dropped.
-  Depth& bound(int64_t depth, const WeightDigest& digest);
+  Depth& bound(int64_t depth, const WeightDigest& digest, at::Device device);
 
   const std::vector<int64_t> offsets_;
   const PrefixStoreOptions options_;

@@ -1,5 +1,8 @@
 #include "model/batch.h"
 
+#include <algorithm>
+#include <utility>
+
 #include "core/error.h"
 
 namespace permafrost {
@@ -62,6 +65,14 @@ std::vector<int32_t> positions(const PackedBatch& batch) {
   return result;
 }
 
+int64_t longest_sequence(const PackedBatch& batch) {
+  int64_t longest = 0;
+  for (int64_t s = 0; s < batch.num_sequences(); ++s) {
+    longest = std::max<int64_t>(longest, batch.cu_seqlens[s + 1] - batch.cu_seqlens[s]);
+  }
+  return longest;
+}
+
 int64_t count_labelled(const PackedBatch& batch) {
   int64_t count = 0;
   for (const int32_t label : batch.labels) count += label != kIgnoredLabel;
@@ -69,7 +80,7 @@ int64_t count_labelled(const PackedBatch& batch) {
 }
 
 BatchTensors::BatchTensors(const PackedBatch& batch, at::Device device)
-    : cu_seqlens(&batch.cu_seqlens), positions(permafrost::positions(batch)) {
+    : cu_seqlens(&batch.cu_seqlens), longest(longest_sequence(batch)), positions(permafrost::positions(batch)) {
   const auto tensor = [device](const std::vector<int32_t>& values) {
     // The tensor only reads what it views.
     const at::Tensor view =
@@ -87,5 +98,10 @@ BatchTensors::BatchTensors(const PackedBatch& batch, at::Device device)
   }
   cu_seqlens_B = tensor(batch.cu_seqlens);
 }
+
+BatchTensors::BatchTensors(at::Tensor input_ids_T, at::Tensor positions_T, at::Tensor labels_T,
+                           at::Tensor cu_seqlens_B, const std::vector<int32_t>* cu_seqlens, int64_t longest)
+    : input_ids_T(std::move(input_ids_T)), positions_T(std::move(positions_T)), labels_T(std::move(labels_T)),
+      cu_seqlens_B(std::move(cu_seqlens_B)), cu_seqlens(cu_seqlens), longest(longest) {}
 
 }  // namespace permafrost

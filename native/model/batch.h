@@ -33,6 +33,9 @@ void validate_labels(const PackedBatch& batch);
 // Position of each token in its sequence, shape [T].
 std::vector<int32_t> positions(const PackedBatch& batch);
 
+// Tokens of the longest sequence.
+int64_t longest_sequence(const PackedBatch& batch);
+
 // The number of labelled tokens.
 int64_t count_labelled(const PackedBatch& batch);
 
@@ -40,6 +43,9 @@ int64_t count_labelled(const PackedBatch& batch);
 // which must outlive them.
 struct BatchTensors {
   BatchTensors(const PackedBatch& batch, at::Device device);
+  // Of tensors that are on the device already; `longest` may be an upper bound.
+  BatchTensors(at::Tensor input_ids_T, at::Tensor positions_T, at::Tensor labels_T, at::Tensor cu_seqlens_B,
+               const std::vector<int32_t>* cu_seqlens, int64_t longest);
 
   at::Tensor input_ids_T;
   at::Tensor positions_T;
@@ -47,6 +53,7 @@ struct BatchTensors {
   at::Tensor labelled_M;    // numbers of the labelled tokens, ascending; undefined where labels_T is
   at::Tensor cu_seqlens_B;  // [B + 1]
   const std::vector<int32_t>* cu_seqlens;
+  int64_t longest;  // tokens of the longest sequence
   std::vector<int32_t> positions;
   std::vector<int32_t> labelled;
 };

@@ -13,10 +13,10 @@ Dropout dropout_of(const PassContext& context) {
 at::Tensor embed(const PassContext& context, const EmbeddingWeights& weights, EmbeddingActivations* kept) {
   const int64_t num_tokens = context.num_tokens();
   const int64_t hidden = context.config.hidden_size;
-  at::Tensor sum_TH = context.empty({num_tokens, hidden});
+  at::Tensor sum_TH = context.empty_fp32({num_tokens, hidden});
   at::Tensor hidden_TH = context.empty({num_tokens, hidden});
-  at::Tensor mean_T = context.empty({num_tokens});
-  at::Tensor rstd_T = context.empty({num_tokens});
+  at::Tensor mean_T = context.empty_fp32({num_tokens});
+  at::Tensor rstd_T = context.empty_fp32({num_tokens});
   context.ops.embed(context.batch, weights.word->value, weights.position->value, weights.token_type->value, sum_TH);
   context.ops.layer_norm(sum_TH, {}, {}, {}, weights.norm.weight->value, weights.norm.bias->value,
                          context.config.layer_norm_eps, hidden_TH, mean_T, rstd_T);

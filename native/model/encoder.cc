@@ -15,7 +15,6 @@ int64_t frozen_prefix(const Parameters& parameters) {
 at::Tensor encode(const PassContext& context, const Parameters& parameters, bool prefix_dropout,
                   EncoderActivations* kept, const StoredPrefix* stored) {
   const int64_t prefix = frozen_prefix(parameters);
-  const auto num_layers = static_cast<int64_t>(parameters.layers.size());
   PassContext prefix_context = context;
   prefix_context.dropout.training = context.dropout.training && prefix_dropout;
 
@@ -29,12 +28,20 @@ at::Tensor encode(const PassContext& context, const Parameters& parameters, bool
     hidden_TH = embed(embedding_context, parameters.embeddings,
                       kept != nullptr && prefix < 0 ? &kept->embeddings : nullptr);
   }
+  for (int64_t layer = first; layer < prefix; ++layer) {
+    hidden_TH = layer_forward(prefix_context, parameters.layers[static_cast<size_t>(layer)], layer, hidden_TH, nullptr);
+  }
+  return encode_above(context, parameters, hidden_TH, kept);
+}
+
+at::Tensor encode_above(const PassContext& context, const Parameters& parameters, at::Tensor hidden_TH,
+                        EncoderActivations* kept) {
+  const auto num_layers = static_cast<int64_t>(parameters.layers.size());
   if (kept != nullptr) kept->layers.resize(parameters.layers.size());
-  for (int64_t layer = first; layer < num_layers; ++layer) {
+  for (int64_t layer = std::max<int64_t>(0, frozen_prefix(parameters)); layer < num_layers; ++layer) {
     const auto i = static_cast<size_t>(layer);
-    LayerActivations* layer_kept = kept != nullptr && layer >= prefix ? &kept->layers[i] : nullptr;
-    hidden_TH = layer_forward(layer < prefix ? prefix_context : context, parameters.layers[i], layer, hidden_TH,
-                              layer_kept);
+    hidden_TH = layer_forward(context, parameters.layers[i], layer, hidden_TH,
+                              kept != nullptr ? &kept->layers[i] : nullptr);
   }
   return hidden_TH;
 }

@@ -25,6 +25,10 @@ int64_t frozen_prefix(const Parameters& parameters);
 at::Tensor encode(const PassContext& context, const Parameters& parameters, bool prefix_dropout,
                   EncoderActivations* kept, const StoredPrefix* stored = nullptr);
 
+// The same from the output of the frozen prefix on, which must not be empty.
+at::Tensor encode_above(const PassContext& context, const Parameters& parameters, at::Tensor hidden_TH,
+                        EncoderActivations* kept);
+
 // Fills the gradients of the encoder's parameters that learn. Consumes `kept` and dhidden_TH, which is
 // undefined where nothing below the head learns.
 void encode_backward(const PassContext& context, const Parameters& parameters, EncoderActivations& kept,

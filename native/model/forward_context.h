@@ -44,7 +44,10 @@ struct PassContext {
     return {parameter.grad, accumulate};
   }
 
+  // A buffer of the type that the model computes in.
   at::Tensor empty(at::IntArrayRef sizes) const { return workspace.empty(sizes); }
+  // One for what stays exact at any precision: statistics of LayerNorm and softmax, sums that a LayerNorm reads.
+  at::Tensor empty_fp32(at::IntArrayRef sizes) const { return workspace.empty(sizes, at::kFloat); }
   int64_t num_tokens() const { return batch.input_ids_T.size(0); }
 };
 

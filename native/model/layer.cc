@@ -43,29 +43,29 @@ at::Tensor layer_forward(const PassContext& context, const LayerWeights& weights
   at::Tensor qkv_T3H = context.empty({num_tokens, 3 * hidden});
   linear(x_TH, weights.qkv, true, qkv_T3H);
   at::Tensor context_TH = context.empty({num_tokens, hidden});
-  at::Tensor lse_TN = context.empty({num_tokens, config.num_heads});
+  at::Tensor lse_TN = context.empty_fp32({num_tokens, config.num_heads});
   ops.attention(context.batch, qkv_T3H, config.num_heads, dropout.attention, context_TH, lse_TN);
 
   at::Tensor attention_sum_TH = context.empty({num_tokens, hidden});
-  linear(context_TH, weights.output, false, attention_sum_TH);
+  const at::Tensor output_bias_H = linear_but_bias(context, context_TH, weights.output, attention_sum_TH);
   at::Tensor middle_TH = context.empty({num_tokens, hidden});
-  at::Tensor attention_mean_T = context.empty({num_tokens});
-  at::Tensor attention_rstd_T = context.empty({num_tokens});
-  ops.layer_norm(attention_sum_TH, weights.output.bias->value, x_TH, dropout.attention_output,
+  at::Tensor attention_mean_T = context.empty_fp32({num_tokens});
+  at::Tensor attention_rstd_T = context.empty_fp32({num_tokens});
+  ops.layer_norm(attention_sum_TH, output_bias_H, x_TH, dropout.attention_output,
                  weights.attention_norm.weight->value, weights.attention_norm.bias->value, eps, middle_TH,
                  attention_mean_T, attention_rstd_T);
 
   at::Tensor pre_TI = context.empty({num_tokens, config.intermediate_size});
-  linear(middle_TH, weights.up, false, pre_TI);
+  const at::Tensor up_bias_I = linear_but_bias(context, middle_TH, weights.up, pre_TI);
   at::Tensor activated_TI = context.empty({num_tokens, config.intermediate_size});
-  ops.activate(pre_TI, weights.up.bias->value, config.activation, activated_TI);
+  ops.activate(pre_TI, up_bias_I, config.activation, activated_TI);
 
   at::Tensor output_sum_TH = context.empty({num_tokens, hidden});
-  linear(activated_TI, weights.down, false, output_sum_TH);
+  const at::Tensor down_bias_H = linear_but_bias(context, activated_TI, weights.down, output_sum_TH);
   at::Tensor y_TH = context.empty({num_tokens, hidden});
-  at::Tensor output_mean_T = context.empty({num_tokens});
-  at::Tensor output_rstd_T = context.empty({num_tokens});
-  ops.layer_norm(output_sum_TH, weights.down.bias->value, middle_TH, dropout.output, weights.output_norm.weight->value,
+  at::Tensor output_mean_T = context.empty_fp32({num_tokens});
+  at::Tensor output_rstd_T = context.empty_fp32({num_tokens});
+  ops.layer_norm(output_sum_TH, down_bias_H, middle_TH, dropout.output, weights.output_norm.weight->value,
                  weights.output_norm.bias->value, eps, y_TH, output_mean_T, output_rstd_T);
 
   if (kept != nullptr) {
@@ -101,11 +101,11 @@ at::Tensor layer_backward(const PassContext& context, const LayerWeights& weight
   if (!needs.feed_forward) return {};
 
   // activated = activation(middle W_up^T + b_up)
-  at::mm_out(dpre_TI, dbranch_TH, weights.down.weight->value);
+  at::mm_out(dpre_TI, dbranch_TH, weights.down.weight->operand());
   ops.activate_backward(dpre_TI, kept.pre_TI, context.config.activation, context.sink(*weights.up.bias));
   linear_weight_backward(context, dpre_TI, kept.middle_TH, *weights.up.weight);
   if (!needs.middle) return {};
-  dmiddle_TH.addmm_(dpre_TI, weights.up.weight->value);
+  dmiddle_TH.addmm_(dpre_TI, weights.up.weight->operand());
 
   // middle = LayerNorm(x + dropout(context W_output^T + b_output))
   at::Tensor dx_TH = dmiddle_TH;
@@ -119,13 +119,13 @@ at::Tensor layer_backward(const PassContext& context, const LayerWeights& weight
 
   // context = attention(x W_qkv^T + b_qkv)
   at::Tensor dcontext_TH = context.empty(kept.context_TH.sizes());
-  at::mm_out(dcontext_TH, dbranch_TH, weights.output.weight->value);
+  at::mm_out(dcontext_TH, dbranch_TH, weights.output.weight->operand());
   at::Tensor dqkv_T3H = context.empty(kept.qkv_T3H.sizes());
   ops.attention_backward(context.batch, dcontext_TH, kept.qkv_T3H, kept.context_TH, kept.lse_TN,
                          context.config.num_heads, dropout.attention, dqkv_T3H);
   ops.bias_backward(dqkv_T3H, context.sink(*weights.qkv.bias));
   linear_weight_backward(context, dqkv_T3H, kept.x_TH, *weights.qkv.weight);
-  if (needs.input) dx_TH.addmm_(dqkv_T3H, weights.qkv.weight->value);
+  if (needs.input) dx_TH.addmm_(dqkv_T3H, weights.qkv.weight->operand());
   kept = {};
   return needs.input ? dx_TH : at::Tensor();
 }

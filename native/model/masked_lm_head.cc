@@ -18,8 +18,8 @@ struct Transformed {
 Transformed transform(const PassContext& context, const MaskedLmWeights& weights, const at::Tensor& hidden_RH) {
   const int64_t rows = hidden_RH.size(0);
   const int64_t hidden = hidden_RH.size(1);
-  Transformed result{context.empty({rows, hidden}), context.empty({rows, hidden}), context.empty({rows}),
-                     context.empty({rows}), context.empty({rows, hidden})};
+  Transformed result{context.empty({rows, hidden}), context.empty({rows, hidden}), context.empty_fp32({rows}),
+                     context.empty_fp32({rows}), context.empty({rows, hidden})};
   linear(hidden_RH, weights.dense, false, result.pre_RH);
   context.ops.activate(result.pre_RH, weights.dense.bias->value, context.config.activation, result.activated_RH);
   context.ops.layer_norm(result.activated_RH, {}, {}, {}, weights.norm.weight->value, weights.norm.bias->value,
@@ -87,7 +87,7 @@ HeadGradients masked_lm_gradients(const PassContext& context, const Parameters& 
     ops.bias_backward(scores_RV, part.sink(*decoder.bias));
     linear_weight_backward(part, scores_RV, y_RH, *decoder.weight);
     at::Tensor dy_RH = dy_MH.slice(0, begin, end);
-    at::mm_out(dy_RH, scores_RV, decoder.weight->value);
+    at::mm_out(dy_RH, scores_RV, decoder.weight->operand());
     return true;
   });
   if (!std::isfinite(result.loss_sum)) return result;
@@ -98,7 +98,7 @@ HeadGradients masked_lm_gradients(const PassContext& context, const Parameters& 
   linear_weight_backward(context, dy_MH, hidden_MH, *weights.dense.weight);
   if (!input_wanted) return result;
   at::Tensor dhidden_MH = context.empty(hidden_MH.sizes());
-  at::mm_out(dhidden_MH, dy_MH, weights.dense.weight->value);
+  at::mm_out(dhidden_MH, dy_MH, weights.dense.weight->operand());
   result.dhidden_TH = context.empty(hidden_TH.sizes());
   result.dhidden_TH.zero_().index_add_(0, context.batch.labelled_M, dhidden_MH);
   return result;

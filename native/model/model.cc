@@ -18,15 +18,15 @@ EncoderConfig validated(const EncoderConfig& config) {
 
 }  // namespace
 
-Model::Model(const EncoderConfig& config, at::Device device, Kernels kernels)
-    : config(validated(config)), device(device), ops(make_ops(device, kernels)), workspace(device),
-      parameters(config, device) {}
+Model::Model(const EncoderConfig& config, at::Device device, Kernels kernels, at::ScalarType type)
+    : config(validated(config)), device(device), type(type), ops(make_ops(device, kernels, type, this->config.head_size())),
+      workspace(device, type), parameters(config, device) {}
 
 at::Tensor Model::logits(const PackedBatch& batch) {
   validate(batch, config);
   const BatchTensors tensors(batch, device);
   const PassContext context{config, *ops, workspace, tensors, {}, false};
-  return head_scores(context, parameters, encode(batch, context, nullptr)).to(at::kCPU).contiguous();
+  return head_scores(context, parameters, encode(batch, context, nullptr)).to(at::kCPU, at::kFloat).contiguous();
 }
 
 LossSum Model::loss(const std::vector<PackedBatch>& batches, const std::function<void()>& stop) {
@@ -79,18 +79,37 @@ void Model::restore_snapshot() {
   for (const auto& [parameter, value] : snapshot_) parameter->value.copy_(value);
   snapshot_.clear();
   has_snapshot_ = false;
-  forget_prefix_digests();
+  weights_changed();
 }
 
 const std::vector<WeightDigest>& Model::prefix_digests() {
   const int64_t depth = frozen_prefix(parameters);
-  if (prefix_digests_.empty() && depth >= 0) prefix_digests_ = digest_prefixes(parameters, config, depth);
+  if (prefix_digests_.empty() && depth >= 0) {
+    prefix_digests_ = digest_prefixes(parameters, config, depth);
+    // Other arithmetic makes other rows.
+    const auto arithmetic = static_cast<uint64_t>(type) * 2 + static_cast<uint64_t>(device.is_cuda());
+    const auto reference = static_cast<uint64_t>(at::kFloat) * 2;
+    for (WeightDigest& digest : prefix_digests_) digest.low ^= (arithmetic - reference) * 0x9e3779b97f4a7c15ull;
+  }
   return prefix_digests_;
 }
 
-void Model::forget_prefix_digests() { prefix_digests_.clear(); }
+void Model::weights_changed() {
+  prefix_digests_.clear();
+  rounding_due_ = true;
+}
+
+void Model::round_weights() {
+  if (!rounding_due_) return;
+  rounding_due_ = false;
+  if (type == at::kFloat) return;
+  for (Parameter& parameter : parameters.stored()) {
+    if (parameter.in_products) parameter.round(type);
+  }
+}
 
 at::Tensor Model::encode(const PackedBatch& batch, const PassContext& context, PrefixStore* store) {
+  round_weights();
   if (store == nullptr) return permafrost::encode(context, parameters, false, nullptr);
   const StoredPrefix stored{*store, prefix_digests(), batch};
   return permafrost::encode(context, parameters, false, nullptr, &stored);

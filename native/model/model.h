@@ -22,7 +22,8 @@ struct LossSum {
 };
 
 struct Model {
-  Model(const EncoderConfig& config, at::Device device, Kernels kernels);
+  // `type`: of activations and of what matrix products read, fp32 or bf16. Weights are fp32 in any case.
+  Model(const EncoderConfig& config, at::Device device, Kernels kernels, at::ScalarType type = at::kFloat);
 
   // Scores of each token, [T, labels], on the CPU. Dropout off.
   at::Tensor logits(const PackedBatch& batch);
@@ -37,8 +38,10 @@ struct Model {
   // Digests of the frozen prefix at every depth up to its own, computed when first asked for.
   const std::vector<WeightDigest>& prefix_digests();
   // To be called whenever weights or plan were changed by anything but a training step, which leaves the
-  // frozen prefix alone.
-  void forget_prefix_digests();
+  // frozen prefix alone and rounds what it changes.
+  void weights_changed();
+  // Brings the rounded copies of the weights up to date; to be called before a pass.
+  void round_weights();
 
   // Copies of all weights that learn, to come back to.
   void take_snapshot();
@@ -47,6 +50,7 @@ struct Model {
 
   EncoderConfig config;
   at::Device device;
+  at::ScalarType type;
   std::unique_ptr<Ops> ops;
   Workspace workspace;
   Parameters parameters;
@@ -57,6 +61,7 @@ struct Model {
   std::vector<WeightDigest> prefix_digests_;
   std::vector<std::pair<Parameter*, at::Tensor>> snapshot_;
   bool has_snapshot_ = false;
+  bool rounding_due_ = true;
 };
 
 }  // namespace permafrost

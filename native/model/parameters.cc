@@ -73,6 +73,8 @@ MaskedLmWeights Parameters::masked_lm_head(const EncoderConfig& config, const Ar
   weights.bias = store({config.vocab_size}, config.num_layers, kBias, false);
   weights.dense = linear(config.hidden_size, config.hidden_size, config.num_layers, 0);
   weights.norm = norm(config.hidden_size, config.num_layers);
+  // The decoder's product reads the word embeddings and its own bias.
+  embeddings.word->in_products = weights.bias->in_products = true;
   name(names.masked_lm_bias, weights.bias, 0, config.vocab_size);
   name_linear(names.masked_lm_dense, weights.dense);
   name_norm(names.masked_lm_norm, weights.norm);
@@ -114,6 +116,7 @@ void Parameters::name_norm(const std::string& prefix, const NormWeights& norm) {
 LinearWeights Parameters::linear(int64_t out, int64_t in, int64_t layer, uint8_t part) {
   Parameter* weight = store({out, in}, layer, part, true);
   Parameter* bias = store({out}, layer, static_cast<uint8_t>(part | kBias), false);
+  weight->in_products = bias->in_products = true;
   return {weight, bias};
 }
 

@@ -27,6 +27,10 @@ enum LayerPart : uint8_t {
 // one matrix product computes all three.
 struct Parameter {
   at::Tensor value;
+  // What matrix products read at a lower precision than fp32: a rounded copy of `value`. Undefined otherwise.
+  at::Tensor rounded;
+  // Whether matrix products read this parameter.
+  bool in_products = false;
   // Defined only while the parameter learns and a gradient was computed since.
   at::Tensor grad;
   bool requires_grad = true;
@@ -36,6 +40,13 @@ struct Parameter {
   int64_t layer = 0;
   // Parts of the layer that this belongs to.
   uint8_t parts = 0;
+
+  const at::Tensor& operand() const { return rounded.defined() ? rounded : value; }
+  // Brings `rounded` up to date.
+  void round(at::ScalarType type) {
+    if (!rounded.defined()) rounded = at::empty(value.sizes(), value.options().dtype(type));
+    rounded.copy_(value);
+  }
 };
 
 // A Hugging Face name and the rows of the stored tensor that it stands for.

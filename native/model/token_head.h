@@ -10,4 +10,12 @@ double token_loss(const PassContext& context, const Parameters& parameters, cons
 HeadGradients token_gradients(const PassContext& context, const Parameters& parameters, at::Tensor hidden_TH,
                               double scale, bool input_wanted);
 
+// The same with nothing read back: the loss and its scale are fp32 tensors of one element on the device.
+struct DeviceHeadGradients {
+  at::Tensor loss_sum;
+  at::Tensor dhidden_TH;
+};
+DeviceHeadGradients token_gradients_on_device(const PassContext& context, const Parameters& parameters,
+                                              at::Tensor hidden_TH, const at::Tensor& scale, bool input_wanted);
+
 }  // namespace permafrost

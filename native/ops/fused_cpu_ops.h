@@ -12,6 +12,8 @@ class FusedCpuOps : public Ops {
  public:
   explicit FusedCpuOps(const CpuKernels& kernels) : kernels_(kernels) {}
 
+  const char* attention_name() const override { return "fused"; }
+
   void embed(const BatchTensors& batch, const at::Tensor& word_VH, const at::Tensor& position_PH,
              const at::Tensor& token_type_YH, at::Tensor& sum_TH) override;
   void embed_backward(const BatchTensors& batch, const at::Tensor& dsum_TH, int64_t pad_token_id,

@@ -1,11 +1,30 @@
+#include "ops/cuda_ops.h"
 #include "ops/fused_cpu_ops.h"
 #include "ops/plain_ops.h"
 
 namespace permafrost {
 
-std::unique_ptr<Ops> make_ops(at::Device device, Kernels kernels) {
-  if (kernels == Kernels::fused && device.is_cpu()) return std::make_unique<FusedCpuOps>(cpu_kernels());
+std::unique_ptr<Ops> make_ops(at::Device device, Kernels kernels, at::ScalarType type, int64_t head_size) {
+  if (kernels == Kernels::fused && device.is_cpu() && type == at::kFloat) {
+    return std::make_unique<FusedCpuOps>(cpu_kernels());
+  }
+  if (kernels == Kernels::fused && device.is_cuda()) return std::make_unique<CudaOps>(device, type, head_size);
   return std::make_unique<PlainOps>();
+}
+
+void Ops::weight_gradient(const at::Tensor& dy_TO, const at::Tensor& x_TI, const GradSink& dweight) {
+  at::Tensor grad_OI = dweight.grad;
+  if (x_TI.scalar_type() == grad_OI.scalar_type()) {
+    if (dweight.accumulate) {
+      grad_OI.addmm_(dy_TO.t(), x_TI);
+    } else {
+      at::mm_out(grad_OI, dy_TO.t(), x_TI);
+    }
+  } else if (dweight.accumulate) {
+    grad_OI.add_(at::mm(dy_TO.t(), x_TI));
+  } else {
+    grad_OI.copy_(at::mm(dy_TO.t(), x_TI));
+  }
 }
 
 }  // namespace permafrost

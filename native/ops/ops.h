@@ -36,9 +36,23 @@ struct AdamWStep {
   int64_t step;         // 1-based, for the bias correction
 };
 
+// Activations are of one type, fp32 or lower. At a lower one the LayerNorms, softmaxes and losses still compute in
+// fp32: a tensor that they are given to overwrite may then come back as an fp32 one.
 class Ops {
  public:
   virtual ~Ops() = default;
+
+  // A forward pass starts; what an earlier one left for its way back is not needed any more.
+  virtual void begin_pass() {}
+  // Which attention is used, for people.
+  virtual const char* attention_name() const = 0;
+  // Whether a pass needs nothing from the device but its results, as a recorded step must.
+  virtual bool reads_nothing_back() const { return false; }
+
+  // Whether a matrix product adds a bias for free; otherwise the operation behind it does.
+  virtual bool adds_bias_in_product() const { return false; }
+  // dW_OI = dy^T x, in fp32
+  virtual void weight_gradient(const at::Tensor& dy_TO, const at::Tensor& x_TI, const GradSink& dweight);
 
   // sum_TH = word[ids] + position[positions] + token_type[0]
   virtual void embed(const BatchTensors& batch, const at::Tensor& word_VH, const at::Tensor& position_PH,
@@ -89,9 +103,10 @@ class Ops {
                      const AdamWStep& step) = 0;
 };
 
-// `fused` asks for the one-pass kernels, which exist for the CPU.
+// `fused` asks for the fast ones: the one-pass kernels on a CPU, few kernels an operation on a card.
 enum class Kernels { plain, fused };
 
-std::unique_ptr<Ops> make_ops(at::Device device, Kernels kernels);
+// `type`: of the activations. The one-pass kernels of the CPU know fp32 alone.
+std::unique_ptr<Ops> make_ops(at::Device device, Kernels kernels, at::ScalarType type, int64_t head_size);
 
 }  // namespace permafrost

@@ -19,6 +19,8 @@ void put(const GradSink& sink, const at::Tensor& value) {
   }
 }
 
+at::Tensor column_sums(const at::Tensor& x_TH) { return x_TH.sum(at::IntArrayRef{0}, false, at::kFloat); }
+
 // The factors of a [rows, columns] mask whose first row has number `first_row` and whose rows are
 // `row_stride` numbers apart.
 at::Tensor mask(const Dropout& dropout, int64_t rows, int64_t columns, int64_t first_row, int64_t row_stride,
@@ -77,15 +79,15 @@ void PlainOps::embed_backward(const BatchTensors& batch, const at::Tensor& dsum_
                               const GradSink& dword, const GradSink& dposition, const GradSink& dtoken_type) {
   if (dword.wanted()) {
     const at::Tensor rows_TH =
-        dsum_TH.masked_fill((batch.input_ids_T == static_cast<int32_t>(pad_token_id)).unsqueeze(1), 0);
+        dsum_TH.to(at::kFloat).masked_fill((batch.input_ids_T == static_cast<int32_t>(pad_token_id)).unsqueeze(1), 0);
     put(dword, at::zeros_like(dword.grad).index_add_(0, batch.input_ids_T, rows_TH));
   }
   if (dposition.wanted()) {
-    put(dposition, at::zeros_like(dposition.grad).index_add_(0, batch.positions_T, dsum_TH));
+    put(dposition, at::zeros_like(dposition.grad).index_add_(0, batch.positions_T, dsum_TH.to(at::kFloat)));
   }
   if (dtoken_type.wanted()) {
     at::Tensor rows_YH = at::zeros_like(dtoken_type.grad);
-    rows_YH[0].copy_(dsum_TH.sum(0));
+    rows_YH[0].copy_(column_sums(dsum_TH));
     put(dtoken_type, rows_YH);
   }
 }
@@ -93,6 +95,7 @@ void PlainOps::embed_backward(const BatchTensors& batch, const at::Tensor& dsum_
 void PlainOps::layer_norm(at::Tensor& sum_TH, const at::Tensor& bias_H, const at::Tensor& residual_TH,
                           const Dropout& dropout, const at::Tensor& weight_H, const at::Tensor& norm_bias_H, double eps,
                           at::Tensor& y_TH, at::Tensor& mean_T, at::Tensor& rstd_T) {
+  sum_TH = sum_TH.to(at::kFloat);
   if (bias_H.defined()) sum_TH.add_(bias_H);
   this->dropout(sum_TH, dropout);
   if (residual_TH.defined()) sum_TH.add_(residual_TH);
@@ -108,7 +111,7 @@ void PlainOps::layer_norm_backward(const at::Tensor& dy_TH, const at::Tensor& su
                                    const GradSink& dnorm_bias, const GradSink& dbias) {
   const at::Tensor x_TH = standardise(sum_TH, mean_T, rstd_T);
   put(dweight, (dy_TH * x_TH).sum(0));
-  put(dnorm_bias, dy_TH.sum(0));
+  put(dnorm_bias, column_sums(dy_TH));
   const at::Tensor dx_TH = dy_TH * weight_H;
   const at::Tensor projection_TH = x_TH * (dx_TH * x_TH).mean(1, true);
   dsum_TH.copy_((dx_TH - dx_TH.mean(1, true) - projection_TH) * rstd_T.unsqueeze(1));
@@ -155,11 +158,11 @@ void PlainOps::attention(const BatchTensors& batch, const at::Tensor& qkv_T3H, i
     const int64_t begin = (*batch.cu_seqlens)[s];
     const int64_t end = (*batch.cu_seqlens)[s + 1];
     const Heads heads(qkv_T3H, begin, end, num_heads);
-    const at::Tensor scores_Nnn = at::matmul(heads.query_NnD, heads.key_NnD.transpose(1, 2)) * scale;
+    const at::Tensor scores_Nnn = at::matmul(heads.query_NnD, heads.key_NnD.transpose(1, 2)).to(at::kFloat) * scale;
     const at::Tensor lse_Nn = at::logsumexp(scores_Nnn, 2);
     at::Tensor weights_Nnn = (scores_Nnn - lse_Nn.unsqueeze(2)).exp();
     if (dropout.on()) weights_Nnn.mul_(attention_mask(dropout, begin, end, num_heads, y_TH.device()));
-    heads_of(y_TH, begin, end, num_heads).copy_(at::matmul(weights_Nnn, heads.value_NnD));
+    heads_of(y_TH, begin, end, num_heads).copy_(at::matmul(weights_Nnn.to(y_TH.scalar_type()), heads.value_NnD));
     lse_TN.slice(0, begin, end).copy_(lse_Nn.transpose(0, 1));
   }
 }
@@ -176,19 +179,19 @@ void PlainOps::attention_backward(const BatchTensors& batch, const at::Tensor& d
     const at::Tensor dy_NnD = heads_of(dy_TH, begin, end, num_heads);
     const at::Tensor lse_Nn1 = lse_TN.slice(0, begin, end).transpose(0, 1).unsqueeze(2);
     const at::Tensor weights_Nnn =
-        (at::matmul(heads.query_NnD, heads.key_NnD.transpose(1, 2)) * scale - lse_Nn1).exp();
+        (at::matmul(heads.query_NnD, heads.key_NnD.transpose(1, 2)).to(at::kFloat) * scale - lse_Nn1).exp();
     at::Tensor dropped_Nnn = weights_Nnn;
-    at::Tensor dweights_Nnn = at::matmul(dy_NnD, heads.value_NnD.transpose(1, 2));
+    at::Tensor dweights_Nnn = at::matmul(dy_NnD, heads.value_NnD.transpose(1, 2)).to(at::kFloat);
     if (dropout.on()) {
       const at::Tensor factors_Nnn = attention_mask(dropout, begin, end, num_heads, y_TH.device());
       dropped_Nnn = weights_Nnn * factors_Nnn;
       dweights_Nnn.mul_(factors_Nnn);
     }
     const at::Tensor inner_Nn1 = (dweights_Nnn * weights_Nnn).sum(2, true);
-    const at::Tensor dscores_Nnn = weights_Nnn * (dweights_Nnn - inner_Nn1) * scale;
+    const at::Tensor dscores_Nnn = (weights_Nnn * (dweights_Nnn - inner_Nn1) * scale).to(dy_TH.scalar_type());
     gradients.query_NnD.copy_(at::matmul(dscores_Nnn, heads.key_NnD));
     gradients.key_NnD.copy_(at::matmul(dscores_Nnn.transpose(1, 2), heads.query_NnD));
-    gradients.value_NnD.copy_(at::matmul(dropped_Nnn.transpose(1, 2), dy_NnD));
+    gradients.value_NnD.copy_(at::matmul(dropped_Nnn.to(dy_TH.scalar_type()).transpose(1, 2), dy_NnD));
   }
 }
 
@@ -197,18 +200,18 @@ void PlainOps::dropout(at::Tensor& x_TH, const Dropout& dropout) {
 }
 
 void PlainOps::bias_backward(const at::Tensor& dy_TH, const GradSink& dbias) {
-  if (dbias.wanted()) put(dbias, dy_TH.sum(0));
+  if (dbias.wanted()) put(dbias, column_sums(dy_TH));
 }
 
 double PlainOps::cross_entropy(const at::Tensor& logits_TC, const at::Tensor& labels_T, double scale,
                                at::Tensor& dlogits_TC) {
-  const at::Tensor log_probabilities_TC = at::log_softmax(logits_TC, 1);
+  const at::Tensor log_probabilities_TC = at::log_softmax(logits_TC.to(at::kFloat), 1);
   const at::Tensor counted_T1 = labels_T.ne(kIgnoredLabel).unsqueeze(1);
   const at::Tensor index_T1 = labels_T.clamp_min(0).to(at::kLong).unsqueeze(1);
   const double loss =
       -log_probabilities_TC.gather(1, index_T1).masked_fill(counted_T1.logical_not(), 0).to(at::kDouble).sum().item<double>();
   if (dlogits_TC.defined()) {
-    const at::Tensor ones_T1 = at::ones(index_T1.sizes(), logits_TC.options());
+    const at::Tensor ones_T1 = at::ones(index_T1.sizes(), log_probabilities_TC.options());
     at::Tensor gradient_TC = log_probabilities_TC.exp().scatter_add(1, index_T1, -ones_T1);
     dlogits_TC.copy_(gradient_TC.mul_(counted_T1).mul_(scale));
   }

@@ -7,6 +7,7 @@ namespace permafrost {
 
 class PlainOps : public Ops {
  public:
+  const char* attention_name() const override { return "dense"; }
   void embed(const BatchTensors& batch, const at::Tensor& word_VH, const at::Tensor& position_PH,
              const at::Tensor& token_type_YH, at::Tensor& sum_TH) override;
   void embed_backward(const BatchTensors& batch, const at::Tensor& dsum_TH, int64_t pad_token_id,

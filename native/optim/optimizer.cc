@@ -24,18 +24,24 @@ void Optimizer::update(double learning_rate, double grad_scale) {
     const double weight_decay = parameter.decays ? options_.weight_decay : 0;
     ops_.adamw(parameter.value, parameter.grad, state.exp_avg, state.exp_avg_sq,
                {learning_rate, options_.beta1, options_.beta2, options_.eps, weight_decay, grad_scale, state.step});
+    if (parameter.rounded.defined()) parameter.round(parameter.rounded.scalar_type());
   }
 }
 
 void Optimizer::drop_frozen() {
+  laid_out_ = false;
+  ++layout_;
   for (auto entry = state_.begin(); entry != state_.end();) {
     entry = entry->first->requires_grad ? std::next(entry) : state_.erase(entry);
   }
 }
 
-const Optimizer::State* Optimizer::state_of(const Parameter& parameter) const {
+const Optimizer::State* Optimizer::state_of(const Parameter& parameter) {
   const auto found = state_.find(&parameter);
-  return found == state_.end() ? nullptr : &found->second;
+  if (found == state_.end()) return nullptr;
+  State& state = found->second;
+  if (state.device_step.defined()) state.step = static_cast<int64_t>(state.device_step.item<float>());
+  return &state;
 }
 
 Optimizer::State& Optimizer::begin_state(const Parameter& parameter) {
@@ -44,6 +50,10 @@ Optimizer::State& Optimizer::begin_state(const Parameter& parameter) {
     state.exp_avg = at::zeros_like(parameter.value);
     state.exp_avg_sq = at::zeros_like(parameter.value);
   }
+  // The caller may set the number of updates, from which the device's is made afresh.
+  state.device_step.reset();
+  laid_out_ = false;
+  ++layout_;
   return state;
 }
 

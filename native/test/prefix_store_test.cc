@@ -100,11 +100,23 @@ TEST("training with the prefix kept gives the bits of training without") {
   const c10::InferenceMode inference;
   const std::vector<double> expected = Training().losses(nullptr);
   const size_t all = static_cast<size_t>(offsets_of().back()) * 64 * sizeof(float);
-  // In memory; in the file; half in each; a part nowhere.
-  for (const auto& [memory, file] : std::vector<std::pair<size_t, size_t>>{{2 * all, 0}, {0, 2 * all}, {all, all}, {all / 3, 0}}) {
-    PrefixStore store(offsets_of(), options_of(memory, file));
-    expect(Training().losses(&store) == expected, "losses differ at ", memory, " and ", file, " bytes");
-    expect(store.usage().hits > 0 && store.usage().memory_bytes <= memory && store.usage().file_bytes <= file,
+  struct Budget {
+    size_t device, memory, file;
+  };
+  // On the device; in memory; in the file; half in each; a third in each; a part nowhere.
+  for (const auto& [device, memory, file] : std::vector<Budget>{{2 * all, 0, 0},
+                                                                {0, 2 * all, 0},
+                                                                {0, 0, 2 * all},
+                                                                {0, all, all},
+                                                                {all / 3, all / 3, 2 * all},
+                                                                {all / 3, 0, 0},
+                                                                {0, all / 3, 0}}) {
+    PrefixStoreOptions options = options_of(memory, file);
+    options.device_budget = device;
+    PrefixStore store(offsets_of(), options);
+    expect(Training().losses(&store) == expected, "losses differ at ", device, ", ", memory, " and ", file, " bytes");
+    expect(store.usage().hits > 0 && store.usage().device_bytes <= device && store.usage().memory_bytes <= memory &&
+               store.usage().file_bytes <= file && (device == 0) == (store.usage().device_bytes == 0),
            "the store was not used within its budget");
   }
 }

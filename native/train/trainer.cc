@@ -5,16 +5,91 @@
 #include <optional>
 
 #include "core/error.h"
+#include "device/device.h"
 #include "model/encoder.h"
 #include "model/head.h"
 
 namespace permafrost {
 
+namespace {
+
+constexpr const char* kStepBefore = " is not finite; the weights are those of the step before. ";
+
+}  // namespace
+
 Trainer::Trainer(Model& model, const TrainerOptions& options)
-    : model_(model), options_(options), optimizer_(model.parameters, *model.ops, options.adamw) {}
+    : model_(model), options_(options), optimizer_(model.parameters, *model.ops, options.adamw) {
+  const bool ahead = model.device.is_cpu() ? options.launch_ahead_on_cpu : model.config.head == Head::token_classification;
+  if (!ahead) return;
+  DeviceStepOptions device_options;
+  device_options.graphs = options.graphs;
+  device_options.max_grad_norm = options.max_grad_norm;
+  device_options.frozen_dropout = options.frozen_dropout;
+  device_options.seed = options.seed;
+  device_step_ = std::make_unique<DeviceStep>(model, optimizer_, device_options);
+}
 
 StepResult Trainer::step(const PackedBatch& batch, bool update_now, PrefixStore* store) {
+  return launch(batch, update_now, store)();
+}
+
+std::function<StepResult()> Trainer::launch(const PackedBatch& batch, bool update_now, PrefixStore* store) {
   check_something_learns();
+  if (!device_step_) {
+    const StepResult result = step_at_once(batch, update_now, store);
+    return [result] { return result; };
+  }
+  try {
+    return launch_ahead(batch, update_now, store);
+  } catch (const c10::OutOfMemoryError&) {
+    // The next step starts afresh, with all memory that this one took.
+    accumulated_batches_ = 0;
+    accumulated_labelled_ = 0;
+    device_step_->recover();
+    throw;
+  }
+}
+
+std::function<StepResult()> Trainer::launch_ahead(const PackedBatch& batch, bool update_now, PrefixStore* store) {
+  validate(batch, model_.config);
+  validate_labels(batch);
+  const bool single = options_.gradient_accumulation == 1;
+  const bool accumulate = accumulated_batches_ > 0;
+  const int64_t labelled = count_labelled(batch);
+  const int64_t all_labelled = accumulated_labelled_ + labelled;
+  const bool update = accumulated_batches_ + 1 >= options_.gradient_accumulation || update_now;
+  const double rate = present_learning_rate();
+  const LaunchedStep launched{batch,
+                              store,
+                              passes_++,
+                              accumulate,
+                              update,
+                              single ? 1.0 / static_cast<double>(labelled) : 1.0,
+                              single ? 1.0 : 1.0 / static_cast<double>(all_labelled),
+                              rate};
+  const Readback readback = device_step_->launch(launched);
+  accumulated_batches_ = update ? 0 : accumulated_batches_ + 1;
+  accumulated_labelled_ = update ? 0 : all_labelled;
+  if (update) ++updates_;
+  const int64_t number = updates_ + (update ? 0 : 1);
+  const int64_t tokens = batch.num_tokens();
+  return [=] {
+    const StepNumbers numbers = DeviceStep::numbers(readback);
+    check(std::isfinite(numbers.loss_sum), ErrorCode::NON_FINITE, "The loss of step ", number, kStepBefore,
+          "Lower the learning rate or look for damaged weights.");
+    check(!update || std::isfinite(numbers.grad_norm), ErrorCode::NON_FINITE, "The gradient of step ", number,
+          kStepBefore, "Lower the learning rate or clip harder.");
+    const double norm = update ? numbers.grad_norm : std::numeric_limits<double>::quiet_NaN();
+    return StepResult{numbers.loss_sum / static_cast<double>(labelled), norm, rate, tokens, update};
+  };
+}
+
+double Trainer::present_learning_rate() const {
+  return learning_rate_at(options_.schedule, options_.learning_rate, updates_, options_.warmup_steps,
+                          options_.total_steps);
+}
+
+StepResult Trainer::step_at_once(const PackedBatch& batch, bool update_now, PrefixStore* store) {
   // A single batch has its mean gradient from the start, as Hugging Face computes it. Several batches
   // add up the gradients of their summed losses and are divided by all their labels at the update, so
   // that a large batch and its parts give the same.
@@ -26,8 +101,7 @@ StepResult Trainer::step(const PackedBatch& batch, bool update_now, PrefixStore*
   const Pass pass = forward_backward(batch, single ? 1.0 / static_cast<double>(labelled) : 1.0, accumulate, store);
   const double loss = pass.loss_sum / static_cast<double>(pass.labelled);
 
-  const double learning_rate = learning_rate_at(options_.schedule, options_.learning_rate, updates_,
-                                                options_.warmup_steps, options_.total_steps);
+  const double learning_rate = present_learning_rate();
   accumulated_labelled_ += pass.labelled;
   if (++accumulated_batches_ < options_.gradient_accumulation && !update_now) {
     return {loss, std::numeric_limits<double>::quiet_NaN(), learning_rate, batch.num_tokens(), false};
@@ -38,7 +112,7 @@ StepResult Trainer::step(const PackedBatch& batch, bool update_now, PrefixStore*
 
   const double norm = optimizer_.gradient_norm() * mean_scale;
   check(std::isfinite(norm), ErrorCode::NON_FINITE, "The gradient of step ", updates_ + 1,
-        " is not finite; the weights are those of the step before. Lower the learning rate or clip harder.");
+        kStepBefore, "Lower the learning rate or clip harder.");
   optimizer_.update(learning_rate, mean_scale * clip_factor(norm, options_.max_grad_norm));
   ++updates_;
   return {loss, norm, learning_rate, batch.num_tokens(), true};
@@ -74,6 +148,9 @@ void Trainer::seek(const TrainerPosition& position) {
 }
 
 Trainer::Pass Trainer::forward_backward(const PackedBatch& batch, double scale, bool accumulate, PrefixStore* store) {
+  model_.round_weights();
+  model_.ops->begin_pass();
+  const GeneratorLock generator(model_.device, options_.seed, passes_);
   const BatchTensors tensors(batch, model_.device);
   const PassContext context{model_.config, *model_.ops, model_.workspace, tensors,
                             {true, options_.seed, passes_++}, accumulate};
@@ -90,7 +167,7 @@ Trainer::Pass Trainer::forward_backward(const PackedBatch& batch, double scale, 
     accumulated_batches_ = 0;
     accumulated_labelled_ = 0;
     fail(ErrorCode::NON_FINITE, "The loss of step ", updates_ + 1,
-         " is not finite; the weights are those of the step before. Lower the learning rate or look for damaged weights.");
+         kStepBefore, "Lower the learning rate or look for damaged weights.");
   }
   encode_backward(context, model_.parameters, kept, head.dhidden_TH);
   return {head.loss_sum, count_labelled(batch)};

@@ -2,12 +2,15 @@
 #pragma once
 
 #include <cstdint>
+#include <functional>
+#include <memory>
 #include <vector>
 
 #include "model/batch.h"
 #include "model/model.h"
 #include "optim/lr_schedule.h"
 #include "optim/optimizer.h"
+#include "train/device_step.h"
 
 namespace permafrost {
 
@@ -21,6 +24,11 @@ struct TrainerOptions {
   int64_t gradient_accumulation = 1;
   uint64_t seed = 42;
   bool frozen_dropout = true;
+  // On a card: whether steps are recorded as graphs, and how many may be launched before a loss is read back.
+  bool graphs = true;
+  int64_t read_back_every = 8;
+  // Takes the way of a card on a CPU, too, which then computes the same.
+  bool launch_ahead_on_cpu = false;
 };
 
 struct StepResult {
@@ -47,6 +55,16 @@ class Trainer {
   // The outputs of the frozen prefix come from `store` where one is given and frozen dropout is off.
   StepResult step(const PackedBatch& batch, bool update_now, PrefixStore* store = nullptr);
 
+  // The same in two parts: what is returned waits for the device and gives the result. On a CPU everything is done
+  // at once. On a card NON_FINITE comes only from what is returned; later steps may have been launched by then,
+  // from the weights before the bad step, which changed none.
+  std::function<StepResult()> launch(const PackedBatch& batch, bool update_now, PrefixStore* store = nullptr);
+
+  // Number of launched steps whose results may be waited for.
+  int64_t read_back_every() const { return device_step_ ? options_.read_back_every : 1; }
+  // Null where steps are not launched ahead.
+  const DeviceStep* device_step() const { return device_step_.get(); }
+
   // L2 norm of the gradient of each named parameter, NaN where it does not learn. Dropout as in a
   // training step; changes neither weights nor optimizer, and drops what was accumulated.
   std::vector<double> gradient_norms(const PackedBatch& batch);
@@ -63,11 +81,15 @@ class Trainer {
     int64_t labelled;
   };
   Pass forward_backward(const PackedBatch& batch, double scale, bool accumulate, PrefixStore* store);
+  StepResult step_at_once(const PackedBatch& batch, bool update_now, PrefixStore* store);
+  std::function<StepResult()> launch_ahead(const PackedBatch& batch, bool update_now, PrefixStore* store);
+  double present_learning_rate() const;
   void check_something_learns() const;
 
   Model& model_;
   TrainerOptions options_;
   Optimizer optimizer_;
+  std::unique_ptr<DeviceStep> device_step_;
   uint32_t passes_ = 0;
   int64_t updates_ = 0;
   int64_t accumulated_batches_ = 0;

@@ -3,8 +3,13 @@ import type { EncoderConfig } from '../contract/encoder-config.js';
 import type { FreezePlan } from '../contract/freeze-plan.js';
 import type { PackedBatch, RaggedBatch } from '../contract/packed-batch.js';
 import type { LoadReport, Logits, ParameterInfo } from '../contract/results.js';
-import { PermafrostError } from '../errors/error.js';
-import type { NativeHead, NativeMemory, NativeParameter, NativeProducts } from '../native/addon.js';
+import type {
+  NativeDevice,
+  NativeHead,
+  NativeMemory,
+  NativeParameter,
+  NativeProducts,
+} from '../native/addon.js';
 import { Engine } from '../native/engine.js';
 import type { Tokenizer } from '../text/tokenizer.js';
 import { toPacked, toPackedList } from './batch-input.js';
@@ -153,10 +158,17 @@ export abstract class EncoderModel {
    * @throws INVALID_OPTION
    */
   async trainer(options: TrainerOptions = {}): Promise<Trainer> {
-    const { betas, frozenDropout, ...rest } = parseTrainerOptions(options);
-    const native = { ...rest, beta1: betas[0], beta2: betas[1], frozenDropout: frozenDropout === 'on' };
+    const { betas, frozenDropout, graphs, ...rest } = parseTrainerOptions(options);
+    const native = {
+      ...rest,
+      beta1: betas[0],
+      beta2: betas[1],
+      frozenDropout: frozenDropout === 'on',
+      graphs: graphs === 'auto',
+    };
     const id = await this.#parts.engine.call((engine) => engine.createTrainer(native));
-    return new Trainer(this.#parts.engine, id, this.#parts.parameters);
+    const { stepsInFlight } = await this.deviceFacts();
+    return new Trainer(this.#parts.engine, id, this.#parts.parameters, stepsInFlight);
   }
 
   /**
@@ -191,6 +203,11 @@ export abstract class EncoderModel {
   /** Bytes of weights, gradients, optimizer state and work buffers. */
   async memory(): Promise<NativeMemory> {
     return this.#parts.engine.call((native) => native.memory());
+  }
+
+  /** Where and by which means the model computes. */
+  async deviceFacts(): Promise<NativeDevice> {
+    return this.#parts.engine.call((native) => native.device());
   }
 
   /**
@@ -250,12 +267,6 @@ export async function withEngine<M>(
   config: EncoderConfig,
   build: (engine: Engine, parameters: NativeParameter[]) => Promise<M>,
 ): Promise<M> {
-  if (options.precision !== 'fp32') {
-    throw new PermafrostError(
-      'INVALID_OPTION',
-      `precision: '${options.precision}' is not available on device '${options.device}' yet. Use 'fp32'.`,
-    );
-  }
   const { labels: _labels, ...shape } = config;
   const engine = new Engine(options.threads, options.device);
   try {
@@ -264,6 +275,8 @@ export async function withEngine<M>(
         { ...shape, head, numLabels: classesOf(head, config) },
         options.device,
         options.kernels,
+        options.precision,
+        options.tf32,
       ),
     );
     return await build(engine, parameters);

@@ -6,6 +6,7 @@ import { Tokenizer } from '../text/tokenizer.js';
 const deviceOptions = {
   device: z.string().default('cpu'),
   precision: z.enum(['fp32', 'bf16']).default('fp32'),
+  tf32: z.boolean().default(false),
   threads: z.int().min(0).max(4096).default(0),
   seed: z.int().min(0).default(42),
   kernels: z.enum(['fused', 'plain']).default('fused'),
@@ -37,14 +38,21 @@ const trainerSchema = z.strictObject({
   gradientAccumulation: z.int().positive().default(1),
   seed: z.int().min(0).default(42),
   frozenDropout: z.enum(['on', 'off']).default('on'),
+  graphs: z.enum(['auto', 'off']).default('auto'),
+  readBackEvery: z.int().positive().default(8),
 });
 
 /** Where and how a model computes. */
 export interface DeviceOptions {
-  /** `cpu`, `cuda` or `cuda:<number>`. @default 'cpu' */
+  /** `cpu`, `cuda`, `cuda:<number>`, or `auto`: a card where there is one. @default 'cpu' */
   device?: string;
-  /** Type of the arithmetic. @default 'fp32' */
+  /**
+   * Type of the arithmetic. `bf16` computes products in bfloat16; weights, gradients of weights, LayerNorm,
+   * softmax, loss and optimizer stay in fp32. @default 'fp32'
+   */
   precision?: 'fp32' | 'bf16';
+  /** Lets fp32 products on a card round their factors to TF32; holds for the whole process. @default false */
+  tf32?: boolean;
   /** Cores that one computation uses; 0 for all. @default 0 */
   threads?: number;
   /** Draws the weights that are not read from a checkpoint. @default 42 */
@@ -89,6 +97,13 @@ export interface TrainerOptions {
   seed?: number;
   /** Whether the frozen prefix applies its dropout, as the paper has it. @default 'on' */
   frozenDropout?: 'on' | 'off';
+  /** Whether steps on a card are recorded as CUDA graphs, one for each bucket of tokens. @default 'auto' */
+  graphs?: 'auto' | 'off';
+  /**
+   * Steps on a card that may be under way before the loss of the first one is waited for, provided that so many
+   * calls of `step` are made without awaiting each. On a CPU every step is done at once. @default 8
+   */
+  readBackEvery?: number;
 }
 
 export const parseLoadOptions = (options: LoadOptions, where: string) =>

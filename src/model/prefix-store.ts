@@ -12,7 +12,9 @@ export interface PrefixStoreOptions {
   depths: readonly number[];
   /** With `fp32` results are those of a model that computes the prefix anew each time. @default 'fp32' */
   precision?: StorePrecision;
-  /** Bytes of memory at most. */
+  /** Bytes at most on the device of the models that use it, which are read first. @default 0 */
+  deviceBytes?: number;
+  /** Bytes of memory at most; page-locked where the models are on a card. */
   memoryBytes: number;
   /** Bytes at most of a temporary file for what does not fit into memory. @default 0 */
   fileBytes?: number;
@@ -34,6 +36,7 @@ export class PrefixStore {
       this.native = new (addon().PrefixStore)(dataset.offsets, {
         hiddenSize: options.hiddenSize,
         precision: options.precision ?? 'fp32',
+        deviceBytes: options.deviceBytes ?? 0,
         memoryBytes: options.memoryBytes,
         fileBytes: options.fileBytes ?? 0,
         directory: options.directory ?? tmpdir(),

@@ -10,12 +10,18 @@ export class Trainer {
   readonly #engine: Engine;
   readonly #id: number;
   readonly #parameters: readonly NativeParameter[];
+  /**
+   * Calls of `step` that are worth having under way at a time: 1 where each step is done at once, and more on a
+   * card, whose losses are read back later.
+   */
+  readonly stepsInFlight: number;
 
   /** Use `TokenClassifier.trainer`. */
-  constructor(engine: Engine, id: number, parameters: readonly NativeParameter[]) {
+  constructor(engine: Engine, id: number, parameters: readonly NativeParameter[], stepsInFlight: number) {
     this.#engine = engine;
     this.#id = id;
     this.#parameters = parameters;
+    this.stepsInFlight = stepsInFlight;
   }
 
   /**
@@ -24,6 +30,8 @@ export class Trainer {
    * @param options.updateNow updates with what was accumulated so far; for the last batches of an epoch.
    * @param options.store where the frozen prefix's outputs are kept; used with `frozenDropout: 'off'` and
    *   a batch that has `examples`.
+   *
+   * On a card a promise settles when its loss has been read back; later steps may be under way by then.
    *
    * @throws INVALID_BATCH; NON_FINITE, with the weights as they were; INVALID_PLAN where nothing learns;
    *   DISPOSED where a later trainer replaced this one

@@ -14,6 +14,7 @@ export interface NativeBatch {
 export interface NativePrefixStoreOptions {
   hiddenSize: number;
   precision: 'fp32' | 'bf16' | 'fp16';
+  deviceBytes: number;
   memoryBytes: number;
   fileBytes: number;
   directory: string;
@@ -72,6 +73,10 @@ export interface NativeTrainerOptions {
   gradientAccumulation: number;
   seed: number;
   frozenDropout: boolean;
+  /** Whether a card's steps are recorded as graphs. */
+  graphs: boolean;
+  /** Steps that a card may be ahead of the results. */
+  readBackEvery: number;
 }
 
 export interface NativePlan {
@@ -117,6 +122,24 @@ export interface NativeMemory {
   workspace: number;
 }
 
+/** Where and by which means a model computes. */
+export interface NativeDevice {
+  /** `cpu` or `cuda:<number>`. */
+  name: string;
+  precision: 'fp32' | 'bf16';
+  /** Kernels of attention: `fused` on a CPU; `flash`, `memory-efficient` or `dense` on a card. */
+  attention: string;
+  /** Why steps are not recorded as graphs; null where they are. */
+  whyNoGraphs: string | null;
+  /** Steps recorded so far. */
+  graphs: number;
+  /** Steps of the present trainer that may be under way at a time. */
+  stepsInFlight: number;
+  /** Bytes of a card that tensors take now, and the most they took; 0 on a CPU. */
+  allocatedBytes: number;
+  peakBytes: number;
+}
+
 /** Time and amount of the matrix products of one training step. */
 export interface NativeProducts {
   seconds: number;
@@ -128,7 +151,13 @@ export interface NativeProducts {
 
 /** One model on one device with its own thread; every promise settles in the order of the calls. */
 export interface NativeEngine {
-  createModel(config: NativeConfig, device: string, kernels: string): Promise<NativeParameter[]>;
+  createModel(
+    config: NativeConfig,
+    device: string,
+    kernels: string,
+    precision: string,
+    tf32: boolean,
+  ): Promise<NativeParameter[]>;
   initialise(seed: number, names: string[]): Promise<void>;
   /** The bytes are read in place: leave them alone until the promise settles. */
   writeParameter(name: string, dtype: string, data: Uint8Array): Promise<void>;
@@ -160,6 +189,7 @@ export interface NativeEngine {
   takeSnapshot(): Promise<void>;
   restoreSnapshot(): Promise<void>;
   memory(): Promise<NativeMemory>;
+  device(): Promise<NativeDevice>;
   gemmFloor(numTokens: number, scoredTokens: number): Promise<NativeProducts>;
   /** Number of the call made last, for `cancel`. */
   lastJob(): number;

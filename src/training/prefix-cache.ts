@@ -11,6 +11,8 @@ const ELEMENT_BYTES: Readonly<Record<StorePrecision, number>> = { fp32: 4, bf16:
 export interface PrefixCacheOptions {
   /** Type in which outputs are kept; `fp32` changes no result. @default 'fp32' */
   precision?: StorePrecision;
+  /** Bytes on the device of the models, for all datasets together; worth having on a card. @default 0 */
+  deviceBytes?: number;
   /** Bytes of memory for all datasets together. @default a quarter of what is free */
   memoryBytes?: number;
   /** Bytes of temporary files for what does not fit into memory. @default 0 */
@@ -29,12 +31,14 @@ export class PrefixCache {
   readonly precision: StorePrecision;
   readonly #options: PrefixCacheOptions;
   readonly #stores = new Map<object, PrefixStore>();
+  #deviceLeft: number;
   #memoryLeft: number;
   #fileLeft: number;
 
   constructor(options: PrefixCacheOptions = {}) {
     this.#options = options;
     this.precision = options.precision ?? 'fp32';
+    this.#deviceLeft = options.deviceBytes ?? 0;
     this.#memoryLeft = Math.floor(options.memoryBytes ?? freemem() * DEFAULT_MEMORY_SHARE);
     this.#fileLeft = options.fileBytes ?? 0;
   }
@@ -50,8 +54,10 @@ export class PrefixCache {
     if (existing) return existing;
     const depths = this.#options.depths ?? [depth];
     const wanted = dataset.inputIds.length * hiddenSize * ELEMENT_BYTES[this.precision] * depths.length;
-    const memoryBytes = Math.min(wanted, this.#memoryLeft);
-    const fileBytes = Math.min(wanted - memoryBytes, this.#fileLeft);
+    const deviceBytes = Math.min(wanted, this.#deviceLeft);
+    const memoryBytes = Math.min(wanted - deviceBytes, this.#memoryLeft);
+    const fileBytes = Math.min(wanted - deviceBytes - memoryBytes, this.#fileLeft);
+    this.#deviceLeft -= deviceBytes;
     this.#memoryLeft -= memoryBytes;
     this.#fileLeft -= fileBytes;
     const { directory } = this.#options;
@@ -59,6 +65,7 @@ export class PrefixCache {
       hiddenSize,
       depths,
       precision: this.precision,
+      deviceBytes,
       memoryBytes,
       fileBytes,
       ...(directory !== undefined && { directory }),

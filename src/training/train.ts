@@ -29,6 +29,9 @@ import { countParameters } from './parameter-counts.js';
 import { PrefixCache } from './prefix-cache.js';
 import { Phases } from './timing.js';
 
+/** What the frozen prefix's outputs may take of a card's memory where the caller gives no cache. */
+const CARD_BYTES = 2 ** 31;
+
 type ProgressEvent = StepEvent | EpochEvent | EvaluationEvent | FreezeEvent | CheckpointEvent;
 
 interface Split {
@@ -207,7 +210,8 @@ function prefixHandling({ model, frozenDropout, prefixCache }: ParsedFinetuneOpt
 /** Gives each split the store of its frozen prefix's outputs. */
 function attachStores(options: ParsedFinetuneOptions, splits: (Split | null)[]): PrefixCache {
   const { model } = options;
-  const cache = options.prefixCache || new PrefixCache();
+  const onCard = options.model.device.startsWith('cuda');
+  const cache = options.prefixCache || new PrefixCache({ deviceBytes: onCard ? CARD_BYTES : 0 });
   for (const split of splits) {
     if (split) {
       split.store = cache.storeFor(

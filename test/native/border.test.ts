@@ -38,6 +38,8 @@ const TRAINER = {
   gradientAccumulation: 1,
   seed: 1,
   frozenDropout: true,
+  graphs: true,
+  readBackEvery: 8,
 };
 
 /** What a native call throws or rejects with. */
@@ -100,7 +102,7 @@ describe('errors of the engine', () => {
   it('call a CUDA device that is not there DEVICE_UNAVAILABLE, and another word INVALID_OPTION', async () => {
     const wrong = await thrownBy(() => TokenClassifier.create(TINY, { device: 'tpu' }));
     expect(wrong.code).toBe('INVALID_OPTION');
-    expect(wrong.message).toMatch(/device: expected 'cpu', 'cuda' or 'cuda:<number>', got 'tpu'/);
+    expect(wrong.message).toMatch(/device: expected 'cpu', 'cuda', 'cuda:<number>' or 'auto', got 'tpu'/);
     const malformed = await thrownBy(() => TokenClassifier.create(TINY, { device: 'cuda:x' }));
     expect(malformed.code).toBe('INVALID_OPTION');
     if (addon().libtorch.hasCuda) return;
@@ -123,7 +125,7 @@ describe('what crosses the border', () => {
   let engine: NativeEngine;
   beforeEach(async () => {
     engine = new (addon().Engine)(1);
-    await engine.createModel(CONFIG, 'cpu', 'fused');
+    await engine.createModel(CONFIG, 'cpu', 'fused', 'fp32', false);
     await engine.initialise(1, []);
   });
   afterEach(() => engine.dispose());
@@ -133,7 +135,9 @@ describe('what crosses the border', () => {
     async (field) => {
       const { [field as keyof NativeConfig]: _, ...rest } = CONFIG;
       for (const wrong of [rest, { ...CONFIG, [field]: Symbol.iterator }, { ...CONFIG, [field]: null }]) {
-        const error = await codeOf(() => engine.createModel(wrong as NativeConfig, 'cpu', 'fused'));
+        const error = await codeOf(() =>
+          engine.createModel(wrong as NativeConfig, 'cpu', 'fused', 'fp32', false),
+        );
         expect(error.code).toBe('INVALID_OPTION');
         expect(error.message).toContain(`config.${field}`);
         expect(error.message).toMatch(/expected a .*, got (undefined|null|symbol|a symbol)/);
@@ -155,7 +159,7 @@ describe('what crosses the border', () => {
     expect(schedule).toMatchObject({ code: 'INVALID_OPTION', message: expect.stringContaining("'cosine'") });
     const steps = await codeOf(() => engine.createTrainer({ ...TRAINER, totalSteps: 1.5 } as never));
     expect(steps).toMatchObject({ code: 'INVALID_OPTION', message: expect.stringContaining('1.5') });
-    const kernels = await codeOf(() => engine.createModel(CONFIG, 'cpu', 'fast'));
+    const kernels = await codeOf(() => engine.createModel(CONFIG, 'cpu', 'fast', 'fp32', false));
     expect(kernels).toMatchObject({ code: 'INVALID_OPTION', message: expect.stringContaining("'fast'") });
   });
 

@@ -1,0 +1,170 @@
+#include "train/device_step.h"
+
+#include <algorithm>
+#include <cstring>
+
+#include "device/cuda_graph.h"
+#include "device/device.h"
+#include "model/encoder.h"
+#include "model/token_head.h"
+
+namespace permafrost {
+
+namespace {
+
+// Numbers of one step, behind its ids, positions, labels and borders.
+enum Scalar : int64_t { kLearningRate, kLossScale, kMeanScale, kScalars };
+
+int32_t bits_of(double value) {
+  const auto narrow = static_cast<float>(value);
+  int32_t bits;
+  std::memcpy(&bits, &narrow, sizeof(bits));
+  return bits;
+}
+
+class RecordedCudaStep : public RecordedStep {
+ public:
+  RecordedCudaStep(const GraphPool& pool, const StepGraphs::Body& body) : graph_(pool, body) {}
+  void launch() override { graph_.launch(); }
+  size_t bytes() const override { return graph_.bytes(); }
+
+ private:
+  CudaGraph graph_;
+};
+
+}  // namespace
+
+// The tensors of one bucket, which stay where they are: a recorded step reads them again.
+struct DeviceStep::Inputs {
+  Inputs(const Bucket& bucket, const Model& model)
+      : bucket(bucket),
+        all(at::zeros({3 * bucket.tokens + bucket.sequences + 1 + kScalars},
+                      at::TensorOptions().dtype(at::kInt).device(model.device))),
+        numbers(at::zeros({2}, at::TensorOptions().dtype(at::kFloat).device(model.device))) {
+    if (bucket.stored_prefix) {
+      prefix_TH = at::zeros({bucket.tokens, model.config.hidden_size},
+                            at::TensorOptions().dtype(model.type).device(model.device));
+    }
+  }
+
+  at::Tensor tokens(int64_t row) const { return all.narrow(0, row * bucket.tokens, bucket.tokens); }
+  at::Tensor borders() const { return all.narrow(0, 3 * bucket.tokens, bucket.sequences + 1); }
+  at::Tensor scalar(Scalar which) const {
+    return all.narrow(0, 3 * bucket.tokens + bucket.sequences + 1, kScalars).view(at::kFloat).select(0, which);
+  }
+
+  const Bucket bucket;
+  at::Tensor all;
+  at::Tensor numbers;    // loss and norm
+  at::Tensor prefix_TH;  // the frozen prefix's output, where it comes from a store
+};
+
+DeviceStep::DeviceStep(Model& model, Optimizer& optimizer, const DeviceStepOptions& options)
+    : model_(model), optimizer_(optimizer), options_(options), staging_(model.device) {
+  if (!options.graphs) {
+    why_no_graphs_ = "they are switched off";
+  } else if (!model.device.is_cuda()) {
+    why_no_graphs_ = "the model is not on a card";
+  } else if (!model.ops->reads_nothing_back()) {
+    why_no_graphs_ = std::string("attention is ") + model.ops->attention_name();
+  } else {
+    why_no_graphs_ = CudaGraph::why_unavailable();
+  }
+  if (!why_no_graphs_.empty()) return;
+  const auto pool = std::make_shared<GraphPool>(CudaGraph::make_pool());
+  graphs_ = std::make_unique<StepGraphs>(
+      options.bounds,
+      [pool](const StepGraphs::Body& body) { return std::make_unique<RecordedCudaStep>(*pool, body); },
+      [pool] { *pool = CudaGraph::make_pool(); });
+}
+
+DeviceStep::~DeviceStep() = default;
+
+Readback DeviceStep::launch(const LaunchedStep& step) {
+  model_.round_weights();
+  Bucket bucket = bucket_of(step.batch, model_.config.max_positions);
+  bucket.stored_prefix =
+      step.store != nullptr && !options_.frozen_dropout && frozen_prefix(model_.parameters) > 0;
+  const auto filler = static_cast<int32_t>(std::max<int64_t>(0, model_.config.pad_token_id));
+  const PackedBatch filled = fill(step.batch, bucket, filler);
+  Inputs& inputs = inputs_of(bucket);
+
+  std::vector<int32_t> values = filled.input_ids;
+  const std::vector<int32_t> places = positions(filled);
+  const std::vector<int32_t> borders = repeat_last_border(filled.cu_seqlens, bucket.sequences);
+  values.insert(values.end(), places.begin(), places.end());
+  values.insert(values.end(), filled.labels.begin(), filled.labels.end());
+  values.insert(values.end(), borders.begin(), borders.end());
+  for (const double scalar : {step.learning_rate, step.loss_scale, step.mean_scale}) values.push_back(bits_of(scalar));
+  staging_.upload(values, inputs.all);
+  if (bucket.stored_prefix) read_prefix(inputs, step);
+
+  const BatchTensors tensors(inputs.tokens(0), inputs.tokens(1), inputs.tokens(2), inputs.borders(),
+                             &filled.cu_seqlens, bucket.longest);
+  run(bucket, step, [&] { compute(inputs, tensors, step); });
+  return Readback(inputs.numbers);
+}
+
+StepNumbers DeviceStep::numbers(const Readback& readback) {
+  const std::vector<float> values = readback.read();
+  return {values[0], values[1]};
+}
+
+void DeviceStep::recover() {
+  if (graphs_) graphs_->drop();
+  inputs_.clear();
+  model_.ops->begin_pass();
+  release_device_memory(model_.device);
+}
+
+DeviceStep::Inputs& DeviceStep::inputs_of(const Bucket& bucket) {
+  std::unique_ptr<Inputs>& inputs = inputs_[bucket];
+  if (!inputs) inputs = std::make_unique<Inputs>(bucket, model_);
+  return *inputs;
+}
+
+void DeviceStep::run(const Bucket& bucket, const LaunchedStep& step, const std::function<void()>& body) {
+  // Masks are a function of seed and pass alone, whether the step is recorded or not. The generator is libtorch's
+  // own, which other engines on the card draw from as well.
+  const GeneratorLock generator(model_.device, options_.seed, step.pass);
+  if (layout_ != optimizer_.layout()) {
+    if (graphs_) graphs_->drop();
+    layout_ = optimizer_.layout();
+  }
+  // Steps that only accumulate are not recorded: they come in more shapes than are worth a graph.
+  if (!graphs_ || step.accumulate || !step.update) {
+    body();
+    return;
+  }
+  graphs_->run(bucket, body);
+}
+
+void DeviceStep::read_prefix(Inputs& inputs, const LaunchedStep& step) {
+  const BatchTensors tensors(step.batch, model_.device);
+  const PassContext context{model_.config, *model_.ops, model_.workspace, tensors, {}, false};
+  const StoredPrefix stored{*step.store, model_.prefix_digests(), step.batch};
+  const int64_t depth = frozen_prefix(model_.parameters);
+  // Rows of filler tokens keep what an earlier batch left: finite numbers that no other token sees.
+  inputs.prefix_TH.narrow(0, 0, step.batch.num_tokens())
+      .copy_(read_or_compute_prefix(context, model_.parameters, depth, stored));
+}
+
+void DeviceStep::compute(Inputs& inputs, const BatchTensors& tensors, const LaunchedStep& step) {
+  model_.ops->begin_pass();
+  const PassContext context{model_.config, *model_.ops, model_.workspace, tensors,
+                            {true, options_.seed, step.pass}, step.accumulate};
+  EncoderActivations kept;
+  const at::Tensor hidden_TH = inputs.prefix_TH.defined()
+                                   ? encode_above(context, model_.parameters, inputs.prefix_TH.clone(), &kept)
+                                   : encode(context, model_.parameters, options_.frozen_dropout, &kept);
+  const bool encoder_learns = frozen_prefix(model_.parameters) < model_.config.num_layers;
+  const DeviceHeadGradients head =
+      token_gradients_on_device(context, model_.parameters, hidden_TH, inputs.scalar(kLossScale), encoder_learns);
+  encode_backward(context, model_.parameters, kept, head.dhidden_TH);
+  inputs.numbers.select(0, 0).copy_(head.loss_sum);
+  if (!step.update) return;
+  inputs.numbers.select(0, 1).copy_(optimizer_.update_on_device(
+      inputs.scalar(kLearningRate), inputs.scalar(kMeanScale), head.loss_sum, options_.max_grad_norm));
+}
+
+}  // namespace permafrost

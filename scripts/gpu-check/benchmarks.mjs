@@ -1,0 +1,170 @@
+// What is measured on a card. Each benchmark gives one row of the table.
+import { bottomUp, full } from '../../dist/freezing/strategy.js';
+import { PrefixStore } from '../../dist/model/prefix-store.js';
+import { batchAt, randomSentences, SHAPES, trainOn, vocabularyOf, withModel } from './workload.mjs';
+
+const LEARNING_RATE = 3e-5;
+// Steps before the clock starts: enough that every common bucket is recorded.
+const WARM_UP = 60;
+
+/** Trains batch after batch for about `seconds`, and gives tokens and steps a second. */
+async function paced(trainer, dataset, batchSize, seconds, warmUp, options = {}) {
+  let from = 0;
+  const some = (count) =>
+    Array.from({ length: count }, () => {
+      const batch = batchAt(dataset, from, batchSize);
+      from = (from + batchSize) % dataset.size;
+      return batch;
+    });
+  await trainOn(trainer, some(warmUp), options);
+  let [steps, tokens] = [0, 0];
+  const start = performance.now();
+  let elapsed = 0;
+  while (elapsed < seconds) {
+    // Packed ahead in small groups; each ends with its results read, as an epoch's end has it.
+    const group = some(Math.max(1, Math.min(100, Math.ceil(steps / 2))));
+    const results = await trainOn(trainer, group, options);
+    steps += results.length;
+    for (const result of results) tokens += result.tokens;
+    elapsed = (performance.now() - start) / 1000;
+  }
+  return { secondsPerStep: elapsed / steps, tokensPerSecond: tokens / elapsed, steps };
+}
+
+const milliseconds = (seconds) => `${(seconds * 1000).toFixed(3)} ms`;
+const gibibytes = (bytes) => `${(bytes / 2 ** 30).toFixed(2)} GiB`;
+const million = (count) => `${(count / 1e6).toFixed(3)} M`;
+
+function row(name, { secondsPerStep, tokensPerSecond, steps }, { peakBytes, graphs }) {
+  return {
+    name,
+    'a step': milliseconds(secondsPerStep),
+    'tokens/s': million(tokensPerSecond),
+    peak: gibibytes(peakBytes),
+    graphs,
+    steps,
+    secondsPerStep,
+  };
+}
+
+async function steps(context, { name, strategy, batchSize = 32, model = {}, trainer = {}, kept = false }) {
+  const { device, shape, sentences, seconds, warmUp = WARM_UP } = context;
+  return withModel({ shape, device, precision: 'bf16', ...model }, async (subject) => {
+    await subject.freeze(strategy.plan(SHAPES[shape].numLayers));
+    const training = await subject.trainer({ learningRate: LEARNING_RATE, ...trainer });
+    const options = kept ? { store: keptPrefix(subject, context) } : {};
+    if (kept) {
+      // A first epoch, which fills the store.
+      const count = Math.ceil(sentences.size / batchSize);
+      const epoch = Array.from({ length: count }, (_, i) => batchAt(sentences, i * batchSize, batchSize));
+      await trainOn(training, epoch, options);
+    }
+    const measured = await paced(training, sentences, batchSize, seconds, warmUp, options);
+    return row(name, measured, await subject.deviceFacts());
+  });
+}
+
+function keptPrefix(model, { shape, sentences }) {
+  return new PrefixStore(sentences, {
+    hiddenSize: SHAPES[shape].hiddenSize,
+    depths: [model.frozenPrefix],
+    precision: 'bf16',
+    memoryBytes: 2 ** 31,
+    deviceBytes: 2 ** 31,
+  });
+}
+
+/** A whole training by volume: every sentence in each of six epochs, and a validation after each. */
+async function volume(context, { name, strategy, kept }) {
+  const {
+    device,
+    shape,
+    lengths,
+    volumeSentences = 14_041,
+    validationSentences = 3_250,
+    epochs = 6,
+  } = context;
+  const start = performance.now();
+  const cut = (count, seed) =>
+    randomSentences(
+      Array.from({ length: count }, (_, i) => lengths[i % lengths.length]),
+      vocabularyOf(shape),
+      seed,
+    );
+  const [train, validation] = [cut(volumeSentences, 1), cut(validationSentences, 2)];
+  return withModel({ shape, device, precision: 'bf16' }, async (model) => {
+    await model.freeze(strategy.plan(SHAPES[shape].numLayers));
+    const trainer = await model.trainer({ learningRate: LEARNING_RATE, frozenDropout: kept ? 'off' : 'on' });
+    const stores = kept
+      ? {
+          train: keptPrefix(model, { shape, sentences: train }),
+          validation: keptPrefix(model, { shape, sentences: validation }),
+        }
+      : {};
+    const batchesOf = (dataset, size) =>
+      Array.from({ length: Math.ceil(dataset.size / size) }, (_, i) =>
+        batchAt(dataset, i * size, Math.min(size, dataset.size - i * size)),
+      );
+    let tokens = 0;
+    for (let epoch = 0; epoch < epochs; epoch++) {
+      const results = await trainOn(
+        trainer,
+        batchesOf(train, 32),
+        stores.train ? { store: stores.train } : {},
+      );
+      for (const result of results) tokens += result.tokens;
+      await model.predict(batchesOf(validation, 128), stores.validation ? { store: stores.validation } : {});
+    }
+    const seconds = (performance.now() - start) / 1000;
+    const { peakBytes, graphs } = await model.deviceFacts();
+    return {
+      name,
+      'a step': `${seconds.toFixed(2)} s in all`,
+      'tokens/s': million(tokens / seconds),
+      peak: gibibytes(peakBytes),
+      graphs,
+      steps: Math.ceil(volumeSentences / 32) * epochs,
+      seconds,
+    };
+  });
+}
+
+/** The benchmarks by name, in the order in which they run. */
+export function benchmarks({ shape }) {
+  const { numLayers } = SHAPES[shape];
+  const depths = [0.25, 0.5, 0.75, 1].map((share) => Math.round(share * numLayers));
+  const list = [
+    ['bf16, batch 32, nothing frozen', (context, name) => steps(context, { name, strategy: full() })],
+    [
+      'the same without graphs',
+      (context, name) => steps(context, { name, strategy: full(), trainer: { graphs: 'off' } }),
+    ],
+    [
+      'fp32 with TF32, batch 32',
+      (context, name) => steps(context, { name, strategy: full(), model: { precision: 'fp32', tf32: true } }),
+    ],
+    [
+      'bf16, batch 1024, nothing frozen',
+      (context, name) =>
+        steps({ ...context, warmUp: 8 }, { name, strategy: full(), batchSize: context.largeBatch ?? 1024 }),
+    ],
+  ];
+  for (const k of depths) {
+    list.push([`bottom-up ${k}`, (context, name) => steps(context, { name, strategy: bottomUp(k) })]);
+    list.push([
+      `bottom-up ${k}, prefix kept`,
+      (context, name) =>
+        steps(context, { name, strategy: bottomUp(k), trainer: { frozenDropout: 'off' }, kept: true }),
+    ]);
+  }
+  list.push([
+    'CoNLL-2003 by volume, k = 0',
+    (context, name) => volume(context, { name, strategy: full(), kept: false }),
+  ]);
+  const half = depths[1];
+  list.push([
+    `CoNLL-2003 by volume, k = ${half}, kept`,
+    (context, name) => volume(context, { name, strategy: bottomUp(half), kept: true }),
+  ]);
+  return list;
+}
