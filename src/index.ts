@@ -5,6 +5,8 @@ export type { EncoderConfig } from './contract/encoder-config.js';
 export type { FreezePlan, LayerPart } from './contract/freeze-plan.js';
 export { IGNORED_LABEL, type PackedBatch, type RaggedBatch } from './contract/packed-batch.js';
 export type { LoadReport, Logits, ParameterInfo, StepResult } from './contract/results.js';
+export { type DatasetOptions, downloadDataset, type HubDataset } from './data/hub/download-dataset.js';
+export { KNOWN_DATASETS, type KnownDataset } from './data/hub/known-datasets.js';
 export { LabelSet, labelSet } from './data/label-set.js';
 export { readConll } from './data/read-conll.js';
 export { readSentences } from './data/read-sentences.js';

@@ -4,6 +4,7 @@ import { fileURLToPath } from 'node:url';
 import { Command, CommanderError } from 'commander';
 import { packageVersion } from '../experiment/environment.js';
 import { addBenchCommand } from './commands/bench.js';
+import { addDatasetsCommand } from './commands/datasets.js';
 import { addDoctorCommand } from './commands/doctor.js';
 import { addEvaluateCommand } from './commands/evaluate.js';
 import { addInspectCommand } from './commands/inspect.js';
@@ -23,6 +24,7 @@ const COMMANDS = [
   addEvaluateCommand,
   addPredictCommand,
   addInspectCommand,
+  addDatasetsCommand,
   addBenchCommand,
   addDoctorCommand,
   addLibtorchCommand,

@@ -13,15 +13,20 @@ export function addDataOptions(command: Command): Command {
     .option('--validation <file>', 'validation sentences')
     .option('--test <file>', 'test sentences')
     .option('--data <file>', 'one file for all three splits')
+    .option(
+      '--dataset <name>',
+      'dataset of the Hugging Face Hub: a short name (permafrost datasets) or owner/name',
+    )
+    .option('--dataset-config <name>', 'part of --dataset, such as a language')
     .option('--split <per cent>', 'how --data is divided (default: 80-10-10)')
     .option('--split-seed <n>', 'seed of the division (default: 42)', wholeNumber)
-    .option('--token-column <n>', 'column of the word, from 0', wholeNumber)
-    .option('--tag-column <n>', 'column of the tag, from 0', wholeNumber);
+    .option('--token-column <column>', 'column of the word: its number from 0, or its name', columnOf)
+    .option('--tag-column <column>', 'column of the tag: its number from 0, or its name', columnOf);
 }
 
 export function addModelOptions(command: Command): Command {
   return command
-    .option('--model <dir>', 'Hugging Face model directory')
+    .option('--model <dir>', 'Hugging Face model directory, or a model of the Hub: owner/name[@revision]')
     .option(
       '--shape <shape>',
       `fresh random model: ${Object.keys(SHAPES).join(', ')}, or layers=12,hidden=128,heads=4`,
@@ -131,6 +136,11 @@ export function seedsOf(flags: Flags, fallback: number): number[] {
     });
   }
   return Array.from({ length: count }, (_, index) => first + index);
+}
+
+/** Parser of a column, which is a number or a name. */
+export function columnOf(text: string): number | string {
+  return /^\d+$/.test(text) ? Number(text) : text;
 }
 
 /** Parser of a non-negative whole number, for commander. */

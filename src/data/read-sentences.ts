@@ -1,4 +1,5 @@
 import { extname } from 'node:path';
+import { PermafrostError } from '../errors/error.js';
 import { readConll } from './read-conll.js';
 import { readJsonlSentences } from './read-jsonl.js';
 import type { ConllOptions, JsonlOptions } from './reader-options.js';
@@ -16,11 +17,49 @@ export async function readSentences(
   file: string,
   options: ConllOptions | JsonlOptions = {},
 ): Promise<Sentence[]> {
-  const isJsonl = JSONL_ENDINGS.includes(extname(file).toLowerCase());
-  const sentences = isJsonl
+  const sentences = isJsonl(file)
     ? readJsonlSentences(file, options as JsonlOptions)
     : readConll(file, options as ConllOptions);
   const all: Sentence[] = [];
   for await (const sentence of sentences) all.push(sentence);
   return all;
+}
+
+/** Where words and tags are: a column's number, from 0, or the key of JSON lines. */
+export interface ColumnOptions {
+  tokenColumn?: number | string | undefined;
+  tagColumn?: number | string | undefined;
+}
+
+/**
+ * Options of {@link readSentences} for a file whose columns are named without a look at its form.
+ *
+ * @throws INVALID_OPTION for a number with JSON lines, or a name with columns, which have none.
+ */
+export function columnOptions(
+  file: string,
+  { tokenColumn, tagColumn }: ColumnOptions,
+): ConllOptions | JsonlOptions {
+  const wanted = isJsonl(file) ? 'string' : 'number';
+  for (const [option, value] of Object.entries({
+    '--token-column': tokenColumn,
+    '--tag-column': tagColumn,
+  })) {
+    if (value === undefined || typeof value === wanted) continue;
+    const expected = wanted === 'string' ? 'the name of a key, since it holds JSON lines' : 'a number from 0';
+    throw new PermafrostError('INVALID_OPTION', `${option}: ${file}: expected ${expected}, got ${value}.`, {
+      option,
+      got: value,
+    });
+  }
+  const names =
+    wanted === 'string' ? (['wordsKey', 'tagsKey'] as const) : (['tokenColumn', 'tagColumn'] as const);
+  return {
+    ...(tokenColumn !== undefined && { [names[0]]: tokenColumn }),
+    ...(tagColumn !== undefined && { [names[1]]: tagColumn }),
+  };
+}
+
+function isJsonl(file: string): boolean {
+  return JSONL_ENDINGS.includes(extname(file).toLowerCase());
 }

@@ -1,9 +1,12 @@
 import { basename } from 'node:path';
-import { readSentences } from '../data/read-sentences.js';
+import { downloadDataset } from '../data/hub/download-dataset.js';
+import { knownDataset } from '../data/hub/known-datasets.js';
+import { columnOptions, readSentences } from '../data/read-sentences.js';
 import type { Sentence } from '../data/sentence.js';
 import { parseSplit, splitSentences } from '../data/split.js';
 import { generateCorpus } from '../data/synthetic/generate.js';
 import { PermafrostError } from '../errors/error.js';
+import type { HubOptions } from '../hub/snapshot.js';
 import { digestOf, digestSentences } from '../io/digest.js';
 import type { GeneratedDataset, Preset } from './presets/preset.js';
 import type { RunRecord } from './run-record.js';
@@ -30,18 +33,27 @@ const DEFAULT_SPLIT_SEED = 42;
  * @param preset the preset in use, or null where the options alone decide.
  * @throws INVALID_OPTION where files are missing from or do not go with the preset; FILE_NOT_FOUND, DATA_FORMAT.
  */
-export async function loadDataset(options: WorkspaceOptions, preset: Preset | null): Promise<LoadedDataset> {
-  const givesFiles = options.data !== undefined || options.train !== undefined;
+export async function loadDataset(
+  options: WorkspaceOptions,
+  preset: Preset | null,
+  hub: HubOptions = {},
+): Promise<LoadedDataset> {
+  const given = (['data', 'train', 'dataset'] as const).find((name) => options[name] !== undefined);
   if (preset?.dataset.source === 'generated') {
-    if (!givesFiles) return generate(preset.dataset);
+    if (given === undefined) return generate(preset.dataset);
     throw new PermafrostError(
       'INVALID_OPTION',
-      `--preset ${preset.name} generates its own data. Leave out ${options.data ? '--data' : '--train'}, or the preset.`,
-      { option: options.data ? 'data' : 'train' },
+      `--preset ${preset.name} generates its own data. Leave out --${given}, or the preset.`,
+      { option: given },
     );
   }
-  if (!givesFiles) throw missingFiles(preset);
-  const loaded = options.data !== undefined ? await readAndSplit(options) : await readSplits(options);
+  if (given === undefined) throw missingFiles(preset);
+  const loaded =
+    given === 'dataset'
+      ? await fetchSplits(options, hub)
+      : given === 'data'
+        ? await readAndSplit(options)
+        : await readSplits(options);
   const name = preset?.name ?? loaded.description.name;
   return requireSentences({ ...loaded, description: { ...loaded.description, name } });
 }
@@ -70,11 +82,37 @@ function generate({ corpus, seed, sizes }: GeneratedDataset): LoadedDataset {
   };
 }
 
+async function fetchSplits(options: WorkspaceOptions, hub: HubOptions): Promise<LoadedDataset> {
+  const { dataset, datasetConfig, tokenColumn, tagColumn } = options;
+  const {
+    name: repo,
+    config,
+    commit,
+    splits: { train, validation, test },
+  } = await downloadDataset(dataset!, {
+    ...hub,
+    ...(datasetConfig !== undefined && { config: datasetConfig }),
+    ...(tokenColumn !== undefined && { tokenColumn }),
+    ...(tagColumn !== undefined && { tagColumn }),
+  });
+  if (train === null || validation === null) {
+    throw new PermafrostError(
+      'DATA_FORMAT',
+      `dataset ${repo}${config && ` (${config})`} has no ${train === null ? 'train' : 'validation'} split. Name another ` +
+        'part with --dataset-config, or give files with --train and --validation.',
+      { repo, config },
+    );
+  }
+  const short = knownDataset(dataset!)?.name ?? repo.split('/').at(-1)!;
+  const name = datasetConfig === undefined ? short : `${short}-${datasetConfig.replaceAll('/', '-')}`;
+  return { description: { source: 'hub', name, repo, config, commit }, splits: { train, validation, test } };
+}
+
 async function readAndSplit(options: WorkspaceOptions): Promise<LoadedDataset> {
   const file = options.data!;
   const split = parseSplit(options.split ?? '80-10-10');
   const seed = options.splitSeed ?? DEFAULT_SPLIT_SEED;
-  const sentences = await readSentences(file, readerOptions(options));
+  const sentences = await readSentences(file, columnOptions(file, options));
   return {
     description: { source: 'split', name: stem(file), file: basename(file), split, seed },
     splits: splitSentences(sentences, split, seed),
@@ -82,7 +120,7 @@ async function readAndSplit(options: WorkspaceOptions): Promise<LoadedDataset> {
 }
 
 async function readSplits(options: WorkspaceOptions): Promise<LoadedDataset> {
-  const read = (file: string) => readSentences(file, readerOptions(options));
+  const read = (file: string) => readSentences(file, columnOptions(file, options));
   const [train, validation] = [options.train!, options.validation!];
   const splits: Splits = {
     train: await read(train),
@@ -101,13 +139,6 @@ async function readSplits(options: WorkspaceOptions): Promise<LoadedDataset> {
   };
 }
 
-function readerOptions({ tokenColumn, tagColumn }: WorkspaceOptions): {
-  tokenColumn?: number;
-  tagColumn?: number;
-} {
-  return { ...(tokenColumn !== undefined && { tokenColumn }), ...(tagColumn !== undefined && { tagColumn }) };
-}
-
 /** A split of a small file can come out empty, and nothing can be trained or measured on it. */
 function requireSentences(loaded: LoadedDataset): LoadedDataset {
   for (const [name, sentences] of Object.entries(loaded.splits)) {
@@ -124,7 +155,8 @@ function requireSentences(loaded: LoadedDataset): LoadedDataset {
 function missingFiles(preset: Preset | null): PermafrostError {
   const what = preset?.dataset.source === 'given' ? preset.dataset : null;
   const remedy =
-    'Give --train FILE --validation FILE --test FILE, or --data FILE with --split 80-10-10; ' +
+    'Give --train FILE --validation FILE --test FILE, --data FILE with --split 80-10-10, or --dataset NAME of the ' +
+    'Hugging Face Hub; ' +
     'or take --preset demo, which needs no files.';
   const message = what
     ? `--preset ${preset!.name} needs the files of ${what.title}, published at ${what.home}. ${remedy}`

@@ -1,9 +1,11 @@
 import { access, readdir } from 'node:fs/promises';
-import { basename, join, resolve } from 'node:path';
+import { join } from 'node:path';
 import type { Sentence } from '../data/sentence.js';
 import { PermafrostError } from '../errors/error.js';
+import type { HubOptions } from '../hub/snapshot.js';
 import { digestOf, sha256File } from '../io/digest.js';
 import { encoderConfig, readConfigFile } from '../model/config.js';
+import { type LocatedModel, locateModel } from '../model/locate-model.js';
 import { TokenClassifier } from '../model/token-classifier.js';
 import { Tokenizer, trainWordPiece } from '../text/tokenizer.js';
 import type { Preset } from './presets/preset.js';
@@ -38,8 +40,9 @@ export async function loadModelSource(
   options: WorkspaceOptions,
   preset: Preset | null,
   train: readonly Sentence[],
+  hub: HubOptions = {},
 ): Promise<ModelSource> {
-  if (options.model !== undefined) return checkpointSource(options.model, options);
+  if (options.model !== undefined) return checkpointSource(await locateModel(options.model, hub), options);
   if (options.shape !== undefined) {
     const shape = parseShape(options.shape);
     return freshSource(options.shape, shape, await findTokenizer(options, train), options);
@@ -48,17 +51,20 @@ export async function loadModelSource(
   for (const option of ['vocab', 'vocabSize'] as const) {
     if (options[option] !== undefined) throw fixedVocabulary(preset, option);
   }
-  return checkpointSource(preset.model.directory, options);
+  return checkpointSource(await locateModel(preset.model.directory, hub), options);
 }
 
-async function checkpointSource(directory: string, options: WorkspaceOptions): Promise<ModelSource> {
+async function checkpointSource(
+  { directory, name }: LocatedModel,
+  options: WorkspaceOptions,
+): Promise<ModelSource> {
   const file = join(directory, 'config.json');
   const { numLayers } = encoderConfig(await readConfigFile(file), file);
   const tokenizer = await Tokenizer.load(directory, lowercaseOption(options));
   return {
     description: {
       kind: 'checkpoint',
-      name: basename(resolve(directory)),
+      name,
       digest: await checkpointDigest(directory),
       numLayers,
     },
@@ -155,7 +161,7 @@ function missingModel(preset: Preset | null): PermafrostError {
   return new PermafrostError(
     'INVALID_OPTION',
     `${wanted} --model DIR (config.json, model.safetensors and vocab.txt or tokenizer.json, as Hugging Face writes ` +
-      'them), or --shape mini [--vocab FILE] for a fresh model with random weights.',
+      'them) or --model NAME of the Hugging Face Hub, or --shape mini [--vocab FILE] for a fresh model with random weights.',
     { option: 'model' },
   );
 }

@@ -22,6 +22,14 @@ export const datasetDescriptionSchema = z.discriminatedUnion('source', [
     test: z.string().nullable(),
   }),
   z.strictObject({
+    source: z.literal('hub'),
+    name: z.string().min(1),
+    /** `owner/name`. */
+    repo: z.string().min(1),
+    config: z.string(),
+    commit: z.string(),
+  }),
+  z.strictObject({
     source: z.literal('split'),
     name: z.string().min(1),
     file: z.string(),

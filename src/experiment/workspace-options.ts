@@ -4,6 +4,7 @@ import type { PrefixCacheOptions } from '../training/prefix-cache.js';
 import type { TrainingSettings } from './training-settings.js';
 
 const file = z.string().min(1);
+const column = z.union([z.int().nonnegative(), z.string().min(1)]);
 
 /** Where data, model and settings come from. Either a preset, or data files with a model; files may complete a preset. */
 export const workspaceOptionsSchema = z.strictObject({
@@ -18,10 +19,14 @@ export const workspaceOptionsSchema = z.strictObject({
   split: z.string().optional(),
   /** Seed of the split; independent of the seeds of the runs. @default 42 */
   splitSeed: z.int().nonnegative().optional(),
-  /** Column of the word and of the tag, 0-based. @default by the file's form */
-  tokenColumn: z.int().nonnegative().optional(),
-  tagColumn: z.int().nonnegative().optional(),
-  /** A Hugging Face model directory. */
+  /** A dataset of the Hub, instead of files: `conll2003` or another known one, or `owner/name[@revision]`. */
+  dataset: z.string().min(1).optional(),
+  /** Part of `dataset`, such as a language. */
+  datasetConfig: z.string().min(1).optional(),
+  /** Column of the word and of the tag: 0-based, or its name where columns have names. @default by the file's form */
+  tokenColumn: column.optional(),
+  tagColumn: column.optional(),
+  /** A Hugging Face model directory, or a model of the Hub: `owner/name[@revision]`. */
   model: file.optional(),
   /** Shape of a fresh random model, instead of `model`. */
   shape: z.string().optional(),
@@ -80,6 +85,13 @@ function checkCombination(options: WorkspaceOptions): WorkspaceOptions {
   const parts = (['train', 'validation', 'test'] as const).filter((name) => options[name] !== undefined);
   if (options.data !== undefined && parts.length > 0) {
     throw invalid('data', `--data and --${parts[0]}: give either one file to split, or the splits.`);
+  }
+  if (options.dataset !== undefined && (options.data !== undefined || parts.length > 0)) {
+    const given = parts[0] ?? 'data';
+    throw invalid('dataset', `--dataset and --${given}: give either a dataset of the Hub or files.`);
+  }
+  if (options.datasetConfig !== undefined && options.dataset === undefined) {
+    throw invalid('datasetConfig', '--dataset-config names a part of --dataset, which is not given.');
   }
   if (options.split !== undefined && options.data === undefined) {
     throw invalid('split', '--split divides the file of --data, which is not given.');

@@ -1,5 +1,6 @@
 import type { EncodedSplits } from '../contract/encoded-dataset.js';
 import { labelSet } from '../data/label-set.js';
+import type { HubOptions } from '../hub/snapshot.js';
 import type { TokenClassifier } from '../model/token-classifier.js';
 import type { Tokenizer } from '../text/tokenizer.js';
 import type { PrefixCacheOptions } from '../training/prefix-cache.js';
@@ -46,14 +47,15 @@ export interface Workspace {
  * Brings together data, vocabulary, label set and model of a preset or of the user's files.
  *
  * @param options see {@link WorkspaceOptions}; with none of preset and data, the preset `demo`.
+ * @param hub how what the options name on the Hub is fetched.
  * @throws INVALID_OPTION for options that are wrong, missing or contradict each other; FILE_NOT_FOUND, DATA_FORMAT,
  * UNSUPPORTED_MODEL from what they name.
  */
-export async function openWorkspace(options: WorkspaceOptions): Promise<Workspace> {
+export async function openWorkspace(options: WorkspaceOptions, hub: HubOptions = {}): Promise<Workspace> {
   const checked = parseWorkspaceOptions(options);
   const preset = choosePreset(checked);
-  const { description, splits } = await loadDataset(checked, preset);
-  const model = await loadModelSource(checked, preset, splits.train);
+  const { description, splits } = await loadDataset(checked, preset, hub);
+  const model = await loadModelSource(checked, preset, splits.train, hub);
   // Every label of every split, so that no split holds one that the head lacks.
   const labels = labelSet([...splits.train, ...splits.validation, ...(splits.test ?? [])]);
   const data = describeData(splits);
@@ -93,7 +95,7 @@ function once<T>(make: () => Promise<T>): () => Promise<T> {
 
 function choosePreset(options: WorkspaceOptions): Preset | null {
   if (options.preset !== undefined) return presetByName(options.preset);
-  const givesData = options.data !== undefined || options.train !== undefined;
+  const givesData = [options.data, options.train, options.dataset].some((value) => value !== undefined);
   return givesData ? null : presetByName('demo');
 }
 

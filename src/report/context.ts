@@ -110,6 +110,8 @@ export function datasetText(dataset: DatasetDescription): string {
       return `${dataset.name}, generated with seed ${dataset.seed}`;
     case 'files':
       return `${dataset.name} (${[dataset.train, dataset.validation, dataset.test].filter((file) => file !== null).join(', ')})`;
+    case 'hub':
+      return `${dataset.name} (${dataset.repo}${dataset.config && `, ${dataset.config}`}, commit ${dataset.commit.slice(0, 12)})`;
     case 'split':
       return `${dataset.name} (${dataset.file}, split ${dataset.split.join('/')} with seed ${dataset.seed})`;
   }

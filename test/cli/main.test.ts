@@ -36,6 +36,7 @@ describe('the command line', () => {
       'evaluate',
       'predict',
       'inspect',
+      'datasets',
       'bench',
       'doctor',
       'libtorch',

@@ -9,6 +9,7 @@ import { summarise } from '../../report/summary.js';
 import { renderTerminal } from '../../report/terminal.js';
 import { writeReport } from '../../report/write-report.js';
 import type { CommandContext, Runner } from '../context.js';
+import { withDownloads } from '../download-progress.js';
 import {
   addDataOptions,
   addEngineOptions,
@@ -56,7 +57,7 @@ interface Plan {
 
 async function paper(flags: Flags, context: CommandContext): Promise<void> {
   const seeds = seedsOf(flags, 3);
-  const workspace = await openWorkspace(workspaceOptionsOf(flags));
+  const workspace = await withDownloads(context, (hub) => openWorkspace(workspaceOptionsOf(flags), hub));
   const plan: Plan = {
     workspace,
     strategies: parseStrategyList(flags.strategies as string, workspace.numLayers),

@@ -7,9 +7,11 @@ import { PermafrostError } from '../../errors/error.js';
 import { predictTags, tokenizerOf } from '../../evaluation/evaluate.js';
 import { AGGREGATION_STRATEGIES } from '../../inference/entity.js';
 import { Tagger } from '../../inference/tagger.js';
+import { locateModel } from '../../model/locate-model.js';
 import { TokenClassifier } from '../../model/token-classifier.js';
 import { encodeDataset } from '../../text/encode.js';
 import type { CommandContext, Runner } from '../context.js';
+import { withDownloads } from '../download-progress.js';
 import { addEngineOptions, addJsonOption, engineOptionsOf, type Flags, wholeNumber } from '../options.js';
 
 /** Lines that go through the model at once. */
@@ -23,7 +25,7 @@ export function addPredictCommand(program: Command, run: Runner): void {
     .description(
       'tag text, one sentence or paragraph a line: a tag for each word, or with --aggregation entities',
     )
-    .requiredOption('--model <dir>', 'Hugging Face model directory with a token classification head')
+    .requiredOption('--model <model>', 'fine-tuned model: a directory, or owner/name of the Hub')
     .option('--text <text>', 'what to tag, as entities (default: standard input)')
     .option('--input <file>', 'text file to tag (default: standard input)')
     .addOption(
@@ -48,7 +50,8 @@ async function predict(flags: Flags, context: CommandContext): Promise<void> {
   const wantsEntities = text !== undefined || aggregation !== undefined || rules !== undefined;
   const source = input === undefined ? process.stdin : await openInput(input);
   const lines = text === undefined ? linesOf(source, context.signal) : single(text);
-  await (wantsEntities ? printEntities : printTags)(flags, lines, context);
+  const { directory } = await withDownloads(context, (hub) => locateModel(flags.model as string, hub));
+  await (wantsEntities ? printEntities : printTags)({ ...flags, model: directory }, lines, context);
 }
 
 async function printEntities(

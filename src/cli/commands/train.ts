@@ -9,6 +9,7 @@ import { writeFileAtomic } from '../../io/atomic-write.js';
 import { modelCard, recordCardFacts } from '../../report/model-card.js';
 import { commandText } from '../command-text.js';
 import type { CommandContext, Runner } from '../context.js';
+import { withDownloads } from '../download-progress.js';
 import { metricsText } from '../metrics-text.js';
 import {
   addDataOptions,
@@ -45,8 +46,9 @@ export function addTrainCommand(program: Command, run: Runner): void {
   command.action(run(train));
 }
 
-async function train(flags: Flags, { output, args, signal }: CommandContext): Promise<void> {
-  const workspace = await openWorkspace(workspaceOptionsOf(flags));
+async function train(flags: Flags, context: CommandContext): Promise<void> {
+  const { output, args, signal } = context;
+  const workspace = await withDownloads(context, (hub) => openWorkspace(workspaceOptionsOf(flags), hub));
   const strategy = parseStrategy(flags.freeze as string);
   strategy.plan(workspace.numLayers);
   const scenario = scenarioOf(workspace.settings, strategy.notation);

@@ -86,9 +86,9 @@ function chooseConfig(name: string, configs: readonly string[], config: string |
   throw new PermafrostError(
     'INVALID_OPTION',
     config === null
-      ? `--dataset ${name} has several parts: ${list}. Name one with --config.`
-      : `--config: ${name} has no part ${config}. It has ${list}.`,
-    { option: 'config', configs },
+      ? `--dataset ${name} has several parts: ${list}. Name one with --dataset-config.`
+      : `--dataset-config: ${name} has no part ${config}. It has ${list}.`,
+    { option: 'datasetConfig', configs },
   );
 }
 
@@ -109,7 +109,6 @@ function candidateOf(path: string): Candidate[] {
 /** The split that a file's name tells of, as one of its words. */
 function splitOfName(file: string): SplitName | null {
   const words = file.toLowerCase().split(/[^a-z]+/);
-  // `wnut17train.conll` has no mark between number and word, which the split by letters takes care of.
   const found = words.find((word) => Object.hasOwn(SPLIT_WORDS, word));
   return found === undefined ? null : SPLIT_WORDS[found]!;
 }
