@@ -1,9 +1,9 @@
+import { stringify } from 'yaml';
 import type { Metrics } from '../evaluation/metrics.js';
 import type { Scores } from '../evaluation/scores.js';
 import type { RunRecord } from '../experiment/run-record.js';
 import { datasetText, hardwareText, modelText, trainingText, versionsText } from './context.js';
 import { drawTable } from './markdown.js';
-import { toYaml } from './yaml.js';
 
 /** What a model card states. */
 export interface ModelCardFacts {
@@ -14,6 +14,8 @@ export interface ModelCardFacts {
   strategy: string;
   dataset: {
     name: string;
+    /** `owner/name` on the Hub, where it is there. */
+    repo?: string;
     /** Sentences of each split; null where there is none. */
     sentences: { train: number; validation: number; test: number | null };
   };
@@ -33,6 +35,9 @@ export interface ModelCardFacts {
 
 /** What a run record does not know. */
 export type ModelCardOptions = Pick<ModelCardFacts, 'command' | 'language' | 'license'> & { name?: string };
+
+// The Hub reads YAML 1.1, to which Norwegian, `no`, is a truth value.
+const YAML = { version: '1.1', lineWidth: 0 } as const;
 
 const USE_HERE = `import { Tagger } from 'permafrost';
 
@@ -54,7 +59,7 @@ export function modelCard(facts: ModelCardFacts): string {
   const tests = test === null ? '' : `, ${test} to test`;
   const origin = baseModel === null ? 'random weights' : `\`${baseModel}\``;
   const blocks = [
-    `---\n${toYaml(metadata(facts))}---`,
+    `---\n${stringify(metadata(facts), YAML)}---`,
     `# ${name}`,
     'A token classifier for named entity recognition, trained by ' +
       `permafrost from ${origin} with freezing strategy \`${strategy}\`.`,
@@ -87,6 +92,7 @@ export function recordCardFacts(record: RunRecord, options: ModelCardOptions = {
     strategy: scenario.strategy,
     dataset: {
       name: datasetText(scenario.dataset),
+      ...(scenario.dataset.source === 'hub' && { repo: scenario.dataset.repo }),
       sentences: {
         train: data.train.sentences,
         validation: data.validation.sentences,
@@ -120,6 +126,7 @@ function metadata({ name, dataset, baseModel, evaluation, language, license }: M
     library_name: 'transformers',
     pipeline_tag: 'token-classification',
     ...(baseModel !== null && { base_model: baseModel }),
+    ...(dataset.repo !== undefined && { datasets: [dataset.repo] }),
     tags: ['token-classification', 'named-entity-recognition', 'permafrost'],
     metrics: ['precision', 'recall', 'f1', 'accuracy'],
     'model-index': [
@@ -128,7 +135,7 @@ function metadata({ name, dataset, baseModel, evaluation, language, license }: M
         results: [
           {
             task: { type: 'token-classification', name: 'Named Entity Recognition' },
-            dataset: { type: 'other', name: dataset.name, split: evaluation.split },
+            dataset: { type: dataset.repo ?? 'other', name: dataset.name, split: evaluation.split },
             metrics: [
               metric('precision', entities.micro.precision, 'Entity precision (micro)'),
               metric('recall', entities.micro.recall, 'Entity recall (micro)'),

@@ -27,7 +27,7 @@ it('permafrost train leaves a model that can tag, with a card that says how it c
   expect(await main(['train', '--data', data, ...model, ...training, '--language', 'en'])).toBe(0);
   const best = join(out, 'best');
   const card = await readFile(join(best, 'README.md'), 'utf8');
-  expect(card).toContain('language: "en"');
+  expect(card).toContain('language: en');
   expect(card).toContain('`bottom-up:1`');
   expect(card).toContain('permafrost train --data tiny.conll --shape layers=2,hidden=16,heads=2');
   expect(card).not.toContain(folder);

@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest';
+import { parse } from 'yaml';
 import { commandText } from '../../src/cli/command-text.js';
 import { modelCard, recordCardFacts } from '../../src/report/model-card.js';
-import { toYaml } from '../../src/report/yaml.js';
 import { makeRecord } from './records.js';
 
 const record = makeRecord({ strategy: 'bottom-up:6', found: 40 });
@@ -9,20 +9,35 @@ const card = (options = {}) => modelCard(recordCardFacts(record, options));
 
 describe('a model card', () => {
   it('begins with what the Hub reads: task, metrics, scores', () => {
-    const text = card({ language: 'kk', license: 'apache-2.0' });
+    const text = card({ language: 'no', license: 'apache-2.0' });
     const [, front] = /^---\n([\s\S]*?)\n---\n/.exec(text)!;
-    const { micro } = record.test!.entities;
-    expect(front!.split('\n').slice(0, 4)).toEqual([
-      'language: "kk"',
-      'license: "apache-2.0"',
-      'library_name: "transformers"',
-      'pipeline_tag: "token-classification"',
-    ]);
-    expect(front).toContain(
-      `          - type: "f1"\n            value: ${micro.f1}\n            name: "Entity F1 (micro)"`,
-    );
-    expect(front).toContain('split: "test"');
-    expect(front).not.toContain('base_model');
+    const { entities, accuracy } = record.test!;
+    const data = parse(front!, { version: '1.1' });
+    expect(data).toMatchObject({
+      language: 'no',
+      license: 'apache-2.0',
+      library_name: 'transformers',
+      pipeline_tag: 'token-classification',
+    });
+    expect(data.base_model).toBeUndefined();
+    const [result] = data['model-index'][0].results;
+    expect(result.task.type).toBe('token-classification');
+    expect(result.dataset).toEqual({ type: 'other', name: 'demo, generated with seed 1', split: 'test' });
+    expect(result.metrics).toContainEqual({
+      type: 'f1',
+      value: entities.micro.f1,
+      name: 'Entity F1 (micro)',
+    });
+    expect(result.metrics).toContainEqual({ type: 'accuracy', value: accuracy, name: 'Word accuracy' });
+  });
+
+  it('names the dataset as the Hub does', () => {
+    const own = makeRecord({ strategy: 'full' });
+    own.scenario.dataset = { source: 'hub', name: 'wnut', repo: 'owner/wnut', config: '', commit: 'abc' };
+    const [, front] = /^---\n([\s\S]*?)\n---\n/.exec(modelCard(recordCardFacts(own)))!;
+    const data = parse(front!);
+    expect(data.datasets).toEqual(['owner/wnut']);
+    expect(data['model-index'][0].results[0].dataset.type).toBe('owner/wnut');
   });
 
   it('states data, scenario, seed, scores, versions and command', () => {
@@ -46,29 +61,9 @@ describe('a model card', () => {
     const own = makeRecord({ strategy: 'full', test: false });
     own.scenario.model = { kind: 'checkpoint', name: 'bert-base-cased', digest: 'd', numLayers: 12 };
     const text = modelCard(recordCardFacts(own));
-    expect(text).toContain('base_model: "bert-base-cased"');
+    expect(text).toContain('base_model: bert-base-cased');
     expect(text).toContain('## Scores on the validation split');
     expect(text).not.toContain('```sh');
-  });
-});
-
-describe('toYaml', () => {
-  it('writes nested lists and objects, and quotes what YAML would take for something else', () => {
-    expect(
-      toYaml({ language: 'no', list: ['a: b', 1.5], deep: [{ x: 'it\'s "1"', y: [{ z: -1e-7 }] }] }),
-    ).toBe(
-      [
-        'language: "no"',
-        'list:',
-        '  - "a: b"',
-        '  - 1.5',
-        'deep:',
-        '  - x: "it\'s \\"1\\""',
-        '    y:',
-        '      - z: -1.0e-7',
-        '',
-      ].join('\n'),
-    );
   });
 });
 
