@@ -2,16 +2,27 @@ import { formatPercent } from '../report/format.js';
 import { drawTable } from '../report/terminal.js';
 import type { SharedSentences, TokenizationReport } from '../text/inspect.js';
 
-/** What a tokenizer makes of the splits of a dataset, as tables for a terminal. */
+/** What one tokenizer makes of each split. */
+export interface TokenizerStudy {
+  name: string;
+  reports: ReadonlyMap<string, TokenizationReport>;
+}
+
+/**
+ * What tokenizers make of the splits of a dataset, as tables for a terminal: one tokenizer with its splits side by side,
+ * or for each split several tokenizers side by side.
+ */
 export function tokenizationText(
-  reports: ReadonlyMap<string, TokenizationReport>,
+  studies: readonly TokenizerStudy[],
   shared: readonly SharedSentences[],
 ): string {
+  const { reports } = studies[0]!;
   const overlaps = shared.map(
     ({ first, second, sentences }) => `${sentences} sentences of ${second} stand in ${first}, too.`,
   );
   return [
-    factTable(reports),
+    ...(studies.length === 1 ? [factTable('', reports)] : splitTables(studies)),
+    typeTable(studies),
     countTable('entities', reports, 'entities'),
     countTable('words by tag', reports, 'labels'),
     ...overlaps,
@@ -20,6 +31,7 @@ export function tokenizationText(
 
 const FACTS: readonly [string, (report: TokenizationReport) => string][] = [
   ['sentences', (report) => String(report.sentences)],
+  ['sentences repeated', (report) => String(report.repeatedSentences)],
   ['words', (report) => String(report.words)],
   ['sub-tokens', (report) => String(report.subTokens)],
   ['sub-tokens a word', (report) => report.subTokensPerWord.toFixed(3)],
@@ -36,10 +48,44 @@ const FACTS: readonly [string, (report: TokenizationReport) => string][] = [
   ['longest', (report) => String(report.lengths.max)],
 ];
 
-function factTable(reports: ReadonlyMap<string, TokenizationReport>): string {
+function splitTables(studies: readonly TokenizerStudy[]): string[] {
+  return [...studies[0]!.reports.keys()].map((split) =>
+    factTable(split, new Map(studies.map(({ name, reports }) => [name, reports.get(split)!]))),
+  );
+}
+
+/** By entity type, over the whole of the data where that is shown, else over the first split. */
+function typeTable(studies: readonly TokenizerStudy[]): string {
+  const splits = [...studies[0]!.reports.keys()];
+  const split = splits.includes('all') ? 'all' : splits[0]!;
+  const reports = studies.map((study) => study.reports.get(split)!);
+  const { entities, types } = reports[0]!;
+  const prefix = (index: number) => (studies.length === 1 ? '' : `${studies[index]!.name}\n`);
+  const head = studies.flatMap((_, index) => [
+    `${prefix(index)}sub-tokens a word`,
+    `${prefix(index)}words with unknown`,
+    `${prefix(index)}words cut off`,
+  ]);
+  const rows = Object.keys(types).map((type) => [
+    type,
+    type === 'O' ? '' : String(entities[type] ?? 0),
+    String(types[type]!.words),
+    ...reports.flatMap(({ types }) => {
+      const { subTokensPerWord, wordsWithUnknown, unknownWordRate, truncatedWords } = types[type]!;
+      return [
+        subTokensPerWord.toFixed(3),
+        withShare(wordsWithUnknown, unknownWordRate),
+        String(truncatedWords),
+      ];
+    }),
+  ]);
+  return drawTable({ head: [`by type (${split})`, 'entities', 'words', ...head], rows });
+}
+
+function factTable(title: string, reports: ReadonlyMap<string, TokenizationReport>): string {
   const columns = [...reports.values()];
   const rows = FACTS.map(([name, cell]) => [name, ...columns.map(cell)]);
-  return drawTable({ head: ['', ...reports.keys()], rows });
+  return drawTable({ head: [title, ...reports.keys()], rows });
 }
 
 function countTable(

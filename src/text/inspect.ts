@@ -35,6 +35,20 @@ export interface TokenizationReport {
   labels: Record<string, number>;
   /** Entities of each type, most frequent first. */
   entities: Record<string, number>;
+  /** The same by entity type, most words first; `O` stands for the words outside of entities. */
+  types: Record<string, TypeTokenization>;
+}
+
+/** What a tokenizer makes of the words of one entity type. */
+export interface TypeTokenization {
+  words: number;
+  subTokens: number;
+  subTokensPerWord: number;
+  unknownTokens: number;
+  wordsWithUnknown: number;
+  /** Share of the words, 0 to 1. */
+  unknownWordRate: number;
+  truncatedWords: number;
 }
 
 export interface LengthSummary {
@@ -73,10 +87,11 @@ export function inspectTokenization(
     partialWords: 0,
   };
   const lengths = new Int32Array(sentences.length);
+  const types = new Map<string, TypeSums>();
   let words = 0;
   for (const [index, sentence] of sentences.entries()) {
     words += sentence.words.length;
-    const tokens = countWords(sentence.words, tokenizer, maxLength - SPECIAL_TOKENS, sums);
+    const tokens = countWords(sentence, tokenizer, maxLength - SPECIAL_TOKENS, sums, types);
     lengths[index] = tokens + SPECIAL_TOKENS;
     sums.subTokens += tokens;
     if (lengths[index]! > maxLength) sums.truncatedSentences++;
@@ -93,6 +108,7 @@ export function inspectTokenization(
     repeatedSentences: sentences.length - new Set(sentences.map(keyOf)).size,
     labels: byFrequency(countTags(sentences)),
     entities: byFrequency(countEntities(sentences)),
+    types: typeReports(types),
   };
 }
 
@@ -129,10 +145,16 @@ type WordSums = Pick<
 >;
 
 /** @returns sub-tokens of the sentence before truncation. */
-function countWords(words: readonly string[], tokenizer: Tokenizer, room: number, sums: WordSums): number {
+function countWords(
+  { words, tags }: Sentence,
+  tokenizer: Tokenizer,
+  room: number,
+  sums: WordSums,
+  types: Map<string, TypeSums>,
+): number {
   const { pieces, unkId } = tokenizer;
   let tokens = 0;
-  for (const word of words) {
+  for (const [index, word] of words.entries()) {
     const start = pieces.find(word);
     const { pool } = pieces;
     const count = pool[start]!;
@@ -143,9 +165,41 @@ function countWords(words: readonly string[], tokenizer: Tokenizer, room: number
     if (count === 0) sums.wordsWithoutTokens++;
     else if (tokens >= room) sums.truncatedWords++;
     else if (tokens + count > room) sums.partialWords++;
+    const type = sumsOf(types, tags[index]!);
+    type.words++;
+    type.subTokens += count;
+    type.unknownTokens += unknown;
+    if (unknown > 0) type.wordsWithUnknown++;
+    if (count > 0 && tokens >= room) type.truncatedWords++;
     tokens += count;
   }
   return tokens;
+}
+
+type TypeSums = Omit<TypeTokenization, 'subTokensPerWord' | 'unknownWordRate'>;
+
+function sumsOf(types: Map<string, TypeSums>, tag: string): TypeSums {
+  const type = tag === 'O' ? tag : tag.slice(2);
+  let sums = types.get(type);
+  if (sums === undefined) {
+    sums = { words: 0, subTokens: 0, unknownTokens: 0, wordsWithUnknown: 0, truncatedWords: 0 };
+    types.set(type, sums);
+  }
+  return sums;
+}
+
+function typeReports(types: ReadonlyMap<string, TypeSums>): Record<string, TypeTokenization> {
+  const sorted = [...types].sort(([a, x], [b, y]) => y.words - x.words || (a < b ? -1 : 1));
+  return Object.fromEntries(
+    sorted.map(([type, sums]) => [
+      type,
+      {
+        ...sums,
+        subTokensPerWord: share(sums.subTokens, sums.words),
+        unknownWordRate: share(sums.wordsWithUnknown, sums.words),
+      },
+    ]),
+  );
 }
 
 /** Median and 99th percentile by linear interpolation between the nearest ranks. */

@@ -31,6 +31,11 @@ describe('inspectTokenization', () => {
       lengths: { mean: 7.5, median: 7.5, max: 8 },
       labels: { O: 4, 'B-LOC': 1, 'I-LOC': 2, 'I-EVENT': 1 },
       entities: { LOC: 2, EVENT: 1 },
+      types: {
+        O: { words: 4, subTokens: 3, unknownTokens: 0, wordsWithUnknown: 0, truncatedWords: 0 },
+        LOC: { words: 3, subTokens: 5, subTokensPerWord: 5 / 3, unknownWordRate: 0 },
+        EVENT: { words: 1, subTokens: 3, unknownTokens: 2, wordsWithUnknown: 1, unknownWordRate: 1 },
+      },
     });
   });
 

@@ -1,11 +1,16 @@
 import type { Command } from 'commander';
 import type { Sentence } from '../../data/sentence.js';
 import { openWorkspace, type Workspace } from '../../experiment/workspace.js';
+import type { WorkspaceOptions } from '../../experiment/workspace-options.js';
 import { parseStrategy } from '../../freezing/notation.js';
 import { trainableTable } from '../../freezing/trainable-table.js';
+import type { HubOptions } from '../../hub/snapshot.js';
+import { locateTokenizer } from '../../model/locate-model.js';
 import { drawTable } from '../../report/terminal.js';
 import { findSharedSentences, inspectTokenization } from '../../text/inspect.js';
+import { Tokenizer, trainWordPiece } from '../../text/tokenizer.js';
 import type { CommandContext, Runner } from '../context.js';
+import { withDownloads } from '../download-progress.js';
 import {
   addDataOptions,
   addJsonOption,
@@ -17,12 +22,21 @@ import {
 } from '../options.js';
 import { tokenizationText } from '../tokenization-text.js';
 
+/** Stands for a tokenizer in place of a file. */
+const TRAINED = 'trained';
+
 export function addInspectCommand(program: Command, run: Runner): void {
   const command = program
     .command('inspect')
     .description('what a tokenizer makes of a dataset: sub-tokens, unknown tokens, truncation, labels');
   for (const add of [addPresetOption, addDataOptions, addModelOptions]) add(command);
   command
+    .option(
+      '--tokenizer <tokenizer>',
+      `directory, vocab.txt, tokenizer.json, model of the Hub, or "${TRAINED}" for one trained on the train split; ` +
+        'may be repeated, for several side by side',
+      (name: string, names: string[] = []) => [...names, name],
+    )
     .option('--max-length <n>', 'longest example in tokens', wholeNumber)
     .option('--freeze <strategy>', 'also count what learns under this strategy');
   addJsonOption(command).action(run(inspect));
@@ -30,23 +44,78 @@ export function addInspectCommand(program: Command, run: Runner): void {
 
 async function inspect(flags: Flags, context: CommandContext): Promise<void> {
   const { output } = context;
-  const options = workspaceOptionsOf(flags);
-  // The shape does not matter to the tokenizer, so that --vocab alone will do.
-  const needsShape = options.model === undefined && options.shape === undefined && flags.freeze === undefined;
-  const hasModel = options.preset !== undefined || !(options.data ?? options.train);
-  const workspace = await openWorkspace(needsShape && !hasModel ? { ...options, shape: 'mini' } : options);
-  const { splits, tokenizer, settings } = workspace;
+  const { workspace, tokenizers } = await withDownloads(context, (hub) => openStudy(flags, hub));
+  const { splits, settings } = workspace;
   const { maxLength } = settings.training;
   const given = Object.entries(splits).filter((entry): entry is [string, Sentence[]] => entry[1] !== null);
   // One file is shown as a whole, too: that is what one compares with figures of others.
   if (settings.dataset.source === 'split') given.push(['all', given.flatMap(([, sentences]) => sentences)]);
-  const reports = new Map(
-    given.map(([split, sentences]) => [split, inspectTokenization(sentences, tokenizer, { maxLength })]),
-  );
   const shared = findSharedSentences(Object.fromEntries(given.filter(([split]) => split !== 'all')));
-  output.json({ type: 'tokenization', splits: Object.fromEntries(reports), shared });
-  output.print(tokenizationText(reports, shared));
+  const studies = tokenizers.map(([name, tokenizer]) => ({
+    name,
+    reports: new Map(
+      given.map(([split, sentences]) => [split, inspectTokenization(sentences, tokenizer, { maxLength })]),
+    ),
+  }));
+  for (const { name, reports } of studies) {
+    output.json({ type: 'tokenization', tokenizer: name, splits: Object.fromEntries(reports), shared });
+  }
+  output.print(tokenizationText(studies, shared));
   if (flags.freeze !== undefined) await countTrainable(workspace, flags.freeze as string, context);
+}
+
+interface Study {
+  workspace: Workspace;
+  /** By the names that they were given by, or by the model's. */
+  tokenizers: [name: string, tokenizer: Tokenizer][];
+}
+
+/** Opens the data, and the tokenizers that are named, else the model's. */
+async function openStudy(flags: Flags, hub: HubOptions): Promise<Study> {
+  const options = workspaceOptionsOf(flags);
+  const names = (flags.tokenizer as string[] | undefined) ?? [];
+  const lowercase = options.lowercase === undefined ? {} : { lowercase: options.lowercase };
+  const tokenizers = new Map<string, Tokenizer>();
+  let vocab = options.vocab;
+  for (const name of names) {
+    if (name === TRAINED) continue;
+    const path = await locateTokenizer(name, hub);
+    vocab ??= path;
+    tokenizers.set(name, await Tokenizer.load(path, lowercase));
+  }
+  // The shape does not matter to a tokenizer: without a model a small one stands in for it.
+  const hasModel =
+    options.preset !== undefined ||
+    options.model !== undefined ||
+    options.shape !== undefined ||
+    flags.freeze !== undefined ||
+    !(options.data ?? options.train ?? options.dataset);
+  const workspace = await openWorkspace(
+    hasModel ? options : { ...options, shape: 'mini', ...(vocab !== undefined && { vocab }) },
+    hub,
+  );
+  if (names.length === 0) {
+    return { workspace, tokenizers: [[workspace.settings.model.name, workspace.tokenizer]] };
+  }
+  return {
+    workspace,
+    tokenizers: await Promise.all(
+      names.map(
+        async (name): Promise<[string, Tokenizer]> => [
+          name,
+          tokenizers.get(name) ?? (await trainedTokenizer(workspace, options)),
+        ],
+      ),
+    ),
+  };
+}
+
+async function trainedTokenizer(
+  { splits }: Workspace,
+  { vocabSize = 8000, lowercase = true }: WorkspaceOptions,
+): Promise<Tokenizer> {
+  const words = splits.train.flatMap((sentence) => sentence.words);
+  return trainWordPiece(words, { vocabSize, lowercase, minFrequency: 2 });
 }
 
 async function countTrainable(
