@@ -166,7 +166,7 @@ function blasCheck(blas: NonNullable<DoctorFacts['engine']>['libtorch']['blas'])
       'BLAS',
       `${value}: its threads and libtorch's take the cores from each other`,
       'Take the build of OpenBLAS that shares libtorch\'s threads (Debian, Ubuntu: "apt-get install libopenblas0-openmp"), ' +
-        'or let OpenBLAS use one: OPENBLAS_NUM_THREADS=1.',
+        'or a libtorch that brings its own BLAS: "npx permafrost libtorch install".',
     );
   }
   if (name === 'BLAS') {

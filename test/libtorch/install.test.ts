@@ -29,8 +29,8 @@ interface Outcome {
 }
 
 /** Runs the command as users do; the server is in this process, so that it must not be waited for in a block. */
-function install(mirror: string, args: string[] = [], env: NodeJS.ProcessEnv = {}): Promise<Outcome> {
-  const fixed = ['libtorch', 'install', '--cpu', '--version', '9.9.9', '--mirror', mirror];
+function install(mirror: string, args: string[], env: NodeJS.ProcessEnv = {}): Promise<Outcome> {
+  const fixed = ['libtorch', 'install', '--version', '9.9.9', '--mirror', mirror];
   const child = spawn(process.execPath, [resolve('dist/cli/main.js'), ...fixed, ...args], {
     env: { ...process.env, XDG_DATA_HOME: home, ...env },
   });
@@ -53,7 +53,7 @@ const lastObject = ({ stdout }: Outcome) => JSON.parse(stdout.trim().split('\n')
 describe.runIf(process.platform === 'linux' && process.arch === 'x64')('permafrost libtorch install', () => {
   it('fetches, unpacks, and makes it the libtorch that builds find', async () => {
     const server = await serveArchive();
-    const { code, stdout, stderr } = await install(server.url, ['--no-build']);
+    const { code, stdout, stderr } = await install(server.url, ['--cpu', '--no-build']);
     expect(code, stderr).toBe(0);
     expect(server.requests).toEqual([`GET ${ARCHIVE}`]);
     expect(stderr).toMatch(/download: (\d\.\d) of \1 MB\n(.*\n)*unpack: /);
@@ -71,10 +71,21 @@ describe.runIf(process.platform === 'linux' && process.arch === 'x64')('permafro
     });
   });
 
+  it.skipIf(existsSync('/proc/driver/nvidia/version'))(
+    'takes the CPU build without a driver, and says so',
+    async () => {
+      const server = await serveArchive();
+      const { code, stderr } = await install(server.url, ['--no-build'], { PATH: '/nowhere' });
+      expect(code, stderr).toBe(0);
+      expect(stderr).toContain('no NVIDIA driver here');
+      expect(server.requests).toEqual([`GET ${ARCHIVE}`]);
+    },
+  );
+
   it('fetches nothing a second time', async () => {
     const server = await serveArchive();
-    await install(server.url, ['--no-build']);
-    const again = await install(server.url, ['--no-build', '--json']);
+    await install(server.url, ['--cpu', '--no-build']);
+    const again = await install(server.url, ['--cpu', '--no-build', '--json']);
     expect(again.code, again.stderr).toBe(0);
     expect(lastObject(again)).toMatchObject({ type: 'libtorch', checkedBy: null, version: '9.9.9' });
     expect(server.requests).toHaveLength(1);
@@ -83,8 +94,8 @@ describe.runIf(process.platform === 'linux' && process.arch === 'x64')('permafro
   it('fetches once where two calls come together', async () => {
     const server = await serveArchive();
     const both = await Promise.all([
-      install(server.url, ['--no-build', '--json']),
-      install(server.url, ['--no-build', '--json']),
+      install(server.url, ['--cpu', '--no-build', '--json']),
+      install(server.url, ['--cpu', '--no-build', '--json']),
     ]);
     expect(both.map(({ code, stderr }) => `${code} ${stderr}`)).toEqual(['0 ', '0 ']);
     expect(both.map((outcome) => lastObject(outcome).checkedBy).sort()).toEqual(['crc32', null]);
@@ -101,13 +112,13 @@ describe.runIf(process.platform === 'linux' && process.arch === 'x64')('permafro
       // Long enough for what was sent to arrive.
       setTimeout(() => response.destroy(), 1000);
     });
-    const { code, stderr } = await install(server.url, ['--no-build']);
+    const { code, stderr } = await install(server.url, ['--cpu', '--no-build']);
     expect(code, stderr).toBe(0);
     expect(server.requests).toEqual([`GET ${ARCHIVE}`, expect.stringMatching(/bytes=[1-9]\d*-$/)]);
 
     rmSync(join(data(), NAME), { recursive: true });
     writeFileSync(join(data(), `${NAME}.zip.incomplete`), zip.subarray(0, 70_000));
-    expect((await install(server.url, ['--no-build'])).code).toBe(0);
+    expect((await install(server.url, ['--cpu', '--no-build'])).code).toBe(0);
     expect(server.requests.at(-1)).toBe(`GET ${ARCHIVE} bytes=70000-`);
     expect(readFileSync(join(data(), NAME, 'build-version'), 'utf8')).toBe('9.9.9+cpu\n');
   });
@@ -115,11 +126,18 @@ describe.runIf(process.platform === 'linux' && process.arch === 'x64')('permafro
   it('checks the SHA-256 that is given', async () => {
     const server = await serveArchive();
     const digest = createHash('sha256').update(zip).digest('hex');
-    const right = await install(server.url, ['--no-build', '--json', '--sha256', digest.toUpperCase()]);
+    const right = await install(server.url, [
+      '--cpu',
+      '--no-build',
+      '--json',
+      '--sha256',
+      digest.toUpperCase(),
+    ]);
     expect(lastObject(right)).toMatchObject({ checkedBy: 'sha256' });
 
     const elsewhere = join(home, 'other');
     const wrong = await install(server.url, [
+      '--cpu',
       '--no-build',
       '--json',
       '--sha256',
@@ -134,7 +152,7 @@ describe.runIf(process.platform === 'linux' && process.arch === 'x64')('permafro
 
   it('says what the host does not have', async () => {
     const server = await serve((_, response) => response.writeHead(404).end('no'));
-    const { code, stdout } = await install(server.url, ['--no-build', '--json']);
+    const { code, stdout } = await install(server.url, ['--cpu', '--no-build', '--json']);
     expect(code).toBe(1);
     expect(JSON.parse(stdout)).toMatchObject({ code: 'REMOTE_NOT_FOUND' });
     expect(JSON.parse(stdout).message).toContain(ARCHIVE);
@@ -145,7 +163,7 @@ describe.runIf(process.platform === 'linux' && process.arch === 'x64')('permafro
   it('refuses an archive that is no libtorch', async () => {
     const other = await zipOf({ 'libtorch/README': 'nothing here' });
     const server = await serve((request, response) => sendBytes(request, response, other));
-    const { code, stdout } = await install(server.url, ['--no-build', '--json']);
+    const { code, stdout } = await install(server.url, ['--cpu', '--no-build', '--json']);
     expect(code).toBe(1);
     expect(JSON.parse(stdout)).toMatchObject({ code: 'DATA_FORMAT' });
     expect(existsSync(join(data(), 'libtorch.json'))).toBe(false);
@@ -156,7 +174,13 @@ describe.runIf(process.platform === 'linux' && process.arch === 'x64')('permafro
     const file = join(home, 'file');
     writeFileSync(file, '');
     const directory = join(file, 'below');
-    const { code, stdout } = await install(server.url, ['--no-build', '--json', '--directory', directory]);
+    const { code, stdout } = await install(server.url, [
+      '--cpu',
+      '--no-build',
+      '--json',
+      '--directory',
+      directory,
+    ]);
     expect(code).toBe(1);
     expect(JSON.parse(stdout)).toMatchObject({ code: 'WRITE_FAILED' });
     expect(JSON.parse(stdout).message).toContain(directory);
@@ -166,8 +190,9 @@ describe.runIf(process.platform === 'linux' && process.arch === 'x64')('permafro
   it('refuses to take another version for the one that is there', async () => {
     const server = await serveArchive();
     const directory = join(home, 'mine');
-    await install(server.url, ['--no-build', '--directory', directory]);
+    await install(server.url, ['--cpu', '--no-build', '--directory', directory]);
     const { code, stderr } = await install(server.url, [
+      '--cpu',
       '--no-build',
       '--directory',
       directory,
@@ -180,7 +205,7 @@ describe.runIf(process.platform === 'linux' && process.arch === 'x64')('permafro
 
   it('keeps what it fetched where the engine cannot be built, and says what is missing', async () => {
     const server = await serveArchive();
-    const { code, stderr } = await install(server.url, [], { PATH: '/nowhere', CXX: '' });
+    const { code, stderr } = await install(server.url, ['--cpu'], { PATH: '/nowhere', CXX: '' });
     expect(code).toBe(1);
     expect(stderr).toContain('needs cmake');
     expect(stderr).toContain('ADDON_MISSING');
