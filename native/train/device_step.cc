@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cstring>
+#include <stdexcept>
 
 #include "device/cuda_graph.h"
 #include "device/device.h"
@@ -21,6 +22,11 @@ int32_t bits_of(double value) {
   std::memcpy(&bits, &narrow, sizeof(bits));
   return bits;
 }
+
+// Thrown where a step cannot be recorded; it can still be run.
+struct RecordingFailed : std::runtime_error {
+  using std::runtime_error::runtime_error;
+};
 
 class RecordedCudaStep : public RecordedStep {
  public:
@@ -74,7 +80,15 @@ DeviceStep::DeviceStep(Model& model, Optimizer& optimizer, const DeviceStepOptio
   const auto pool = std::make_shared<GraphPool>(CudaGraph::make_pool());
   graphs_ = std::make_unique<StepGraphs>(
       options.bounds,
-      [pool](const StepGraphs::Body& body) { return std::make_unique<RecordedCudaStep>(*pool, body); },
+      [pool, device = model.device](const StepGraphs::Body& body) -> std::unique_ptr<RecordedStep> {
+        // What steps that ran as they are have left behind would stay beside the graphs' own memory.
+        release_device_memory(device);
+        try {
+          return std::make_unique<RecordedCudaStep>(*pool, body);
+        } catch (const c10::Error& error) {
+          throw RecordingFailed(error.what_without_backtrace());
+        }
+      },
       [pool] { *pool = CudaGraph::make_pool(); });
 }
 
@@ -136,7 +150,14 @@ void DeviceStep::run(const Bucket& bucket, const LaunchedStep& step, const std::
     body();
     return;
   }
-  graphs_->run(bucket, body);
+  try {
+    graphs_->run(bucket, body);
+  } catch (const RecordingFailed& failure) {
+    // Nothing of the step has run yet.
+    why_no_graphs_ = std::string("recording failed: ") + failure.what();
+    graphs_.reset();
+    body();
+  }
 }
 
 void DeviceStep::read_prefix(Inputs& inputs, const LaunchedStep& step) {
