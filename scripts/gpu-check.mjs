@@ -1,7 +1,7 @@
 // Checks and benchmarks of the engine on a card, and one short table at the end.
 //
 //   node scripts/gpu-check.mjs [--device cuda] [--lengths FILE] [--skip-checks] [--skip-benchmarks] [--skip-peers]
-//                              [--seconds 3] [--budget 400] [--json FILE] [--dry-run]
+//                              [--seconds 3] [--budget 280] [--json FILE] [--dry-run]
 //
 // Takes the addon that PERMAFROST_ADDON names, or the one built here, and dist/. `--dry-run` runs all of it on the
 // CPU with a small model: the figures mean nothing then. scripts/gpu-check.sh builds first, where there is no npm.
@@ -26,7 +26,7 @@ const { values: flags } = parseArgs({
     'skip-benchmarks': { type: 'boolean', default: false },
     'skip-peers': { type: 'boolean', default: false },
     seconds: { type: 'string', default: '3' },
-    budget: { type: 'string', default: '400' },
+    budget: { type: 'string', default: '280' },
     json: { type: 'string' },
     'dry-run': { type: 'boolean', default: false },
   },
