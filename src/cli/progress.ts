@@ -1,6 +1,6 @@
 import { Presets, SingleBar } from 'cli-progress';
 import type { GridEvent } from '../experiment/run-grid.js';
-import type { TrainingEvent } from '../training/events.js';
+import type { FreezeEvent, TrainingEvent } from '../training/events.js';
 import type { PretrainEvent } from '../training/pretrain-events.js';
 import type { Output } from './output.js';
 
@@ -155,7 +155,7 @@ function trainingState(event: RunEvent): string | null {
 export function trainingLine(event: RunEvent): string | null {
   switch (event.type) {
     case 'freeze':
-      return `${event.trainableParameters.toLocaleString('en')} of ${event.totalParameters.toLocaleString('en')} parameters learn`;
+      return freezeLine(event);
     case 'epoch':
       return `epoch ${event.epoch}, training loss ${event.trainLoss.toFixed(4)}, ${event.trainSeconds.toFixed(1)} s`;
     case 'evaluation':
@@ -170,6 +170,17 @@ export function trainingLine(event: RunEvent): string | null {
     default:
       return null;
   }
+}
+
+function freezeLine({ trainableParameters, totalParameters, freshParameters }: FreezeEvent): string {
+  const [learn, total, fresh] = [trainableParameters, totalParameters, freshParameters].map((count) =>
+    count.toLocaleString('en'),
+  );
+  const drawn =
+    freshParameters > 0 && freshParameters < totalParameters
+      ? `; the checkpoint has no such head: its ${fresh} parameters start afresh`
+      : '';
+  return `${learn} of ${total} parameters learn${drawn}`;
 }
 
 function gridLine(event: Exclude<GridEvent, { type: 'run-event' }>): string | null {

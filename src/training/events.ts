@@ -50,6 +50,8 @@ export interface FreezeEvent {
   plan: FreezePlan;
   trainableParameters: number;
   totalParameters: number;
+  /** Parameters that the checkpoint lacked, such as a head for other labels, and that were drawn from the seed. */
+  freshParameters: number;
   /** Number of leading layers that are computed without gradients; -1 where the embeddings learn. */
   frozenPrefix: number;
 }

@@ -59,7 +59,7 @@ async function* train(options: ParsedPretrainOptions): AsyncGenerator<PretrainEv
   const data = phases.measureSync('encode', () => encodeText(options));
   const plan = options.freezing.plan(model.config.numLayers);
   await model.freeze(plan);
-  const { trainable, total } = countParameters(model);
+  const { trainable, total, fresh } = countParameters(model);
   const { frozenPrefix } = model;
   yield {
     type: 'freeze',
@@ -67,6 +67,7 @@ async function* train(options: ParsedPretrainOptions): AsyncGenerator<PretrainEv
     plan,
     trainableParameters: trainable,
     totalParameters: total,
+    freshParameters: fresh,
     frozenPrefix,
   };
 

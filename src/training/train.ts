@@ -52,13 +52,14 @@ export async function* train(options: ParsedFinetuneOptions): AsyncGenerator<Pro
 
   const plan = options.freezing.plan(model.config.numLayers);
   await model.freeze(plan);
-  const { trainable, total } = countParameters(model);
+  const { trainable, total, fresh } = countParameters(model);
   yield {
     type: 'freeze',
     epoch: 1,
     plan,
     trainableParameters: trainable,
     totalParameters: total,
+    freshParameters: fresh,
     frozenPrefix: model.frozenPrefix,
   };
 

@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import { PassThrough } from 'node:stream';
 import { describe, expect, it } from 'vitest';
 import { Output } from '../../src/cli/output.js';
-import { formatSeconds, GridShare, gridProgress } from '../../src/cli/progress.js';
+import { formatSeconds, GridShare, gridProgress, trainingLine } from '../../src/cli/progress.js';
 import type { GridEvent } from '../../src/experiment/run-grid.js';
 import { runGrid } from '../../src/experiment/run-grid.js';
 import { drain, fakeTrainer, fakeWorkspace } from '../experiment/fakes.js';
@@ -97,5 +97,26 @@ describe('a duration', () => {
   it('has the units that fit it', () => {
     expect([8.4, 65, 3725].map(formatSeconds)).toEqual(['8 s', '1 min 05 s', '1 h 02 min']);
     expect(formatSeconds(59.7)).toBe('1 min 00 s');
+  });
+});
+
+describe('the line about what learns', () => {
+  const line = (freshParameters: number) =>
+    trainingLine({
+      type: 'freeze',
+      epoch: 1,
+      plan: { embeddings: true, layers: [true, false] },
+      trainableParameters: 1200,
+      totalParameters: 5000,
+      freshParameters,
+      frozenPrefix: 1,
+    });
+
+  it('says that a head starts afresh, where the rest comes from a checkpoint', () => {
+    expect(line(90)).toBe(
+      '1,200 of 5,000 parameters learn; the checkpoint has no such head: its 90 parameters start afresh',
+    );
+    expect(line(0)).toBe('1,200 of 5,000 parameters learn');
+    expect(line(5000)).toBe('1,200 of 5,000 parameters learn');
   });
 });

@@ -52,6 +52,8 @@ describe('the events of a run', () => {
         plan: { embeddings: true, layers: [true, false] },
         frozenPrefix: 1,
         trainableParameters: counts.reduce((sum, { count }) => sum + count, 0),
+        // A model of random weights.
+        freshParameters: freeze!.totalParameters,
       });
       expect(result.trainableParameters).toBe(freeze!.trainableParameters);
 
