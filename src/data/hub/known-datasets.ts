@@ -48,7 +48,7 @@ export const KNOWN_DATASETS: readonly KnownDataset[] = [
   {
     name: 'kaznerd',
     title: 'KazNERD (Kazakh television news)',
-    repo: 'issai/KazNERD',
+    repo: 'issai/kaznerd',
     config: '',
     configs: 'one',
     columns: null,

@@ -102,7 +102,7 @@ describe('a dataset of the Hub', () => {
   it('of CoNLL columns is read by the names of its files', async () => {
     const column = (word: string, tag: string) => `${word} ${tag}\n\n`;
     const { splits } = await get(
-      'issai/KazNERD',
+      'issai/kaznerd',
       {},
       {
         'README.md': '# KazNERD',
