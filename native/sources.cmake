@@ -24,6 +24,7 @@ set(PERMAFROST_CORE_SOURCES
   model/masked_lm_head.cc
   model/model.cc
   model/parameters.cc
+  model/relative_positions.cc
   model/stored_prefix.cc
   model/token_head.cc
   ops/cpu_kernels_select.cc
@@ -31,7 +32,10 @@ set(PERMAFROST_CORE_SOURCES
   ops/device_loss.cc
   ops/fused_cpu_ops.cc
   ops/make_ops.cc
+  ops/plain_attention.cc
+  ops/plain_mask.cc
   ops/plain_ops.cc
+  ops/relative_rows.cc
   ops/varlen_attention.cc
   optim/optimizer.cc
   optim/update_on_device.cc

@@ -69,6 +69,21 @@ Head decode_head(const Napi::Value& value) {
   return name == "masked-lm" ? Head::masked_lm : Head::token_classification;
 }
 
+// Null where attention is not disentangled.
+std::optional<RelativeAttention> decode_relative(const Napi::Value& value) {
+  if (value.IsNull()) return std::nullopt;
+  const Napi::Object object = object_of(value, "config.relativePositions");
+  RelativeAttention relative;
+  relative.buckets = decode_int(object.Get("buckets"), "config.relativePositions.buckets");
+  relative.max_distance = decode_int(object.Get("maxDistance"), "config.relativePositions.maxDistance");
+  relative.content_to_position =
+      decode_bool(object.Get("contentToPosition"), "config.relativePositions.contentToPosition");
+  relative.position_to_content =
+      decode_bool(object.Get("positionToContent"), "config.relativePositions.positionToContent");
+  relative.has_norm = decode_bool(object.Get("layerNorm"), "config.relativePositions.layerNorm");
+  return relative;
+}
+
 }  // namespace
 
 std::vector<int32_t> decode_int32s(const Napi::Value& value, const char* what) {
@@ -123,6 +138,8 @@ EncoderConfig decode_config(const Napi::Value& value) {
   config.attention_dropout = decode_number(object.Get("attentionDropout"), "config.attentionDropout");
   config.classifier_dropout = decode_number(object.Get("classifierDropout"), "config.classifierDropout");
   config.initializer_range = decode_number(object.Get("initializerRange"), "config.initializerRange");
+  config.embedding_size = decode_int(object.Get("embeddingSize"), "config.embeddingSize");
+  config.relative = decode_relative(object.Get("relativePositions"));
   return config;
 }
 

@@ -48,14 +48,25 @@ WeightDigest digest_of(const at::Tensor& weight) {
   return digest;
 }
 
-}  // namespace
-
-std::vector<WeightDigest> digest_prefixes(const Parameters& parameters, const EncoderConfig& config, int64_t depth) {
-  std::vector<WeightDigest> digests;
+// What the outputs depend on beside the weights.
+WeightDigest digest_of(const EncoderConfig& config) {
   uint64_t eps_bits;
   std::memcpy(&eps_bits, &config.layer_norm_eps, sizeof(eps_bits));
   WeightDigest digest{mix(static_cast<uint64_t>(config.num_heads) * 8 + static_cast<uint64_t>(config.activation)),
                       mix(eps_bits)};
+  digest = combine(digest, {static_cast<uint64_t>(position_base(config)), config.relative ? 1u : 0u});
+  if (!config.relative) return digest;
+  const RelativeAttention& relative = *config.relative;
+  const uint64_t terms = (relative.content_to_position ? 1u : 0u) + (relative.position_to_content ? 2u : 0u);
+  return combine(digest, {static_cast<uint64_t>(relative.buckets) * 4 + terms,
+                          static_cast<uint64_t>(relative.max_distance) * 2 + (relative.has_norm ? 1u : 0u)});
+}
+
+}  // namespace
+
+std::vector<WeightDigest> digest_prefixes(const Parameters& parameters, const EncoderConfig& config, int64_t depth) {
+  std::vector<WeightDigest> digests;
+  WeightDigest digest = digest_of(config);
   for (int64_t layer = kEmbeddings; layer < depth; ++layer) {
     for (const Parameter& parameter : parameters.stored()) {
       if (parameter.layer == layer) digest = combine(digest, digest_of(parameter.value));

@@ -4,6 +4,7 @@
 #include <utility>
 
 #include "core/error.h"
+#include "model/architecture.h"
 
 namespace permafrost {
 
@@ -36,7 +37,7 @@ void validate_range(const std::vector<int32_t>& values, int64_t end, const char*
 }  // namespace
 
 void validate(const PackedBatch& batch, const EncoderConfig& config) {
-  validate_borders(batch, config.max_positions);
+  validate_borders(batch, usable_positions(config));
   validate_range(batch.input_ids, config.vocab_size, "Token id", "vocabulary");
   if (batch.labels.empty()) return;
   check(batch.labels.size() == batch.input_ids.size(), ErrorCode::INVALID_BATCH, "labels must be as long as inputIds, ",
@@ -56,11 +57,15 @@ void validate_labels(const PackedBatch& batch) {
         batch.num_tokens(), " are ", kIgnoredLabel, ", so there is nothing to learn from.");
 }
 
-std::vector<int32_t> positions(const PackedBatch& batch) {
+std::vector<int32_t> positions(const PackedBatch& batch, int64_t base) {
   std::vector<int32_t> result(batch.input_ids.size());
   for (int64_t s = 0; s < batch.num_sequences(); ++s) {
-    const int32_t begin = batch.cu_seqlens[s];
-    for (int32_t t = begin; t < batch.cu_seqlens[s + 1]; ++t) result[t] = t - begin;
+    auto position = static_cast<int32_t>(base);
+    for (int32_t t = batch.cu_seqlens[s]; t < batch.cu_seqlens[s + 1]; ++t) {
+      const bool counts = batch.input_ids[t] != base;
+      if (counts) ++position;
+      result[t] = counts ? position : static_cast<int32_t>(base);
+    }
   }
   return result;
 }
@@ -79,8 +84,9 @@ int64_t count_labelled(const PackedBatch& batch) {
   return count;
 }
 
-BatchTensors::BatchTensors(const PackedBatch& batch, at::Device device)
-    : cu_seqlens(&batch.cu_seqlens), longest(longest_sequence(batch)), positions(permafrost::positions(batch)) {
+BatchTensors::BatchTensors(const PackedBatch& batch, int64_t position_base, at::Device device)
+    : cu_seqlens(&batch.cu_seqlens), longest(longest_sequence(batch)),
+      positions(permafrost::positions(batch, position_base)), position_base(position_base) {
   const auto tensor = [device](const std::vector<int32_t>& values) {
     // The tensor only reads what it views.
     const at::Tensor view =
@@ -100,8 +106,9 @@ BatchTensors::BatchTensors(const PackedBatch& batch, at::Device device)
 }
 
 BatchTensors::BatchTensors(at::Tensor input_ids_T, at::Tensor positions_T, at::Tensor labels_T,
-                           at::Tensor cu_seqlens_B, const std::vector<int32_t>* cu_seqlens, int64_t longest)
+                           at::Tensor cu_seqlens_B, const std::vector<int32_t>* cu_seqlens, int64_t longest,
+                           int64_t position_base)
     : input_ids_T(std::move(input_ids_T)), positions_T(std::move(positions_T)), labels_T(std::move(labels_T)),
-      cu_seqlens_B(std::move(cu_seqlens_B)), cu_seqlens(cu_seqlens), longest(longest) {}
+      cu_seqlens_B(std::move(cu_seqlens_B)), cu_seqlens(cu_seqlens), longest(longest), position_base(position_base) {}
 
 }  // namespace permafrost

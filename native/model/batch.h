@@ -30,8 +30,9 @@ void validate(const PackedBatch& batch, const EncoderConfig& config);
 // Throws INVALID_BATCH where no token has a label to learn from.
 void validate_labels(const PackedBatch& batch);
 
-// Position of each token in its sequence, shape [T].
-std::vector<int32_t> positions(const PackedBatch& batch);
+// Position of each token in its sequence, shape [T]: `base` + 1, `base` + 2, ... Tokens whose id is `base` are
+// passed over and have position `base`.
+std::vector<int32_t> positions(const PackedBatch& batch, int64_t base);
 
 // Tokens of the longest sequence.
 int64_t longest_sequence(const PackedBatch& batch);
@@ -42,10 +43,10 @@ int64_t count_labelled(const PackedBatch& batch);
 // The batch as int32 tensors on the model's device. On a CPU the ids and labels are views of `batch`,
 // which must outlive them.
 struct BatchTensors {
-  BatchTensors(const PackedBatch& batch, at::Device device);
+  BatchTensors(const PackedBatch& batch, int64_t position_base, at::Device device);
   // Of tensors that are on the device already; `longest` may be an upper bound.
   BatchTensors(at::Tensor input_ids_T, at::Tensor positions_T, at::Tensor labels_T, at::Tensor cu_seqlens_B,
-               const std::vector<int32_t>* cu_seqlens, int64_t longest);
+               const std::vector<int32_t>* cu_seqlens, int64_t longest, int64_t position_base);
 
   at::Tensor input_ids_T;
   at::Tensor positions_T;
@@ -56,6 +57,8 @@ struct BatchTensors {
   int64_t longest;  // tokens of the longest sequence
   std::vector<int32_t> positions;
   std::vector<int32_t> labelled;
+  // A position that no gradient reaches, as no token counts as standing there; -1: none. See position_base().
+  int64_t position_base;
 };
 
 }  // namespace permafrost

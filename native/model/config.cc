@@ -23,17 +23,42 @@ void check_probability(double value, const char* field) {
         " must be at least 0 and below 1, got ", value, ".");
 }
 
+void check_relative(const EncoderConfig& config, const Architecture& row) {
+  check(config.relative.has_value() == (row.relative_embeddings != nullptr), ErrorCode::INVALID_OPTION,
+        "config: relativePositions ", config.relative ? "do not exist in" : "must be given for", " model type '",
+        config.model_type, "'.");
+  if (!config.relative) return;
+  const RelativeAttention& relative = *config.relative;
+  check_positive(relative.max_distance, "relativePositions.maxDistance");
+  check(relative.buckets == 0 || relative.buckets >= 4, ErrorCode::INVALID_OPTION,
+        "config: relativePositions.buckets must be 0 or at least 4, got ", relative.buckets, ".");
+  check(relative.buckets == 0 || relative.max_distance > relative.buckets / 2 + 1, ErrorCode::INVALID_OPTION,
+        "config: relativePositions.maxDistance ", relative.max_distance, " is too small for ", relative.buckets,
+        " buckets.");
+  check(relative.content_to_position || relative.position_to_content, ErrorCode::UNSUPPORTED_MODEL,
+        "config: relativePositions without contentToPosition and positionToContent are not supported.");
+}
+
 }  // namespace
 
 void validate(const EncoderConfig& config) {
-  architecture_of(config.model_type);
+  const Architecture& row = architecture_of(config.model_type);
   check_positive(config.vocab_size, "vocabSize");
+  check_positive(config.embedding_size, "embeddingSize");
+  check(config.embedding_size == config.hidden_size || row.embeddings_project != nullptr, ErrorCode::UNSUPPORTED_MODEL,
+        "config: embeddingSize ", config.embedding_size, " other than hiddenSize ", config.hidden_size,
+        " is not supported for model type '", config.model_type, "'.");
   check_positive(config.hidden_size, "hiddenSize");
   check_positive(config.num_layers, "numLayers");
   check_positive(config.num_heads, "numHeads");
   check_positive(config.intermediate_size, "intermediateSize");
   check_positive(config.max_positions, "maxPositions");
-  check_positive(config.type_vocab_size, "typeVocabSize");
+  check(config.type_vocab_size >= 0, ErrorCode::INVALID_OPTION, "config: typeVocabSize must be at least 0, got ",
+        config.type_vocab_size, ".");
+  check(config.type_vocab_size == 0 || row.token_type_embeddings != nullptr, ErrorCode::INVALID_OPTION,
+        "config: model type '", config.model_type, "' has no token types; typeVocabSize must be 0.");
+  check(usable_positions(config) > 0, ErrorCode::INVALID_OPTION, "config: padTokenId ", config.pad_token_id,
+        " leaves none of the ", config.max_positions, " positions.");
   check_positive(config.num_labels, "number of labels");
   check(config.head != Head::masked_lm || config.num_labels == config.vocab_size, ErrorCode::INVALID_OPTION,
         "config: a masked language model scores its vocabulary of ", config.vocab_size, " tokens, not ",
@@ -44,6 +69,7 @@ void validate(const EncoderConfig& config) {
   check_probability(config.attention_dropout, "attentionDropout");
   check_probability(config.classifier_dropout, "classifierDropout");
   check(config.layer_norm_eps > 0, ErrorCode::INVALID_OPTION, "config: layerNormEps must be above 0.");
+  check_relative(config, row);
 }
 
 }  // namespace permafrost

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <cstdint>
+#include <optional>
 #include <string>
 
 namespace permafrost {
@@ -15,10 +16,26 @@ Activation parse_activation(const std::string& name);
 // hidden tokens, whose decoder is the table of word embeddings.
 enum class Head { token_classification, masked_lm };
 
+// Disentangled attention (He et al., "DeBERTa", 2021): scores also compare contents with the distance between
+// query and key, by embeddings of distances that lie in `span()` rows to either side.
+struct RelativeAttention {
+  // Distances beyond half of the buckets share rows, ever more of them; 0 where each distance has its own.
+  int64_t buckets = 0;
+  // Distance from which all share the last row.
+  int64_t max_distance = 0;
+  bool content_to_position = false;
+  bool position_to_content = false;
+  bool has_norm = false;
+
+  int64_t span() const { return buckets > 0 ? buckets : max_distance; }
+};
+
 struct EncoderConfig {
   std::string model_type;
   Head head = Head::token_classification;
   int64_t vocab_size = 0;
+  // Width of the embeddings; that of the layers in most families.
+  int64_t embedding_size = 0;
   int64_t hidden_size = 0;
   int64_t num_layers = 0;
   int64_t num_heads = 0;
@@ -33,6 +50,8 @@ struct EncoderConfig {
   double attention_dropout = 0;
   double classifier_dropout = 0;
   double initializer_range = 0.02;
+  // Present in the families whose attention is disentangled.
+  std::optional<RelativeAttention> relative;
 
   int64_t head_size() const { return hidden_size / num_heads; }
 };

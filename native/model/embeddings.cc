@@ -1,5 +1,7 @@
 #include "model/embeddings.h"
 
+#include "model/linear.h"
+
 namespace permafrost {
 
 namespace {
@@ -8,34 +10,52 @@ Dropout dropout_of(const PassContext& context) {
   return context.dropout_at(DropoutPlace::embeddings, kEmbeddings, context.config.hidden_dropout);
 }
 
+at::Tensor value_of(const Parameter* parameter) { return parameter == nullptr ? at::Tensor() : parameter->value; }
+
+GradSink sink_of(const PassContext& context, Parameter* parameter) {
+  return parameter == nullptr ? GradSink{} : context.sink(*parameter);
+}
+
 }  // namespace
 
 at::Tensor embed(const PassContext& context, const EmbeddingWeights& weights, EmbeddingActivations* kept) {
   const int64_t num_tokens = context.num_tokens();
-  const int64_t hidden = context.config.hidden_size;
-  at::Tensor sum_TH = context.empty_fp32({num_tokens, hidden});
-  at::Tensor hidden_TH = context.empty({num_tokens, hidden});
+  const int64_t size = context.config.embedding_size;
+  at::Tensor sum_TE = context.empty_fp32({num_tokens, size});
+  at::Tensor embedded_TE = context.empty({num_tokens, size});
   at::Tensor mean_T = context.empty_fp32({num_tokens});
   at::Tensor rstd_T = context.empty_fp32({num_tokens});
-  context.ops.embed(context.batch, weights.word->value, weights.position->value, weights.token_type->value, sum_TH);
-  context.ops.layer_norm(sum_TH, {}, {}, {}, weights.norm.weight->value, weights.norm.bias->value,
-                         context.config.layer_norm_eps, hidden_TH, mean_T, rstd_T);
-  context.ops.dropout(hidden_TH, dropout_of(context));
-  if (kept != nullptr) *kept = {sum_TH, mean_T, rstd_T};
+  context.ops.embed(context.batch, weights.word->value, value_of(weights.position), value_of(weights.token_type),
+                    sum_TE);
+  context.ops.layer_norm(sum_TE, {}, {}, {}, weights.norm.weight->value, weights.norm.bias->value,
+                         context.config.layer_norm_eps, embedded_TE, mean_T, rstd_T);
+  context.ops.dropout(embedded_TE, dropout_of(context));
+  const bool projects = weights.project.weight != nullptr;
+  if (kept != nullptr) *kept = {sum_TE, mean_T, rstd_T, projects ? embedded_TE : at::Tensor()};
+  if (!projects) return embedded_TE;
+  at::Tensor hidden_TH = context.empty({num_tokens, context.config.hidden_size});
+  linear(embedded_TE, weights.project, true, hidden_TH);
   return hidden_TH;
 }
 
 void embed_backward(const PassContext& context, const EmbeddingWeights& weights, EmbeddingActivations& kept,
                     at::Tensor dhidden_TH) {
-  context.ops.dropout(dhidden_TH, dropout_of(context));
-  context.ops.layer_norm_backward(dhidden_TH, kept.sum_TH, kept.mean_T, kept.rstd_T, weights.norm.weight->value, {},
-                                  dhidden_TH, dhidden_TH, context.sink(*weights.norm.weight),
+  at::Tensor dembedded_TE = dhidden_TH;
+  if (weights.project.weight != nullptr) {
+    context.ops.bias_backward(dhidden_TH, context.sink(*weights.project.bias));
+    linear_weight_backward(context, dhidden_TH, kept.embedded_TE, *weights.project.weight);
+    dembedded_TE = kept.embedded_TE;  // its values are not needed any more
+    at::mm_out(dembedded_TE, dhidden_TH, weights.project.weight->operand());
+  }
+  context.ops.dropout(dembedded_TE, dropout_of(context));
+  context.ops.layer_norm_backward(dembedded_TE, kept.sum_TE, kept.mean_T, kept.rstd_T, weights.norm.weight->value, {},
+                                  dembedded_TE, dembedded_TE, context.sink(*weights.norm.weight),
                                   context.sink(*weights.norm.bias), {});
   GradSink dword = context.sink(*weights.word);
   // A tied decoder has left its part of the gradient there.
   if (context.config.head == Head::masked_lm) dword.accumulate = true;
-  context.ops.embed_backward(context.batch, dhidden_TH, context.config.pad_token_id, dword,
-                             context.sink(*weights.position), context.sink(*weights.token_type));
+  context.ops.embed_backward(context.batch, dembedded_TE, context.config.pad_token_id, dword,
+                             sink_of(context, weights.position), sink_of(context, weights.token_type));
   kept = {};
 }
 

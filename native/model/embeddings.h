@@ -1,4 +1,5 @@
-// Word, position and token type embeddings, LayerNorm, dropout → hidden_TH.
+// Word, position and token type embeddings, LayerNorm, dropout and, where the embeddings are of another size
+// than the layers, a linear map → hidden_TH.
 #pragma once
 
 #include "model/forward_context.h"
@@ -6,7 +7,8 @@
 namespace permafrost {
 
 struct EmbeddingActivations {
-  at::Tensor sum_TH, mean_T, rstd_T;
+  at::Tensor sum_TE, mean_T, rstd_T;
+  at::Tensor embedded_TE;  // input of the linear map, where there is one
 };
 
 // Keeps what the way back needs in `kept` where one is given.

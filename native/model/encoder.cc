@@ -12,8 +12,14 @@ int64_t frozen_prefix(const Parameters& parameters) {
   return lowest;
 }
 
-at::Tensor encode(const PassContext& context, const Parameters& parameters, bool prefix_dropout,
+at::Tensor encode(const PassContext& outer, const Parameters& parameters, bool prefix_dropout,
                   EncoderActivations* kept, const StoredPrefix* stored) {
+  PassContext context = outer;
+  std::optional<RelativePass> relative;
+  if (parameters.relative.embeddings != nullptr) {
+    relative = relative_pass(context, parameters.relative);
+    context.relative = &*relative;
+  }
   const int64_t prefix = frozen_prefix(parameters);
   PassContext prefix_context = context;
   prefix_context.dropout.training = context.dropout.training && prefix_dropout;
@@ -43,18 +49,25 @@ at::Tensor encode_above(const PassContext& context, const Parameters& parameters
     hidden_TH = layer_forward(context, parameters.layers[i], layer, hidden_TH,
                               kept != nullptr ? &kept->layers[i] : nullptr);
   }
+  if (kept != nullptr && context.relative != nullptr) kept->relative = *context.relative;
   return hidden_TH;
 }
 
-void encode_backward(const PassContext& context, const Parameters& parameters, EncoderActivations& kept,
+void encode_backward(const PassContext& outer, const Parameters& parameters, EncoderActivations& kept,
                      at::Tensor dhidden_TH) {
   const int64_t prefix = frozen_prefix(parameters);
   const auto num_layers = static_cast<int64_t>(parameters.layers.size());
   if (prefix >= num_layers) return;
+  PassContext context = outer;
+  if (kept.relative) {
+    context.relative = &*kept.relative;
+    if (prefix < 0) kept.relative->dtable_SH = at::zeros(kept.relative->table_SH.sizes(), kept.relative->table_SH.options().dtype(at::kFloat));
+  }
   for (int64_t layer = num_layers - 1; layer >= std::max<int64_t>(prefix, 0); --layer) {
     const auto i = static_cast<size_t>(layer);
     dhidden_TH = layer_backward(context, parameters.layers[i], layer, kept.layers[i], dhidden_TH, layer > prefix);
   }
+  if (kept.relative) relative_pass_backward(context, parameters.relative, *kept.relative);
   if (prefix < 0) embed_backward(context, parameters.embeddings, kept.embeddings, dhidden_TH);
 }
 

@@ -1,11 +1,13 @@
 // Embeddings and layers in order: forth and back.
 #pragma once
 
+#include <optional>
 #include <vector>
 
 #include "model/embeddings.h"
 #include "model/forward_context.h"
 #include "model/layer.h"
+#include "model/relative_positions.h"
 #include "model/stored_prefix.h"
 
 namespace permafrost {
@@ -14,6 +16,7 @@ namespace permafrost {
 struct EncoderActivations {
   EmbeddingActivations embeddings;
   std::vector<LayerActivations> layers;
+  std::optional<RelativePass> relative;
 };
 
 // Number of leading layers that need no gradient; -1 where the embeddings learn.

@@ -16,8 +16,17 @@ struct DropoutPass {
   uint32_t pass = 0;
 };
 
-// Places where dropout acts. Each layer has three; the embeddings and the head have one.
-enum class DropoutPlace : uint32_t { embeddings = 0, head = 1, attention = 2, attention_output = 3, output = 4 };
+// Places where dropout acts. Each layer has three, or four with disentangled attention; the embeddings and the head have one.
+enum class DropoutPlace : uint32_t {
+  embeddings = 0,
+  head = 1,
+  attention = 2,
+  attention_output = 3,
+  output = 4,
+  relative = 5
+};
+
+struct RelativePass;
 
 struct PassContext {
   const EncoderConfig& config;
@@ -27,6 +36,8 @@ struct PassContext {
   DropoutPass dropout;
   // Whether gradients are added to what earlier micro-batches left.
   bool accumulate = false;
+  // Embeddings of distances, where attention is disentangled.
+  const RelativePass* relative = nullptr;
 
   Dropout dropout_at(DropoutPlace place, int64_t layer, double probability) const {
     if (!dropout.training) return {};

@@ -43,10 +43,11 @@ void initialise_one(const NamedParameter& named, const Parameters& parameters, c
     at::Tensor drawn = at::empty(target.sizes(), at::kFloat);
     fill_normal(drawn.data_ptr<float>(), drawn.numel(), config.initializer_range, seed, stream_of(named.name));
     target.copy_(drawn);
-    const bool is_word = &parameter == parameters.embeddings.word;
-    if (is_word && config.pad_token_id >= 0 && config.pad_token_id < config.vocab_size) {
-      target.select(0, config.pad_token_id).zero_();
-    }
+    const auto clear_row = [&](const Parameter* table, int64_t row) {
+      if (&parameter == table && row >= 0 && row < target.size(0)) target.select(0, row).zero_();
+    };
+    clear_row(parameters.embeddings.word, config.pad_token_id);
+    clear_row(parameters.embeddings.position, position_base(config));
   }
 }
 

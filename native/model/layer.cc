@@ -7,12 +7,13 @@ namespace permafrost {
 namespace {
 
 struct LayerDropout {
-  Dropout attention, attention_output, output;
+  Dropout attention, attention_output, output, relative;
 
   LayerDropout(const PassContext& context, int64_t layer)
       : attention(context.dropout_at(DropoutPlace::attention, layer, context.config.attention_dropout)),
         attention_output(context.dropout_at(DropoutPlace::attention_output, layer, context.config.hidden_dropout)),
-        output(context.dropout_at(DropoutPlace::output, layer, context.config.hidden_dropout)) {}
+        output(context.dropout_at(DropoutPlace::output, layer, context.config.hidden_dropout)),
+        relative(context.dropout_at(DropoutPlace::relative, layer, context.config.hidden_dropout)) {}
 };
 
 bool learns(const LinearWeights& linear) { return linear.weight->requires_grad || linear.bias->requires_grad; }
@@ -44,7 +45,14 @@ at::Tensor layer_forward(const PassContext& context, const LayerWeights& weights
   linear(x_TH, weights.qkv, true, qkv_T3H);
   at::Tensor context_TH = context.empty({num_tokens, hidden});
   at::Tensor lse_TN = context.empty_fp32({num_tokens, config.num_heads});
-  ops.attention(context.batch, qkv_T3H, config.num_heads, dropout.attention, context_TH, lse_TN);
+  RelativeActivations relative;
+  if (context.relative == nullptr) {
+    ops.attention(context.batch, qkv_T3H, config.num_heads, dropout.attention, context_TH, lse_TN);
+  } else {
+    relative = project_relative(context, weights.qkv, dropout.relative);
+    ops.disentangled_attention(context.batch, qkv_T3H, context.relative->rows, relative.projected_S2H,
+                               config.num_heads, dropout.attention, context_TH, lse_TN);
+  }
 
   at::Tensor attention_sum_TH = context.empty({num_tokens, hidden});
   const at::Tensor output_bias_H = linear_but_bias(context, context_TH, weights.output, attention_sum_TH);
@@ -74,7 +82,7 @@ at::Tensor layer_forward(const PassContext& context, const LayerWeights& weights
              attention_sum_TH, attention_mean_T, attention_rstd_T,
              weights.up.weight->requires_grad ? middle_TH : at::Tensor(),
              pre_TI,
-             output_sum_TH, output_mean_T, output_rstd_T};
+             output_sum_TH, output_mean_T, output_rstd_T, relative};
   }
   return y_TH;
 }
@@ -121,10 +129,22 @@ at::Tensor layer_backward(const PassContext& context, const LayerWeights& weight
   at::Tensor dcontext_TH = context.empty(kept.context_TH.sizes());
   at::mm_out(dcontext_TH, dbranch_TH, weights.output.weight->operand());
   at::Tensor dqkv_T3H = context.empty(kept.qkv_T3H.sizes());
-  ops.attention_backward(context.batch, dcontext_TH, kept.qkv_T3H, kept.context_TH, kept.lse_TN,
-                         context.config.num_heads, dropout.attention, dqkv_T3H);
+  at::Tensor dprojected_S2H;
+  if (context.relative == nullptr) {
+    ops.attention_backward(context.batch, dcontext_TH, kept.qkv_T3H, kept.context_TH, kept.lse_TN,
+                           context.config.num_heads, dropout.attention, dqkv_T3H);
+  } else {
+    const bool wanted = learns(weights.qkv) || context.relative->dtable_SH.defined();
+    if (wanted) dprojected_S2H = context.empty(kept.relative.projected_S2H.sizes());
+    ops.disentangled_attention_backward(context.batch, dcontext_TH, kept.qkv_T3H, context.relative->rows,
+                                        kept.relative.projected_S2H, kept.context_TH, kept.lse_TN,
+                                        context.config.num_heads, dropout.attention, dqkv_T3H, dprojected_S2H);
+  }
   ops.bias_backward(dqkv_T3H, context.sink(*weights.qkv.bias));
   linear_weight_backward(context, dqkv_T3H, kept.x_TH, *weights.qkv.weight);
+  if (dprojected_S2H.defined()) {
+    project_relative_backward(context, weights.qkv, dropout.relative, kept.relative, dprojected_S2H);
+  }
   if (needs.input) dx_TH.addmm_(dqkv_T3H, weights.qkv.weight->operand());
   kept = {};
   return needs.input ? dx_TH : at::Tensor();

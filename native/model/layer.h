@@ -3,6 +3,7 @@
 #pragma once
 
 #include "model/forward_context.h"
+#include "model/relative_positions.h"
 
 namespace permafrost {
 
@@ -15,6 +16,7 @@ struct LayerActivations {
   at::Tensor middle_TH;
   at::Tensor pre_TI;
   at::Tensor output_sum_TH, output_mean_T, output_rstd_T;
+  RelativeActivations relative;
 };
 
 // Which gradients a backward pass through the layer has to compute.

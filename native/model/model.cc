@@ -24,7 +24,7 @@ Model::Model(const EncoderConfig& config, at::Device device, Kernels kernels, at
 
 at::Tensor Model::logits(const PackedBatch& batch) {
   validate(batch, config);
-  const BatchTensors tensors(batch, device);
+  const BatchTensors tensors(batch, position_base(config), device);
   const PassContext context{config, *ops, workspace, tensors, {}, false};
   return head_scores(context, parameters, encode(batch, context, nullptr)).to(at::kCPU, at::kFloat).contiguous();
 }
@@ -36,7 +36,7 @@ LossSum Model::loss(const std::vector<PackedBatch>& batches, const std::function
     stop();
     const int64_t labelled = count_labelled(batch);
     if (labelled == 0) continue;
-    const BatchTensors tensors(batch, device);
+    const BatchTensors tensors(batch, position_base(config), device);
     const PassContext context{config, *ops, workspace, tensors, {}, false};
     sum.loss += head_loss(context, parameters, encode(batch, context, nullptr));
     sum.labelled += labelled;
@@ -51,7 +51,7 @@ std::vector<std::vector<int32_t>> Model::predict(const std::vector<PackedBatch>&
   predictions.reserve(batches.size());
   for (const PackedBatch& batch : batches) {
     stop();
-    const BatchTensors tensors(batch, device);
+    const BatchTensors tensors(batch, position_base(config), device);
     const PassContext context{config, *ops, workspace, tensors, {}, false};
     const at::Tensor hidden_TH = encode(batch, context, store);
     std::vector<int32_t> labels_T(batch.input_ids.size());

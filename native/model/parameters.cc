@@ -23,17 +23,8 @@ Parameters::Parameters(const EncoderConfig& config, at::Device device) : device_
   const Architecture& names = architecture_of(config.model_type);
   const int64_t hidden = config.hidden_size;
   const int64_t head = config.num_layers;
-  const std::string root = names.prefix;
 
-  embeddings.word = store({config.vocab_size, hidden}, kEmbeddings, 0, true);
-  embeddings.position = store({config.max_positions, hidden}, kEmbeddings, 0, true);
-  embeddings.token_type = store({config.type_vocab_size, hidden}, kEmbeddings, 0, true);
-  embeddings.norm = norm(hidden, kEmbeddings);
-  name(root + names.word_embeddings + ".weight", embeddings.word, 0, config.vocab_size);
-  name(root + names.position_embeddings + ".weight", embeddings.position, 0, config.max_positions);
-  name(root + names.token_type_embeddings + ".weight", embeddings.token_type, 0, config.type_vocab_size);
-  name_norm(root + names.embeddings_norm, embeddings.norm);
-
+  embeddings = embedding_weights(config, names);
   layers.reserve(static_cast<size_t>(config.num_layers));
   for (int64_t i = 0; i < config.num_layers; ++i) {
     LayerWeights layer;
@@ -58,6 +49,7 @@ Parameters::Parameters(const EncoderConfig& config, at::Device device) : device_
     layers.push_back(layer);
   }
 
+  relative = relative_weights(config, names);
   if (config.head == Head::masked_lm) {
     masked_lm = masked_lm_head(config, names);
   } else {
@@ -78,6 +70,42 @@ MaskedLmWeights Parameters::masked_lm_head(const EncoderConfig& config, const Ar
   name(names.masked_lm_bias, weights.bias, 0, config.vocab_size);
   name_linear(names.masked_lm_dense, weights.dense);
   name_norm(names.masked_lm_norm, weights.norm);
+  return weights;
+}
+
+EmbeddingWeights Parameters::embedding_weights(const EncoderConfig& config, const Architecture& names) {
+  const std::string root = names.prefix;
+  const int64_t size = config.embedding_size;
+  const auto table = [&](const char* table_name, int64_t rows) -> Parameter* {
+    if (table_name == nullptr || rows == 0) return nullptr;
+    Parameter* parameter = store({rows, size}, kEmbeddings, 0, true);
+    name(root + table_name + ".weight", parameter, 0, rows);
+    return parameter;
+  };
+  EmbeddingWeights weights;
+  weights.word = table(names.word_embeddings, config.vocab_size);
+  weights.position = table(names.position_embeddings, config.max_positions);
+  weights.token_type = table(names.token_type_embeddings, config.type_vocab_size);
+  weights.norm = norm(size, kEmbeddings);
+  name_norm(root + names.embeddings_norm, weights.norm);
+  if (size != config.hidden_size) {
+    weights.project = linear(config.hidden_size, size, kEmbeddings, 0);
+    name_linear(root + names.embeddings_project, weights.project);
+  }
+  return weights;
+}
+
+RelativeWeights Parameters::relative_weights(const EncoderConfig& config, const Architecture& names) {
+  if (!config.relative) return {};
+  const std::string root = names.prefix;
+  const int64_t rows = 2 * config.relative->span();
+  RelativeWeights weights;
+  weights.embeddings = store({rows, config.hidden_size}, kEmbeddings, 0, true);
+  name(root + names.relative_embeddings + ".weight", weights.embeddings, 0, rows);
+  if (config.relative->has_norm) {
+    weights.norm = norm(config.hidden_size, kEmbeddings);
+    name_norm(root + names.relative_norm, weights.norm);
+  }
   return weights;
 }
 

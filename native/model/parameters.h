@@ -62,20 +62,29 @@ struct NamedParameter {
 };
 
 struct LinearWeights {
-  Parameter* weight;  // [out, in]
-  Parameter* bias;    // [out]
+  Parameter* weight = nullptr;  // [out, in]
+  Parameter* bias = nullptr;    // [out]
 };
 
 struct NormWeights {
-  Parameter* weight;  // [hidden]
-  Parameter* bias;    // [hidden]
+  Parameter* weight = nullptr;  // [hidden]
+  Parameter* bias = nullptr;    // [hidden]
 };
 
+// E is the width of the embeddings. Null where the family has no such tensor.
 struct EmbeddingWeights {
-  Parameter* word;        // [vocab, hidden]
-  Parameter* position;    // [positions, hidden]
-  Parameter* token_type;  // [types, hidden]
-  NormWeights norm;
+  Parameter* word;                  // [vocab, E]
+  Parameter* position = nullptr;    // [positions, E]
+  Parameter* token_type = nullptr;  // [types, E]
+  NormWeights norm;                 // [E]
+  LinearWeights project = {};       // [hidden, E], where E is not the layers' width
+};
+
+// Embeddings of distances; null where attention is not disentangled. They stand outside the layers and are
+// frozen with the embeddings.
+struct RelativeWeights {
+  Parameter* embeddings = nullptr;  // [2 * span, hidden]
+  NormWeights norm = {};
 };
 
 struct LayerWeights {
@@ -102,6 +111,7 @@ class Parameters {
 
   EmbeddingWeights embeddings;
   std::vector<LayerWeights> layers;
+  RelativeWeights relative;
   // Of the two heads the one that the configuration names.
   LinearWeights classifier = {};
   MaskedLmWeights masked_lm = {};
@@ -121,6 +131,8 @@ class Parameters {
   LinearWeights linear(int64_t out, int64_t in, int64_t layer, uint8_t part);
   NormWeights norm(int64_t size, int64_t layer);
   MaskedLmWeights masked_lm_head(const EncoderConfig& config, const Architecture& names);
+  EmbeddingWeights embedding_weights(const EncoderConfig& config, const Architecture& names);
+  RelativeWeights relative_weights(const EncoderConfig& config, const Architecture& names);
 
   at::Device device_;
   std::deque<Parameter> stored_;  // addresses stay valid

@@ -1,7 +1,10 @@
 #include "model/stored_prefix.h"
 
+#include <optional>
+
 #include "model/embeddings.h"
 #include "model/layer.h"
+#include "model/relative_positions.h"
 
 namespace permafrost {
 
@@ -21,8 +24,14 @@ PackedBatch select(const PackedBatch& batch, const std::vector<int64_t>& sequenc
   return selected;
 }
 
-at::Tensor compute(const PassContext& context, const Parameters& parameters, int64_t depth, const PackedBatch& batch,
+at::Tensor compute(const PassContext& outer, const Parameters& parameters, int64_t depth, const PackedBatch& batch,
                    const StoredPrefix& stored) {
+  PassContext context = outer;
+  std::optional<RelativePass> relative;
+  if (parameters.relative.embeddings != nullptr) {
+    relative = relative_pass(context, parameters.relative);
+    context.relative = &*relative;
+  }
   const auto keep = [&](int64_t reached, const at::Tensor& hidden_TH) {
     if (reached == depth || stored.store.wants(reached)) {
       stored.store.write(reached, stored.digests[static_cast<size_t>(reached)], batch, hidden_TH);
@@ -48,7 +57,7 @@ at::Tensor read_or_compute_prefix(const PassContext& context, const Parameters& 
   if (missing.empty()) return hidden_TH;
 
   const PackedBatch absent = select(stored.batch, missing);
-  const BatchTensors tensors(absent, context.batch.input_ids_T.device());
+  const BatchTensors tensors(absent, context.batch.position_base, context.batch.input_ids_T.device());
   const PassContext absent_context{context.config, context.ops, context.workspace, tensors, {}, false};
   const at::Tensor computed_TH = compute(absent_context, parameters, depth, absent, stored);
   for (size_t i = 0; i < missing.size(); ++i) {

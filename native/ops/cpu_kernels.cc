@@ -14,6 +14,7 @@ namespace {
 #include "ops/cpu_math.inc"
 #include "ops/cpu_rows.inc"
 #include "ops/cpu_attention.inc"
+#include "ops/cpu_disentangled.inc"
 
 }  // namespace
 
@@ -22,7 +23,8 @@ namespace CPU_LEVEL {
 extern const CpuKernels kernels;
 const CpuKernels kernels = {
     embed,     scatter_rows,      layer_norm, layer_norm_columns, layer_norm_rows, activate, activate_backward, dropout,
-    column_sums, attention_scratch, attention,  attention_backward, cross_entropy,   squares,  adamw,
+    column_sums, attention_scratch, attention,  attention_backward, disentangled_scratch, disentangled_attention,
+    disentangled_attention_backward, cross_entropy, squares, adamw,
 };
 
 }  // namespace CPU_LEVEL

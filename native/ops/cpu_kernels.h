@@ -29,8 +29,18 @@ struct Sequences {
   int64_t count;
 };
 
+// Queries and keys of the relative rows in use: rows[count][2H]. The row of query i and key j is
+// of_distance[zero + i - j].
+struct Relative {
+  const int32_t* of_distance;
+  int64_t zero;
+  const float* rows;
+  int64_t count;
+  bool content_to_position, position_to_content;
+};
+
 struct CpuKernels {
-  // sum[t] = word[ids[t]] + position[positions[t]] + token_type
+  // sum[t] = word[ids[t]] + token_type + position[positions[t]]; the last two may be null
   void (*embed)(const int32_t* ids, const int32_t* positions, const float* word, const float* position,
                 const float* token_type, float* sum, int64_t T, int64_t H);
   // table[rows[t]] += dsum[t] for every t whose row is not `skipped`
@@ -60,6 +70,16 @@ struct CpuKernels {
                     float* scratch, int64_t scratch_stride);
   void (*attention_backward)(Sequences sequences, const float* dy, const float* qkv, const float* y, const float* lse,
                              float* dqkv, Mask mask, int64_t N, int64_t D, float* scratch, int64_t scratch_stride);
+
+  // The same for disentangled attention. The gradients of the relative rows are written in `groups` parts, each
+  // [relative.count, 2H] and to be added up, since sequences share them; a null pointer where nobody wants them.
+  int64_t (*disentangled_scratch)(int64_t longest, int64_t rows, int64_t D);
+  void (*disentangled_attention)(Sequences sequences, const float* qkv, Relative relative, float* y, float* lse,
+                                 Mask mask, int64_t N, int64_t D, float* scratch, int64_t scratch_stride);
+  void (*disentangled_attention_backward)(Sequences sequences, const float* dy, const float* qkv, Relative relative,
+                                          const float* y, const float* lse, float* dqkv, float* drelative,
+                                          int64_t groups, Mask mask, int64_t N, int64_t D, float* scratch,
+                                          int64_t scratch_stride);
 
   // losses[t] = cross-entropy of a labelled row, 0 of one with the label `ignored`; dlogits = scale times
   // its gradient, may be the logits themselves

@@ -43,7 +43,11 @@ void CudaOps::embed_backward(const BatchTensors& batch, const at::Tensor& dsum_T
     const at::Tensor is_pad_T1 = batch.input_ids_T.eq(static_cast<int32_t>(pad_token_id)).unsqueeze(1);
     scatter_rows(dword, batch.input_ids_T, rows_TH.masked_fill(is_pad_T1, 0));
   }
-  if (dposition.wanted()) scatter_rows(dposition, batch.positions_T, rows_TH);
+  if (dposition.wanted()) {
+    const bool has_base = batch.position_base >= 0;
+    const auto is_base_T1 = [&] { return batch.positions_T.eq(static_cast<int32_t>(batch.position_base)).unsqueeze(1); };
+    scatter_rows(dposition, batch.positions_T, has_base ? rows_TH.masked_fill(is_base_T1(), 0) : rows_TH);
+  }
   if (dtoken_type.wanted()) {
     at::Tensor grad_YH = dtoken_type.grad;
     if (!dtoken_type.accumulate) grad_YH.zero_();

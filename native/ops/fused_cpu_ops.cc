@@ -21,6 +21,26 @@ Mask mask_of(const Dropout& dropout) {
 
 int kind_of(Activation activation) { return static_cast<int>(activation); }
 
+Sequences sequences_of(const BatchTensors& batch) {
+  return {batch.cu_seqlens->data(), static_cast<int64_t>(batch.cu_seqlens->size()) - 1};
+}
+
+int64_t longest_of(const BatchTensors& batch) {
+  const std::vector<int32_t>& borders = *batch.cu_seqlens;
+  int64_t longest = 0;
+  for (size_t i = 1; i < borders.size(); ++i) longest = std::max<int64_t>(longest, borders[i] - borders[i - 1]);
+  return longest;
+}
+
+Relative relative_of(const RelativeRows& rows, const at::Tensor& relative_S2H) {
+  return {rows.of_distance.data(), rows.longest - 1,         data(relative_S2H),
+          rows.count,              rows.content_to_position, rows.position_to_content};
+}
+
+// Parts of a batch whose gradients of the relative rows are added up side by side. A constant, so that the number
+// of threads changes no result.
+constexpr int64_t kRelativeGroups = 4;
+
 // Clears a table of gradients that rows are then added to.
 void clear_unless_accumulated(const GradSink& sink) {
   if (!sink.accumulate) at::Tensor(sink.grad).zero_();
@@ -45,7 +65,8 @@ void FusedCpuOps::embed_backward(const BatchTensors& batch, const at::Tensor& ds
   }
   if (dposition.wanted()) {
     clear_unless_accumulated(dposition);
-    kernels_.scatter_rows(batch.positions_T.data_ptr<int32_t>(), -1, data(dsum_TH), data(dposition), num_tokens, hidden);
+    kernels_.scatter_rows(batch.positions_T.data_ptr<int32_t>(), batch.position_base, data(dsum_TH), data(dposition),
+                          num_tokens, hidden);
   }
   if (dtoken_type.wanted()) {
     clear_unless_accumulated(dtoken_type);
@@ -90,19 +111,45 @@ void FusedCpuOps::activate_backward(at::Tensor& dy_TI, const at::Tensor& pre_TI,
 void FusedCpuOps::attention(const BatchTensors& batch, const at::Tensor& qkv_T3H, int64_t num_heads,
                             const Dropout& dropout, at::Tensor& y_TH, at::Tensor& lse_TN) {
   const int64_t head_size = y_TH.size(1) / num_heads;
-  const Scratch scratch = attention_scratch(*batch.cu_seqlens, head_size);
-  kernels_.attention({batch.cu_seqlens->data(), static_cast<int64_t>(batch.cu_seqlens->size()) - 1}, data(qkv_T3H),
-                     data(y_TH), data(lse_TN), mask_of(dropout), num_heads, head_size, scratch.data, scratch.stride);
+  const Scratch buffers = scratch(kernels_.attention_scratch(longest_of(batch), head_size));
+  kernels_.attention(sequences_of(batch), data(qkv_T3H), data(y_TH), data(lse_TN), mask_of(dropout), num_heads,
+                     head_size, buffers.data, buffers.stride);
 }
 
 void FusedCpuOps::attention_backward(const BatchTensors& batch, const at::Tensor& dy_TH, const at::Tensor& qkv_T3H,
                                      const at::Tensor& y_TH, const at::Tensor& lse_TN, int64_t num_heads,
                                      const Dropout& dropout, at::Tensor& dqkv_T3H) {
   const int64_t head_size = y_TH.size(1) / num_heads;
-  const Scratch scratch = attention_scratch(*batch.cu_seqlens, head_size);
-  kernels_.attention_backward({batch.cu_seqlens->data(), static_cast<int64_t>(batch.cu_seqlens->size()) - 1},
-                              data(dy_TH), data(qkv_T3H), data(y_TH), data(lse_TN), data(dqkv_T3H), mask_of(dropout),
-                              num_heads, head_size, scratch.data, scratch.stride);
+  const Scratch buffers = scratch(kernels_.attention_scratch(longest_of(batch), head_size));
+  kernels_.attention_backward(sequences_of(batch), data(dy_TH), data(qkv_T3H), data(y_TH), data(lse_TN),
+                              data(dqkv_T3H), mask_of(dropout), num_heads, head_size, buffers.data, buffers.stride);
+}
+
+void FusedCpuOps::disentangled_attention(const BatchTensors& batch, const at::Tensor& qkv_T3H, const RelativeRows& rows,
+                                         const at::Tensor& relative_S2H, int64_t num_heads, const Dropout& dropout,
+                                         at::Tensor& y_TH, at::Tensor& lse_TN) {
+  const int64_t head_size = y_TH.size(1) / num_heads;
+  const Scratch buffers = scratch(kernels_.disentangled_scratch(longest_of(batch), rows.count, head_size));
+  kernels_.disentangled_attention(sequences_of(batch), data(qkv_T3H), relative_of(rows, relative_S2H), data(y_TH),
+                                  data(lse_TN), mask_of(dropout), num_heads, head_size, buffers.data, buffers.stride);
+}
+
+void FusedCpuOps::disentangled_attention_backward(const BatchTensors& batch, const at::Tensor& dy_TH,
+                                                  const at::Tensor& qkv_T3H, const RelativeRows& rows,
+                                                  const at::Tensor& relative_S2H, const at::Tensor& y_TH,
+                                                  const at::Tensor& lse_TN, int64_t num_heads, const Dropout& dropout,
+                                                  at::Tensor& dqkv_T3H, at::Tensor& drelative_S2H) {
+  const int64_t head_size = y_TH.size(1) / num_heads;
+  const Sequences sequences = sequences_of(batch);
+  const int64_t groups = std::min(kRelativeGroups, sequences.count);
+  const int64_t part = drelative_S2H.defined() ? drelative_S2H.numel() : 0;
+  relative_parts_.resize(static_cast<size_t>(groups * part));
+  float* parts = drelative_S2H.defined() ? relative_parts_.data() : nullptr;
+  const Scratch buffers = scratch(kernels_.disentangled_scratch(longest_of(batch), rows.count, head_size));
+  kernels_.disentangled_attention_backward(sequences, data(dy_TH), data(qkv_T3H), relative_of(rows, relative_S2H),
+                                           data(y_TH), data(lse_TN), data(dqkv_T3H), parts, groups, mask_of(dropout),
+                                           num_heads, head_size, buffers.data, buffers.stride);
+  if (parts != nullptr) kernels_.column_sums(parts, data(drelative_S2H), false, groups, part);
 }
 
 void FusedCpuOps::dropout(at::Tensor& x_TH, const Dropout& dropout) {
@@ -157,13 +204,10 @@ void FusedCpuOps::adamw(at::Tensor& value, const at::Tensor& grad, at::Tensor& e
   kernels_.adamw(data(value), data(grad), data(exp_avg), data(exp_avg_sq), constants, value.numel());
 }
 
-FusedCpuOps::Scratch FusedCpuOps::attention_scratch(const std::vector<int32_t>& cu_seqlens, int64_t head_size) {
-  int64_t longest = 0;
-  for (size_t i = 1; i < cu_seqlens.size(); ++i) longest = std::max<int64_t>(longest, cu_seqlens[i] - cu_seqlens[i - 1]);
-  const int64_t stride = kernels_.attention_scratch(longest, head_size);
-  const auto needed = static_cast<size_t>(stride * omp_get_max_threads());
+FusedCpuOps::Scratch FusedCpuOps::scratch(int64_t floats) {
+  const auto needed = static_cast<size_t>(floats * omp_get_max_threads());
   if (scratch_.size() < needed) scratch_.resize(needed);
-  return {scratch_.data(), stride};
+  return {scratch_.data(), floats};
 }
 
 }  // namespace permafrost

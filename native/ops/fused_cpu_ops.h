@@ -33,6 +33,13 @@ class FusedCpuOps : public Ops {
   void attention_backward(const BatchTensors& batch, const at::Tensor& dy_TH, const at::Tensor& qkv_T3H,
                           const at::Tensor& y_TH, const at::Tensor& lse_TN, int64_t num_heads, const Dropout& dropout,
                           at::Tensor& dqkv_T3H) override;
+  void disentangled_attention(const BatchTensors& batch, const at::Tensor& qkv_T3H, const RelativeRows& rows,
+                              const at::Tensor& relative_S2H, int64_t num_heads, const Dropout& dropout,
+                              at::Tensor& y_TH, at::Tensor& lse_TN) override;
+  void disentangled_attention_backward(const BatchTensors& batch, const at::Tensor& dy_TH, const at::Tensor& qkv_T3H,
+                                       const RelativeRows& rows, const at::Tensor& relative_S2H, const at::Tensor& y_TH,
+                                       const at::Tensor& lse_TN, int64_t num_heads, const Dropout& dropout,
+                                       at::Tensor& dqkv_T3H, at::Tensor& drelative_S2H) override;
   void dropout(at::Tensor& x_TH, const Dropout& dropout) override;
   void bias_backward(const at::Tensor& dy_TH, const GradSink& dbias) override;
   double cross_entropy(const at::Tensor& logits_TC, const at::Tensor& labels_T, double scale,
@@ -47,10 +54,12 @@ class FusedCpuOps : public Ops {
     float* data;
     int64_t stride;
   };
-  Scratch attention_scratch(const std::vector<int32_t>& cu_seqlens, int64_t head_size);
+  // `floats` for each thread.
+  Scratch scratch(int64_t floats);
 
   const CpuKernels& kernels_;
   std::vector<float> scratch_;
+  std::vector<float> relative_parts_;
   std::vector<double> partial_;
 };
 

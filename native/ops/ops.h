@@ -14,6 +14,7 @@
 #include "model/batch.h"
 #include "model/config.h"
 #include "ops/dropout.h"
+#include "ops/relative_rows.h"
 
 namespace permafrost {
 
@@ -54,10 +55,11 @@ class Ops {
   // dW_OI = dy^T x, in fp32
   virtual void weight_gradient(const at::Tensor& dy_TO, const at::Tensor& x_TI, const GradSink& dweight);
 
-  // sum_TH = word[ids] + position[positions] + token_type[0]
+  // sum_TH = word[ids] + position[positions] + token_type[0]; the last two may be undefined.
   virtual void embed(const BatchTensors& batch, const at::Tensor& word_VH, const at::Tensor& position_PH,
                      const at::Tensor& token_type_YH, at::Tensor& sum_TH) = 0;
-  // The padding token's row of the word embeddings gets no gradient, as in torch.nn.Embedding.
+  // The padding token's row of the word embeddings and the row of position `batch.position_base` get no gradient,
+  // as in torch.nn.Embedding.
   virtual void embed_backward(const BatchTensors& batch, const at::Tensor& dsum_TH, int64_t pad_token_id,
                               const GradSink& dword, const GradSink& dposition, const GradSink& dtoken_type) = 0;
 
@@ -85,6 +87,19 @@ class Ops {
   virtual void attention_backward(const BatchTensors& batch, const at::Tensor& dy_TH, const at::Tensor& qkv_T3H,
                                   const at::Tensor& y_TH, const at::Tensor& lse_TN, int64_t num_heads,
                                   const Dropout& dropout, at::Tensor& dqkv_T3H) = 0;
+
+  // The same with disentangled attention (He et al. 2021): the score of query i and key j is
+  //   (q_i . k_j + q_i . relative_key[r] + k_j . relative_query[r]) / sqrt(D * (1 + number of positional terms)),
+  // where r is the row of (i, j). relative_S2H: queries, then keys, of the S rows in use.
+  virtual void disentangled_attention(const BatchTensors& batch, const at::Tensor& qkv_T3H, const RelativeRows& rows,
+                                      const at::Tensor& relative_S2H, int64_t num_heads, const Dropout& dropout,
+                                      at::Tensor& y_TH, at::Tensor& lse_TN) = 0;
+  // drelative_S2H may be undefined where nobody wants it.
+  virtual void disentangled_attention_backward(const BatchTensors& batch, const at::Tensor& dy_TH,
+                                               const at::Tensor& qkv_T3H, const RelativeRows& rows,
+                                               const at::Tensor& relative_S2H, const at::Tensor& y_TH,
+                                               const at::Tensor& lse_TN, int64_t num_heads, const Dropout& dropout,
+                                               at::Tensor& dqkv_T3H, at::Tensor& drelative_S2H) = 0;
 
   // x_TH <- dropout(x_TH); its own derivative.
   virtual void dropout(at::Tensor& x_TH, const Dropout& dropout) = 0;

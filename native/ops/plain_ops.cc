@@ -3,7 +3,7 @@
 #include <cmath>
 
 #include "core/error.h"
-#include "core/parallel.h"
+#include "ops/plain_mask.h"
 
 namespace permafrost {
 
@@ -21,46 +21,8 @@ void put(const GradSink& sink, const at::Tensor& value) {
 
 at::Tensor column_sums(const at::Tensor& x_TH) { return x_TH.sum(at::IntArrayRef{0}, false, at::kFloat); }
 
-// The factors of a [rows, columns] mask whose first row has number `first_row` and whose rows are
-// `row_stride` numbers apart.
-at::Tensor mask(const Dropout& dropout, int64_t rows, int64_t columns, int64_t first_row, int64_t row_stride,
-                at::Device device) {
-  at::Tensor factors = at::empty({rows, columns}, at::kFloat);
-  float* data = factors.data_ptr<float>();
-  parallel_for(rows, 16, [&](int64_t row) {
-    const auto number = static_cast<uint32_t>(first_row + row * row_stride);
-    for (int64_t column = 0; column < columns; ++column) {
-      data[row * columns + column] = mask_factor(dropout, number, column);
-    }
-  });
-  return device.is_cpu() ? factors : factors.to(device);
-}
-
 at::Tensor mask_like(const Dropout& dropout, const at::Tensor& x_TH) {
-  return mask(dropout, x_TH.size(0), x_TH.size(1), 0, 1, x_TH.device());
-}
-
-// Query, key and value of one sequence, each [N, n, D].
-struct Heads {
-  at::Tensor query_NnD, key_NnD, value_NnD;
-
-  Heads(const at::Tensor& qkv_T3H, int64_t begin, int64_t end, int64_t num_heads) {
-    const at::Tensor split = qkv_T3H.slice(0, begin, end).view({end - begin, 3, num_heads, -1}).permute({1, 2, 0, 3});
-    query_NnD = split[0];
-    key_NnD = split[1];
-    value_NnD = split[2];
-  }
-};
-
-// Rows of one sequence of a [T, H] tensor as [N, n, D].
-at::Tensor heads_of(const at::Tensor& x_TH, int64_t begin, int64_t end, int64_t num_heads) {
-  return x_TH.slice(0, begin, end).view({end - begin, num_heads, -1}).transpose(0, 1);
-}
-
-// Mask of the attention weights of one sequence, [N, n, n]; row number of (token, head) is token * N + head.
-at::Tensor attention_mask(const Dropout& dropout, int64_t begin, int64_t end, int64_t num_heads, at::Device device) {
-  const int64_t n = end - begin;
-  return mask(dropout, n * num_heads, n, begin * num_heads, 1, device).view({n, num_heads, n}).transpose(0, 1);
+  return dropout_factors(dropout, x_TH.size(0), x_TH.size(1), 0, x_TH.device());
 }
 
 at::Tensor standardise(const at::Tensor& sum_TH, const at::Tensor& mean_T, const at::Tensor& rstd_T) {
@@ -71,8 +33,10 @@ at::Tensor standardise(const at::Tensor& sum_TH, const at::Tensor& mean_T, const
 
 void PlainOps::embed(const BatchTensors& batch, const at::Tensor& word_VH, const at::Tensor& position_PH,
                      const at::Tensor& token_type_YH, at::Tensor& sum_TH) {
-  sum_TH.copy_(word_VH.index_select(0, batch.input_ids_T) + token_type_YH[0] +
-               position_PH.index_select(0, batch.positions_T));
+  at::Tensor total_TH = word_VH.index_select(0, batch.input_ids_T);
+  if (token_type_YH.defined()) total_TH.add_(token_type_YH[0]);
+  if (position_PH.defined()) total_TH.add_(position_PH.index_select(0, batch.positions_T));
+  sum_TH.copy_(total_TH);
 }
 
 void PlainOps::embed_backward(const BatchTensors& batch, const at::Tensor& dsum_TH, int64_t pad_token_id,
@@ -83,7 +47,9 @@ void PlainOps::embed_backward(const BatchTensors& batch, const at::Tensor& dsum_
     put(dword, at::zeros_like(dword.grad).index_add_(0, batch.input_ids_T, rows_TH));
   }
   if (dposition.wanted()) {
-    put(dposition, at::zeros_like(dposition.grad).index_add_(0, batch.positions_T, dsum_TH.to(at::kFloat)));
+    const at::Tensor rows_TH = dsum_TH.to(at::kFloat).masked_fill(
+        (batch.positions_T == static_cast<int32_t>(batch.position_base)).unsqueeze(1), 0);
+    put(dposition, at::zeros_like(dposition.grad).index_add_(0, batch.positions_T, rows_TH));
   }
   if (dtoken_type.wanted()) {
     at::Tensor rows_YH = at::zeros_like(dtoken_type.grad);
@@ -149,50 +115,6 @@ void PlainOps::activate_backward(at::Tensor& dy_TI, const at::Tensor& pre_TI, Ac
       break;
   }
   bias_backward(dy_TI, dbias);
-}
-
-void PlainOps::attention(const BatchTensors& batch, const at::Tensor& qkv_T3H, int64_t num_heads,
-                         const Dropout& dropout, at::Tensor& y_TH, at::Tensor& lse_TN) {
-  const double scale = 1.0 / std::sqrt(static_cast<double>(y_TH.size(1) / num_heads));
-  for (size_t s = 0; s + 1 < batch.cu_seqlens->size(); ++s) {
-    const int64_t begin = (*batch.cu_seqlens)[s];
-    const int64_t end = (*batch.cu_seqlens)[s + 1];
-    const Heads heads(qkv_T3H, begin, end, num_heads);
-    const at::Tensor scores_Nnn = at::matmul(heads.query_NnD, heads.key_NnD.transpose(1, 2)).to(at::kFloat) * scale;
-    const at::Tensor lse_Nn = at::logsumexp(scores_Nnn, 2);
-    at::Tensor weights_Nnn = (scores_Nnn - lse_Nn.unsqueeze(2)).exp();
-    if (dropout.on()) weights_Nnn.mul_(attention_mask(dropout, begin, end, num_heads, y_TH.device()));
-    heads_of(y_TH, begin, end, num_heads).copy_(at::matmul(weights_Nnn.to(y_TH.scalar_type()), heads.value_NnD));
-    lse_TN.slice(0, begin, end).copy_(lse_Nn.transpose(0, 1));
-  }
-}
-
-void PlainOps::attention_backward(const BatchTensors& batch, const at::Tensor& dy_TH, const at::Tensor& qkv_T3H,
-                                  const at::Tensor& y_TH, const at::Tensor& lse_TN, int64_t num_heads,
-                                  const Dropout& dropout, at::Tensor& dqkv_T3H) {
-  const double scale = 1.0 / std::sqrt(static_cast<double>(y_TH.size(1) / num_heads));
-  for (size_t s = 0; s + 1 < batch.cu_seqlens->size(); ++s) {
-    const int64_t begin = (*batch.cu_seqlens)[s];
-    const int64_t end = (*batch.cu_seqlens)[s + 1];
-    const Heads heads(qkv_T3H, begin, end, num_heads);
-    const Heads gradients(dqkv_T3H, begin, end, num_heads);
-    const at::Tensor dy_NnD = heads_of(dy_TH, begin, end, num_heads);
-    const at::Tensor lse_Nn1 = lse_TN.slice(0, begin, end).transpose(0, 1).unsqueeze(2);
-    const at::Tensor weights_Nnn =
-        (at::matmul(heads.query_NnD, heads.key_NnD.transpose(1, 2)).to(at::kFloat) * scale - lse_Nn1).exp();
-    at::Tensor dropped_Nnn = weights_Nnn;
-    at::Tensor dweights_Nnn = at::matmul(dy_NnD, heads.value_NnD.transpose(1, 2)).to(at::kFloat);
-    if (dropout.on()) {
-      const at::Tensor factors_Nnn = attention_mask(dropout, begin, end, num_heads, y_TH.device());
-      dropped_Nnn = weights_Nnn * factors_Nnn;
-      dweights_Nnn.mul_(factors_Nnn);
-    }
-    const at::Tensor inner_Nn1 = (dweights_Nnn * weights_Nnn).sum(2, true);
-    const at::Tensor dscores_Nnn = (weights_Nnn * (dweights_Nnn - inner_Nn1) * scale).to(dy_TH.scalar_type());
-    gradients.query_NnD.copy_(at::matmul(dscores_Nnn, heads.key_NnD));
-    gradients.key_NnD.copy_(at::matmul(dscores_Nnn.transpose(1, 2), heads.query_NnD));
-    gradients.value_NnD.copy_(at::matmul(dropped_Nnn.to(dy_TH.scalar_type()).transpose(1, 2), dy_NnD));
-  }
 }
 
 void PlainOps::dropout(at::Tensor& x_TH, const Dropout& dropout) {

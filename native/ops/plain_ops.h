@@ -27,6 +27,13 @@ class PlainOps : public Ops {
   void attention_backward(const BatchTensors& batch, const at::Tensor& dy_TH, const at::Tensor& qkv_T3H,
                           const at::Tensor& y_TH, const at::Tensor& lse_TN, int64_t num_heads, const Dropout& dropout,
                           at::Tensor& dqkv_T3H) override;
+  void disentangled_attention(const BatchTensors& batch, const at::Tensor& qkv_T3H, const RelativeRows& rows,
+                              const at::Tensor& relative_S2H, int64_t num_heads, const Dropout& dropout,
+                              at::Tensor& y_TH, at::Tensor& lse_TN) override;
+  void disentangled_attention_backward(const BatchTensors& batch, const at::Tensor& dy_TH, const at::Tensor& qkv_T3H,
+                                       const RelativeRows& rows, const at::Tensor& relative_S2H, const at::Tensor& y_TH,
+                                       const at::Tensor& lse_TN, int64_t num_heads, const Dropout& dropout,
+                                       at::Tensor& dqkv_T3H, at::Tensor& drelative_S2H) override;
   void dropout(at::Tensor& x_TH, const Dropout& dropout) override;
   void bias_backward(const at::Tensor& dy_TH, const GradSink& dbias) override;
   double cross_entropy(const at::Tensor& logits_TC, const at::Tensor& labels_T, double scale,

@@ -23,7 +23,7 @@ struct Fixture {
     EncoderConfig config;
     config.model_type = "bert";
     config.vocab_size = 20;
-    config.hidden_size = kHidden;
+    config.embedding_size = config.hidden_size = kHidden;
     config.num_layers = kLayers;
     config.num_heads = 2;
     config.intermediate_size = kIntermediate;

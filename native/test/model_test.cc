@@ -4,6 +4,7 @@
 #include <map>
 
 #include "freezing/apply_plan.h"
+#include "model/architecture.h"
 #include "model/encoder.h"
 #include "model/head.h"
 #include "model/initialise.h"
@@ -21,7 +22,7 @@ EncoderConfig small_config(double dropout) {
   EncoderConfig config;
   config.model_type = "bert";
   config.vocab_size = 50;
-  config.hidden_size = 24;
+  config.embedding_size = config.hidden_size = 24;
   config.num_layers = 3;
   config.num_heads = 3;
   config.intermediate_size = 40;
@@ -139,8 +140,19 @@ FreezePlan plan_of(bool embeddings, std::vector<uint8_t> layers, std::vector<uin
   return {embeddings, std::move(layers), std::move(parts)};
 }
 
-TEST("gradients equal autograd's, whatever is frozen") {
-  const std::vector<FreezePlan> plans = {
+EncoderConfig config_of(const std::string& model_type, double dropout) {
+  EncoderConfig config = small_config(dropout);
+  config.model_type = model_type;
+  if (model_type == "electra") config.embedding_size = 16;
+  if (model_type == "distilbert" || model_type == "deberta-v2") config.type_vocab_size = 0;
+  if (model_type == "deberta-v2") config.relative = RelativeAttention{8, 32, true, true, true};
+  return config;
+}
+
+const char* const kModelTypes[] = {"bert", "roberta", "xlm-roberta", "camembert", "distilbert", "electra", "deberta-v2"};
+
+std::vector<FreezePlan> various_plans() {
+  return {
       plan_of(false, {0, 0, 0}, {0, 0, 0}),
       plan_of(true, {0, 0, 0}, {0, 0, 0}),
       plan_of(true, {1, 0, 0}, {0, 0, 0}),
@@ -151,8 +163,11 @@ TEST("gradients equal autograd's, whatever is frozen") {
       plan_of(true, {1, 0, 0}, {0, kAttention | kFeedForward, kLayerNorm | kBias}),
       plan_of(true, {1, 0, 0}, {0, kAttention | kLayerNorm, kBias}),
   };
+}
+
+TEST("gradients equal autograd's, whatever is frozen") {
   for (const Kernels kernels : {Kernels::plain, Kernels::fused}) {
-    for (const FreezePlan& plan : plans) {
+    for (const FreezePlan& plan : various_plans()) {
       expect_gradients(kernels, plan, small_config(0), small_batch());
       expect_gradients(kernels, plan, masked_lm(small_config(0)), masked_batch());
     }
@@ -163,7 +178,7 @@ TEST("the scores of hidden tokens give the same in parts as at once") {
   // More scores than are computed at once: a vocabulary of 2^18 + 1 tokens leaves 15 rows a part.
   EncoderConfig config = small_config(0);
   config.vocab_size = (1 << 18) + 1;
-  config.hidden_size = 6;
+  config.embedding_size = config.hidden_size = 6;
   config.num_layers = 1;
   config.num_heads = 1;
   PackedBatch all = small_batch();
@@ -195,20 +210,87 @@ TEST("the scores of hidden tokens give the same in parts as at once") {
   expect(std::abs(loss - reference) < 1e-4, "loss ", loss, ", expected ", reference);
 }
 
+TEST("in every family, freezing leaves the gradients of the rest as they are") {
+  const PackedBatch batch = small_batch();
+  for (const char* model_type : kModelTypes) {
+    for (const Kernels kernels : {Kernels::plain, Kernels::fused}) {
+      Model model(config_of(model_type, 0.2), at::kCPU, kernels);
+      initialise(model.parameters, model.config, 3, {});
+      std::map<const Parameter*, at::Tensor> unfrozen;
+      for (const FreezePlan& plan : various_plans()) {
+        apply_plan(model.parameters, plan, nullptr);
+        // A fresh trainer draws the same masks.
+        Trainer(model, {}).gradient_norms(batch);
+        for (const Parameter& parameter : model.parameters.stored()) {
+          expect(parameter.requires_grad == parameter.grad.defined(), model_type, ": gradient of a frozen parameter");
+          if (!parameter.requires_grad) continue;
+          if (unfrozen.count(&parameter) == 0) unfrozen[&parameter] = parameter.grad.clone();
+          const double difference = (parameter.grad - unfrozen[&parameter]).abs().max().item<double>();
+          expect(difference < 1e-6, model_type, ": a gradient in layer ", parameter.layer, " moved by ", difference);
+        }
+      }
+    }
+  }
+}
+
+// Central differences along a random direction, in float32: a coarse check that no term is missing.
+TEST("in every family, gradients are the slopes of the loss") {
+  const PackedBatch batch = small_batch();
+  for (const char* model_type : kModelTypes) {
+    Model model(config_of(model_type, 0), at::kCPU, Kernels::fused);
+    initialise(model.parameters, model.config, 3, {});
+    Trainer trainer(model, {});
+    const auto loss = [&] {
+      TrainerOptions still;
+      still.learning_rate = 0;
+      return Trainer(model, still).step(batch, true).loss;
+    };
+    trainer.gradient_norms(batch);
+    at::manual_seed(8);
+    for (Parameter& parameter : model.parameters.stored()) {
+      const at::Tensor direction = at::randn_like(parameter.value) / std::sqrt(static_cast<double>(parameter.value.numel()));
+      const double slope = (parameter.grad * direction).sum().item<double>();
+      constexpr double kStep = 1e-2;
+      const at::Tensor value = parameter.value.clone();
+      parameter.value.copy_(value + kStep * direction);
+      const double above = loss();
+      parameter.value.copy_(value - kStep * direction);
+      const double below = loss();
+      parameter.value.copy_(value);
+      trainer.gradient_norms(batch);
+      const double measured = (above - below) / (2 * kStep);
+      expect(std::abs(measured - slope) < 1e-3 + 0.02 * std::abs(slope), model_type, ", layer ", parameter.layer,
+             ": slope ", measured, ", gradient ", slope);
+    }
+  }
+}
+
+TEST("positions of RoBERTa begin behind the padding token and pass it over") {
+  const PackedBatch batch{{5, 1, 7, 9, 8}, {}, {0, 3, 5}};
+  expect(positions(batch, 1) == std::vector<int32_t>{2, 1, 3, 2, 3}, "wrong positions");
+  expect(positions(batch, -1) == std::vector<int32_t>{0, 1, 2, 0, 1}, "wrong positions of BERT");
+  EncoderConfig config = config_of("roberta", 0);
+  config.pad_token_id = 1;
+  expect(usable_positions(config) == config.max_positions - 2, "wrong number of positions");
+}
+
 TEST("both kinds of kernels train alike with dropout on") {
   const PackedBatch batch = small_batch();
-  std::vector<double> losses[2];
-  for (const Kernels kernels : {Kernels::plain, Kernels::fused}) {
-    Model model(small_config(0.2), at::kCPU, kernels);
-    initialise(model.parameters, model.config, 3, {});
-    TrainerOptions options;
-    options.learning_rate = 1e-3;
-    options.schedule = Schedule::constant;
-    Trainer trainer(model, options);
-    for (int i = 0; i < 5; ++i) losses[kernels == Kernels::fused].push_back(trainer.step(batch, false).loss);
-  }
-  for (size_t i = 0; i < losses[0].size(); ++i) {
-    expect(std::abs(losses[0][i] - losses[1][i]) < 1e-4, "step ", i, ": ", losses[0][i], " and ", losses[1][i]);
+  for (const char* model_type : kModelTypes) {
+    std::vector<double> losses[2];
+    for (const Kernels kernels : {Kernels::plain, Kernels::fused}) {
+      Model model(config_of(model_type, 0.2), at::kCPU, kernels);
+      initialise(model.parameters, model.config, 3, {});
+      TrainerOptions options;
+      options.learning_rate = 1e-3;
+      options.schedule = Schedule::constant;
+      Trainer trainer(model, options);
+      for (int i = 0; i < 5; ++i) losses[kernels == Kernels::fused].push_back(trainer.step(batch, false).loss);
+    }
+    for (size_t i = 0; i < losses[0].size(); ++i) {
+      expect(std::abs(losses[0][i] - losses[1][i]) < 1e-4, model_type, ", step ", i, ": ", losses[0][i], " and ",
+             losses[1][i]);
+    }
   }
 }
 

@@ -80,7 +80,7 @@ TEST("layer_norm and its gradients equal the plain ones") {
 TEST("attention and its gradients equal the plain ones at every length") {
   at::manual_seed(2);
   const PackedBatch batch = make_batch();
-  const BatchTensors tensors(batch, at::kCPU);
+  const BatchTensors tensors(batch, -1, at::kCPU);
   const at::Tensor qkv = at::randn({batch.num_tokens(), 3 * kHidden}), dy = at::randn({batch.num_tokens(), kHidden});
   for (const Dropout& dropout : {Dropout{}, kDropout}) {
     compare(
@@ -92,6 +92,48 @@ TEST("attention and its gradients equal the plain ones at every length") {
         },
         5e-5);
   }
+}
+
+TEST("disentangled attention and its gradients equal the plain ones at every length") {
+  at::manual_seed(6);
+  const PackedBatch batch = make_batch();
+  const BatchTensors tensors(batch, -1, at::kCPU);
+  const at::Tensor qkv = at::randn({batch.num_tokens(), 3 * kHidden}), dy = at::randn({batch.num_tokens(), kHidden});
+  const auto check = [&](const RelativeAttention& relative, const Dropout& dropout, bool wanted) {
+    const RelativeRows rows(relative, 130);
+    const at::Tensor table = at::randn({rows.count, 2 * kHidden});
+    compare(
+        [&](Ops& ops) -> std::vector<at::Tensor> {
+          at::Tensor y = at::empty_like(dy), lse = at::empty({batch.num_tokens(), kHeads}), dqkv = at::empty_like(qkv);
+          at::Tensor dtable = wanted ? at::empty_like(table) : at::Tensor();
+          ops.disentangled_attention(tensors, qkv, rows, table, kHeads, dropout, y, lse);
+          ops.disentangled_attention_backward(tensors, dy, qkv, rows, table, y, lse, kHeads, dropout, dqkv, dtable);
+          if (wanted) return {y, lse, dqkv, dtable};
+          return {y, lse, dqkv};
+        },
+        1e-4);
+  };
+  check({32, 128, true, true, true}, {}, true);
+  check({32, 128, true, true, true}, kDropout, true);
+  check({0, 40, true, true, true}, {}, false);
+  check({32, 128, true, false, true}, {}, true);
+  check({32, 128, false, true, true}, kDropout, true);
+}
+
+TEST("distances fall into the buckets that Hugging Face has") {
+  const RelativeAttention config{8, 40, true, true, true};
+  const std::vector<int64_t> expected = {0, 1, 2, 3, 4, 5, 5, 5, 5, 6, 6, 6, 6, 6, 6, 6, 6, 6, 6, 7, 7, 7, 7, 7, 7, 7, 7, 7, 7, 7, 7, 7, 7, 7, 7, 7, 7, 7, 7, 7};
+  for (size_t distance = 0; distance < expected.size(); ++distance) {
+    const auto signed_distance = static_cast<int64_t>(distance);
+    expect(relative_bucket(config, signed_distance) == expected[distance], "bucket of ", distance);
+    expect(relative_bucket(config, -signed_distance) == -expected[distance], "bucket of -", distance);
+  }
+  const RelativeRows rows(config, 3);
+  expect(rows.first == 6 && rows.count == 5, "rows in use: ", rows.count, " from ", rows.first);
+  expect(rows.of_distance == std::vector<int32_t>{0, 1, 2, 3, 4}, "the rows do not ascend by distance");
+  // The first row is never reached, the last one is shared.
+  const RelativeRows all(config, 40);
+  expect(all.first == 1 && all.count == 15, "rows in use: ", all.count, " from ", all.first);
 }
 
 TEST("activations and their gradients equal the plain ones") {
@@ -117,7 +159,7 @@ TEST("activations and their gradients equal the plain ones") {
 TEST("embeddings and their gradients equal the plain ones") {
   at::manual_seed(4);
   const PackedBatch batch = make_batch();
-  const BatchTensors tensors(batch, at::kCPU);
+  const BatchTensors tensors(batch, -1, at::kCPU);
   const at::Tensor word = at::randn({23, kHidden}), position = at::randn({130, kHidden}), type = at::randn({2, kHidden});
   const at::Tensor dsum = at::randn({batch.num_tokens(), kHidden});
   for (const bool accumulate : {false, true}) {
@@ -136,7 +178,7 @@ TEST("embeddings and their gradients equal the plain ones") {
 TEST("the padding token's row of the embeddings gets no gradient") {
   const c10::InferenceMode inference;
   PackedBatch batch{{0, 1, 0}, {}, {0, 3}};
-  const BatchTensors tensors(batch, at::kCPU);
+  const BatchTensors tensors(batch, -1, at::kCPU);
   FusedCpuOps ops(cpu_kernels());
   at::Tensor dword = at::empty({2, kHidden});
   ops.embed_backward(tensors, at::ones({3, kHidden}), 0, {dword, false}, {}, {});
@@ -147,7 +189,7 @@ TEST("the padding token's row of the embeddings gets no gradient") {
 TEST("cross entropy, arg max, norm and update equal the plain ones") {
   at::manual_seed(5);
   const PackedBatch batch = make_batch();
-  const BatchTensors tensors(batch, at::kCPU);
+  const BatchTensors tensors(batch, -1, at::kCPU);
   const at::Tensor logits = at::randn({batch.num_tokens(), 5}) * 4;
   const at::Tensor grad = at::randn({9001}), start = at::randn({9001});
   compare(
@@ -167,7 +209,7 @@ TEST("cross entropy, arg max, norm and update equal the plain ones") {
 TEST("cross entropy over a vocabulary equals the plain one, with and without its gradient, in place and not") {
   at::manual_seed(6);
   const PackedBatch batch = make_batch();
-  const BatchTensors tensors(batch, at::kCPU);
+  const BatchTensors tensors(batch, -1, at::kCPU);
   const at::Tensor logits = at::randn({batch.num_tokens(), 1037}) * 10;
   compare(
       [&](Ops& ops) -> std::vector<at::Tensor> {

@@ -19,7 +19,7 @@ EncoderConfig config_of() {
   EncoderConfig config;
   config.model_type = "bert";
   config.vocab_size = 60;
-  config.hidden_size = 64;
+  config.embedding_size = config.hidden_size = 64;
   config.num_layers = 4;
   config.num_heads = 2;
   config.intermediate_size = 128;

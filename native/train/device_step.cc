@@ -104,7 +104,7 @@ Readback DeviceStep::launch(const LaunchedStep& step) {
   Inputs& inputs = inputs_of(bucket);
 
   std::vector<int32_t> values = filled.input_ids;
-  const std::vector<int32_t> places = positions(filled);
+  const std::vector<int32_t> places = positions(filled, position_base(model_.config));
   const std::vector<int32_t> borders = repeat_last_border(filled.cu_seqlens, bucket.sequences);
   values.insert(values.end(), places.begin(), places.end());
   values.insert(values.end(), filled.labels.begin(), filled.labels.end());
@@ -114,7 +114,7 @@ Readback DeviceStep::launch(const LaunchedStep& step) {
   if (bucket.stored_prefix) read_prefix(inputs, step);
 
   const BatchTensors tensors(inputs.tokens(0), inputs.tokens(1), inputs.tokens(2), inputs.borders(),
-                             &filled.cu_seqlens, bucket.longest);
+                             &filled.cu_seqlens, bucket.longest, position_base(model_.config));
   run(bucket, step, [&] { compute(inputs, tensors, step); });
   return Readback(inputs.numbers);
 }
@@ -161,7 +161,7 @@ void DeviceStep::run(const Bucket& bucket, const LaunchedStep& step, const std::
 }
 
 void DeviceStep::read_prefix(Inputs& inputs, const LaunchedStep& step) {
-  const BatchTensors tensors(step.batch, model_.device);
+  const BatchTensors tensors(step.batch, position_base(model_.config), model_.device);
   const PassContext context{model_.config, *model_.ops, model_.workspace, tensors, {}, false};
   const StoredPrefix stored{*step.store, model_.prefix_digests(), step.batch};
   const int64_t depth = frozen_prefix(model_.parameters);

@@ -20,7 +20,8 @@ constexpr const char* kStepBefore = " is not finite; the weights are those of th
 Trainer::Trainer(Model& model, const TrainerOptions& options)
     : model_(model), options_(options), optimizer_(model.parameters, *model.ops, options.adamw) {
   const bool ahead = model.device.is_cpu() ? options.launch_ahead_on_cpu : model.config.head == Head::token_classification;
-  if (!ahead) return;
+  // Disentangled attention reads the borders of the sequences on the host.
+  if (!ahead || model.config.relative) return;
   DeviceStepOptions device_options;
   device_options.graphs = options.graphs;
   device_options.max_grad_norm = options.max_grad_norm;
@@ -151,7 +152,7 @@ Trainer::Pass Trainer::forward_backward(const PackedBatch& batch, double scale, 
   model_.round_weights();
   model_.ops->begin_pass();
   const GeneratorLock generator(model_.device, options_.seed, passes_);
-  const BatchTensors tensors(batch, model_.device);
+  const BatchTensors tensors(batch, position_base(model_.config), model_.device);
   const PassContext context{model_.config, *model_.ops, model_.workspace, tensors,
                             {true, options_.seed, passes_++}, accumulate};
   EncoderActivations kept;

@@ -121,13 +121,13 @@ export async function predictTags(
  * @throws INVALID_OPTION where more is asked for than the model has positions
  */
 export function maxLengthFor(model: EncoderModel, requested: number | undefined): number {
-  const { maxPositions } = model.config;
-  if (requested === undefined) return Math.min(DEFAULT_MAX_LENGTH, maxPositions);
-  if (requested <= maxPositions) return requested;
+  const { maxLength } = model;
+  if (requested === undefined) return Math.min(DEFAULT_MAX_LENGTH, maxLength);
+  if (requested <= maxLength) return requested;
   throw new PermafrostError(
     'INVALID_OPTION',
-    `maxLength: the model has ${maxPositions} positions, got ${requested}. Choose at most ${maxPositions}.`,
-    { option: 'maxLength', got: requested, maxPositions },
+    `maxLength: the model has ${maxLength} positions, got ${requested}. Choose at most ${maxLength}.`,
+    { option: 'maxLength', got: requested, maxLength },
   );
 }
 

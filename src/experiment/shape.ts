@@ -84,6 +84,7 @@ export function encoderConfigOf(
   return {
     modelType: 'bert',
     vocabSize,
+    embeddingSize: shape.hiddenSize,
     hiddenSize: shape.hiddenSize,
     numLayers: shape.numLayers,
     numHeads: shape.numHeads,
@@ -97,6 +98,7 @@ export function encoderConfigOf(
     classifierDropout: shape.dropout,
     padTokenId,
     initializerRange: initializerRangeOf(shape.hiddenSize),
+    relativePositions: null,
     labels,
   };
 }

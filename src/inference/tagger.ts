@@ -50,7 +50,7 @@ export class Tagger {
     this.#options = parseTaggerOptions(options);
     tokenizerOf(model);
     const { maxLength, overlap } = this.#options;
-    const limit = maxLengthFor(model, maxLength ?? Math.min(DEFAULT_MAX_LENGTH, model.config.maxPositions));
+    const limit = maxLengthFor(model, maxLength ?? Math.min(DEFAULT_MAX_LENGTH, model.maxLength));
     this.#window = { maxTokens: limit - 2, overlap: overlap ?? Math.floor((limit - 2) / 4) };
     if (this.#window.overlap >= this.#window.maxTokens) {
       throw new PermafrostError(

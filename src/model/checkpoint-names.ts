@@ -1,22 +1,22 @@
-/** Tensors that a BERT checkpoint may hold beside those of the model that is loaded. */
-const OTHER_HEADS = /^(bert\.pooler\.|pooler\.|cls\.|.*position_ids$)/;
+import type { Architecture } from './architectures.js';
 
 /**
  * The Hugging Face parameter name that a checkpoint's tensor stands for.
  *
- * Checkpoints of a bare encoder lack the prefix `bert.`, and old ones call a LayerNorm's weight and bias
+ * Checkpoints of a bare encoder lack the family's prefix (`bert.`), and old ones call a LayerNorm's weight and bias
  * `gamma` and `beta`.
+ *
+ * @param isParameter whether the model has a parameter of that name
  */
-export function parameterName(stored: string): string {
+export function parameterName(
+  stored: string,
+  { prefix }: Architecture,
+  isParameter: (name: string) => boolean,
+): string {
   const modern = stored
     .replace(/LayerNorm\.gamma$/, 'LayerNorm.weight')
     .replace(/LayerNorm\.beta$/, 'LayerNorm.bias');
-  return /^(embeddings|encoder)\./.test(modern) ? `bert.${modern}` : modern;
-}
-
-/** Whether a tensor belongs to a head that the model may lack, and may be passed over. */
-export function isOtherHead(stored: string): boolean {
-  return OTHER_HEADS.test(stored);
+  return !isParameter(modern) && isParameter(prefix + modern) ? prefix + modern : modern;
 }
 
 /** Whether a parameter belongs to a head, which a checkpoint of another kind of model lacks. */

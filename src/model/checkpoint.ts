@@ -5,7 +5,8 @@ import type { LoadReport } from '../contract/results.js';
 import { PermafrostError } from '../errors/error.js';
 import type { NativeParameter } from '../native/addon.js';
 import type { Engine } from '../native/engine.js';
-import { isClassifier, isHead, isOtherHead, parameterName } from './checkpoint-names.js';
+import type { Architecture } from './architectures.js';
+import { isClassifier, isHead, parameterName } from './checkpoint-names.js';
 import { readSafetensorsHeader, readTensors, type StoredTensor } from './safetensors.js';
 
 const READABLE_TYPES = new Set(['F32', 'F16', 'BF16']);
@@ -52,13 +53,14 @@ export async function listCheckpoint(directory: string): Promise<StoredTensor[]>
 export function planLoading(
   tensors: readonly StoredTensor[],
   parameters: readonly NativeParameter[],
+  architecture: Architecture,
   freshHead: boolean,
 ): LoadPlan {
   const wanted = new Map(parameters.map((parameter) => [parameter.name, parameter]));
   const chosen = new Map<string, StoredTensor>();
   const unused: string[] = [];
   for (const tensor of tensors) {
-    const name = parameterName(tensor.name);
+    const name = parameterName(tensor.name, architecture, (candidate) => wanted.has(candidate));
     const parameter = wanted.get(name);
     if (!parameter || (freshHead && isHead(name))) {
       unused.push(tensor.name);
@@ -69,7 +71,8 @@ export function planLoading(
     chosen.set(name, tensor);
   }
   const missing = parameters.map((parameter) => parameter.name).filter((name) => !chosen.has(name));
-  checkLeftovers(tensors[0]?.file ?? 'The checkpoint', missing, unused, parameters);
+  const foreign = unused.filter((name) => !architecture.unused.test(name) && !isHead(name));
+  checkLeftovers(tensors[0]?.file ?? 'The checkpoint', missing, foreign, parameters);
   return {
     tensors: [...chosen.entries()].map(([name, tensor]) => ({ ...tensor, name })),
     fresh: missing,
@@ -111,10 +114,9 @@ function checkTensor(tensor: StoredTensor, parameter: NativeParameter): void {
 function checkLeftovers(
   file: string,
   missing: string[],
-  unused: string[],
+  foreign: string[],
   parameters: readonly NativeParameter[],
 ): void {
-  const foreign = unused.filter((name) => !isOtherHead(name) && !isHead(parameterName(name)));
   if (foreign.length > 0) {
     throw new PermafrostError(
       'WEIGHTS_MISMATCH',

@@ -4,50 +4,63 @@ import type { EncoderConfig } from '../contract/encoder-config.js';
 import { PermafrostError } from '../errors/error.js';
 import { parseOptions } from '../errors/option-error.js';
 import type { NativeHead } from '../native/addon.js';
+import { type Architecture, architectureOf, type ConfigField } from './architectures.js';
 
-/** Hugging Face's `config.json`: the fields that matter here checked, the rest kept as they are. */
-const huggingFaceSchema = z.looseObject({
-  model_type: z.string(),
-  vocab_size: z.int().positive(),
-  hidden_size: z.int().positive(),
-  num_hidden_layers: z.int().positive(),
-  num_attention_heads: z.int().positive(),
-  intermediate_size: z.int().positive(),
-  max_position_embeddings: z.int().positive(),
-  type_vocab_size: z.int().positive().default(2),
-  hidden_act: z.string().default('gelu'),
-  layer_norm_eps: z.number().positive().default(1e-12),
-  hidden_dropout_prob: z.number().min(0).lt(1).default(0.1),
-  attention_probs_dropout_prob: z.number().min(0).lt(1).default(0.1),
-  classifier_dropout: z.number().min(0).lt(1).nullish(),
-  pad_token_id: z.int().default(0),
-  initializer_range: z.number().positive().default(0.02),
-  position_embedding_type: z.string().default('absolute'),
-  id2label: z.record(z.string(), z.string()).optional(),
-  num_labels: z.int().positive().optional(),
-});
+const positive = z.int().positive();
+const probability = z.number().min(0).lt(1);
+
+/** What each field may be, in either form of a configuration. */
+const FIELDS = {
+  vocabSize: positive,
+  embeddingSize: positive,
+  hiddenSize: positive,
+  numLayers: positive,
+  numHeads: positive,
+  intermediateSize: positive,
+  maxPositions: positive,
+  typeVocabSize: z.int().min(0),
+  hiddenAct: z.string(),
+  layerNormEps: z.number().positive(),
+  hiddenDropout: probability,
+  attentionDropout: probability,
+  classifierDropout: probability,
+  padTokenId: z.int(),
+  initializerRange: z.number().positive(),
+} satisfies Record<ConfigField, z.ZodType>;
 
 const encoderSchema = z.strictObject({
   modelType: z.string().default('bert'),
-  vocabSize: z.int().positive(),
-  hiddenSize: z.int().positive(),
-  numLayers: z.int().positive(),
-  numHeads: z.int().positive(),
-  intermediateSize: z.int().positive(),
-  maxPositions: z.int().positive().default(512),
-  typeVocabSize: z.int().positive().default(2),
-  hiddenAct: z.string().default('gelu'),
-  layerNormEps: z.number().positive().default(1e-12),
-  hiddenDropout: z.number().min(0).lt(1).default(0.1),
-  attentionDropout: z.number().min(0).lt(1).default(0.1),
-  classifierDropout: z.number().min(0).lt(1).default(0.1),
-  padTokenId: z.int().default(0),
-  initializerRange: z.number().positive().default(0.02),
+  ...FIELDS,
+  embeddingSize: FIELDS.embeddingSize.optional(),
+  maxPositions: FIELDS.maxPositions.optional(),
+  typeVocabSize: FIELDS.typeVocabSize.optional(),
+  hiddenAct: FIELDS.hiddenAct.optional(),
+  layerNormEps: FIELDS.layerNormEps.optional(),
+  hiddenDropout: FIELDS.hiddenDropout.optional(),
+  attentionDropout: FIELDS.attentionDropout.optional(),
+  classifierDropout: FIELDS.classifierDropout.optional(),
+  padTokenId: FIELDS.padTokenId.optional(),
+  initializerRange: FIELDS.initializerRange.optional(),
+  relativePositions: z
+    .strictObject({
+      buckets: z.int().min(0),
+      maxDistance: positive,
+      contentToPosition: z.boolean(),
+      positionToContent: z.boolean(),
+      layerNorm: z.boolean(),
+    })
+    .nullish(),
   labels: z.array(z.string()).min(1),
 });
 
 /** For a model whose head has no labels. */
 const unlabelledSchema = encoderSchema.extend({ labels: z.array(z.string()).default([]) });
+
+/** The labels in a `config.json`. */
+const labelSchema = z.looseObject({
+  id2label: z.record(z.string(), z.string()).optional(),
+  num_labels: z.int().positive().optional(),
+});
 
 /** An {@link EncoderConfig} in which everything with a common value may be left out. */
 export type EncoderConfigInput = z.input<typeof encoderSchema>;
@@ -107,7 +120,14 @@ export function encoderConfig(
   const isHuggingFace =
     typeof input === 'object' && input !== null && ('hidden_size' in input || 'model_type' in input);
   if (isHuggingFace) return huggingFaceEncoder(input as HuggingFaceConfig, where, labels);
-  return checkLabels(parseOptions(labels ? unlabelledSchema : encoderSchema, input, where), where);
+  const {
+    modelType,
+    labels: named,
+    relativePositions = null,
+    ...fields
+  } = parseOptions(labels ? unlabelledSchema : encoderSchema, input, where);
+  const row = architectureOf(modelType, where);
+  return checkConfig({ modelType, ...completed(row, fields), relativePositions, labels: named }, where);
 }
 
 /** What of `config.json` depends on how a model is saved. */
@@ -125,25 +145,14 @@ export function toHuggingFace(
 ): HuggingFaceConfig {
   // All would contradict what is written below: the labels of another head, the type of other weights.
   const { num_labels: _num, id2label: _names, label2id: _ids, dtype: _dtype, ...kept } = original;
+  const row = architectureOf(config.modelType, 'config');
+  const named = entriesOf(row.names).filter(([, name]) => name !== null);
   return {
+    ...row.writeOthers(config),
     ...kept,
-    architectures: [form.head === 'masked-lm' ? 'BertForMaskedLM' : 'BertForTokenClassification'],
+    architectures: [row.classNames[form.head]],
     model_type: config.modelType,
-    vocab_size: config.vocabSize,
-    hidden_size: config.hiddenSize,
-    num_hidden_layers: config.numLayers,
-    num_attention_heads: config.numHeads,
-    intermediate_size: config.intermediateSize,
-    max_position_embeddings: config.maxPositions,
-    type_vocab_size: config.typeVocabSize,
-    hidden_act: config.hiddenAct,
-    layer_norm_eps: config.layerNormEps,
-    hidden_dropout_prob: config.hiddenDropout,
-    attention_probs_dropout_prob: config.attentionDropout,
-    classifier_dropout: config.classifierDropout,
-    pad_token_id: config.padTokenId,
-    initializer_range: config.initializerRange,
-    position_embedding_type: 'absolute',
+    ...Object.fromEntries(named.map(([field, name]) => [name, config[field]])),
     ...(form.head === 'token-classification' && {
       id2label: Object.fromEntries(config.labels.map((label, id) => [String(id), label])),
       label2id: Object.fromEntries(config.labels.map((label, id) => [label, id])),
@@ -165,44 +174,47 @@ export function huggingFaceEncoder(
   where: string,
   labels?: string[],
 ): EncoderConfig {
-  if (input.model_type !== 'bert') {
-    const got =
-      input.model_type === undefined
-        ? 'there is no model_type'
-        : `model_type ${JSON.stringify(input.model_type)} is not supported`;
-    throw new PermafrostError('UNSUPPORTED_MODEL', `${where}: ${got}. Expected "bert".`, {
-      modelType: input.model_type,
-    });
-  }
-  const hf = parseOptions(huggingFaceSchema, input, where);
-  if (hf.position_embedding_type !== 'absolute') {
-    throw new PermafrostError(
-      'UNSUPPORTED_MODEL',
-      `${where}: position_embedding_type '${hf.position_embedding_type}' is not supported. Expected 'absolute'.`,
-    );
-  }
-  return checkLabels(
+  const row = architectureOf(input.model_type, where);
+  const fields = parseOptions(schemaOf(row), input, where);
+  const { id2label, num_labels } = parseOptions(labelSchema, input, where);
+  const given = entriesOf(row.names).flatMap(([field, name]) =>
+    name === null || fields[name] == null ? [] : [[field, fields[name]]],
+  );
+  return checkConfig(
     {
-      modelType: hf.model_type,
-      vocabSize: hf.vocab_size,
-      hiddenSize: hf.hidden_size,
-      numLayers: hf.num_hidden_layers,
-      numHeads: hf.num_attention_heads,
-      intermediateSize: hf.intermediate_size,
-      maxPositions: hf.max_position_embeddings,
-      typeVocabSize: hf.type_vocab_size,
-      hiddenAct: hf.hidden_act,
-      layerNormEps: hf.layer_norm_eps,
-      hiddenDropout: hf.hidden_dropout_prob,
-      attentionDropout: hf.attention_probs_dropout_prob,
-      classifierDropout: hf.classifier_dropout ?? hf.hidden_dropout_prob,
-      padTokenId: hf.pad_token_id,
-      initializerRange: hf.initializer_range,
-      labels: labels ?? labelsOf(hf.id2label, hf.num_labels, where),
+      modelType: row.modelType,
+      ...completed(row, Object.fromEntries(given)),
+      relativePositions: null,
+      ...row.readOthers(input, where),
+      labels: labels ?? labelsOf(id2label, num_labels, where),
     },
     labels ? 'TokenClassifier.load: labels' : where,
   );
 }
+
+/** Checks the fields that a family has in `config.json` under their names there; the rest is kept as it is. */
+function schemaOf({ names, defaults }: Architecture) {
+  const shape = entriesOf(names).flatMap(([field, name]): [string, z.ZodType][] => {
+    if (name === null) return [];
+    const isOptional = field in defaults || field === 'classifierDropout' || field === 'embeddingSize';
+    return [[name, isOptional ? FIELDS[field].nullish() : FIELDS[field]]];
+  });
+  return z.looseObject(Object.fromEntries(shape));
+}
+
+/** All fields, those that are not given from the family's defaults. */
+function completed(
+  { defaults }: Architecture,
+  given: Partial<Record<ConfigField, unknown>>,
+): Pick<EncoderConfig, ConfigField> {
+  const present = Object.fromEntries(Object.entries(given).filter(([, value]) => value !== undefined));
+  const fields = { ...defaults, ...present } as Pick<EncoderConfig, ConfigField>;
+  fields.embeddingSize ??= fields.hiddenSize;
+  fields.classifierDropout ??= fields.hiddenDropout;
+  return fields;
+}
+
+const entriesOf = (names: Architecture['names']) => Object.entries(names) as [ConfigField, string | null][];
 
 function labelsOf(
   id2label: Record<string, string> | undefined,
@@ -223,12 +235,20 @@ function labelsOf(
   });
 }
 
-function checkLabels(config: EncoderConfig, where: string): EncoderConfig {
+function checkConfig(config: EncoderConfig, where: string): EncoderConfig {
   const repeated = config.labels.find((label, id) => config.labels.indexOf(label) !== id);
   if (repeated !== undefined) {
     throw new PermafrostError(
       'INVALID_OPTION',
       `${where}: the label '${repeated}' appears twice; labels must differ.`,
+    );
+  }
+  // What a family has no field for in config.json would be lost when the model is saved.
+  const { names } = architectureOf(config.modelType, where);
+  if (names.classifierDropout === null && config.classifierDropout !== config.hiddenDropout) {
+    throw new PermafrostError(
+      'INVALID_OPTION',
+      `${where}: '${config.modelType}' has no classifierDropout of its own. Leave it out; hiddenDropout holds.`,
     );
   }
   return config;

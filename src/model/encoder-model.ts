@@ -12,6 +12,7 @@ import type {
 } from '../native/addon.js';
 import { Engine } from '../native/engine.js';
 import type { Tokenizer } from '../text/tokenizer.js';
+import { type Architecture, longestSequence } from './architectures.js';
 import { toPacked, toPackedList } from './batch-input.js';
 import { listCheckpoint, loadTensors, planLoading } from './checkpoint.js';
 import type { HuggingFaceConfig } from './config.js';
@@ -35,6 +36,7 @@ export interface ModelParts {
 /** What decides the weights of a model that is loaded. */
 export interface LoadSource {
   directory: string;
+  architecture: Architecture;
   /** Passes over the checkpoint's head and draws a fresh one. */
   freshHead: boolean;
   device: Required<DeviceOptions>;
@@ -54,6 +56,11 @@ export abstract class EncoderModel {
 
   get config(): Readonly<EncoderConfig> {
     return this.#parts.config;
+  }
+
+  /** Tokens of the longest sequence that the model has positions for, special tokens included. */
+  get maxLength(): number {
+    return longestSequence(this.#parts.config);
   }
 
   /** Where the model is, as it was asked for: `cpu`, `cuda` or `cuda:<number>`. */
@@ -290,9 +297,9 @@ export async function withEngine<M>(
 export async function loadWeights(
   engine: Engine,
   parameters: readonly NativeParameter[],
-  { directory, freshHead, device, signal }: LoadSource,
+  { directory, architecture, freshHead, device, signal }: LoadSource,
 ): Promise<LoadReport> {
-  const plan = planLoading(await listCheckpoint(directory), parameters, freshHead);
+  const plan = planLoading(await listCheckpoint(directory), parameters, architecture, freshHead);
   await loadTensors(engine, plan, signal);
   if (plan.fresh.length > 0) await engine.call((native) => native.initialise(device.seed, plan.fresh));
   return { fresh: plan.fresh, unused: plan.unused };

@@ -1,4 +1,5 @@
 import type { EncoderConfig } from '../contract/encoder-config.js';
+import { architectureOf } from './architectures.js';
 import {
   type EncoderConfigInput,
   encoderConfig,
@@ -53,7 +54,8 @@ export class MaskedLanguageModel extends EncoderModel {
     const config = huggingFaceEncoder(huggingFaceConfig, configFile, []);
     const tokenizer = await findTokenizer(directory, lowercase);
     return withEngine(device, HEAD, config, async (engine, parameters) => {
-      const source = { directory, freshHead: false, device, signal };
+      const architecture = architectureOf(config.modelType, configFile);
+      const source = { directory, architecture, freshHead: false, device, signal };
       const loadReport = await loadWeights(engine, parameters, source);
       return new MaskedLanguageModel({
         engine,

@@ -4,6 +4,7 @@ import type { EncoderConfig } from '../contract/encoder-config.js';
 import { writeFileAtomic, writeStreamAtomic } from '../io/atomic-write.js';
 import type { NativeHead, NativeParameter } from '../native/addon.js';
 import { Tokenizer } from '../text/tokenizer.js';
+import { longestSequence } from './architectures.js';
 import { type HuggingFaceConfig, toHuggingFace } from './config.js';
 import { toHalf } from './half-precision.js';
 import { safetensorsHeader } from './safetensors.js';
@@ -46,7 +47,7 @@ export async function saveModelDirectory(
     dtype: precision === 'fp16' ? 'float16' : 'float32',
   });
   await writeFileAtomic(join(directory, 'config.json'), `${JSON.stringify(config, null, 2)}\n`);
-  await model.tokenizer?.save(directory, { maxLength: model.config.maxPositions });
+  await model.tokenizer?.save(directory, { maxLength: longestSequence(model.config) });
 }
 
 async function* weightChunks(

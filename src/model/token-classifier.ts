@@ -1,4 +1,5 @@
 import type { EncoderConfig } from '../contract/encoder-config.js';
+import { architectureOf } from './architectures.js';
 import {
   type EncoderConfigInput,
   encoderConfig,
@@ -44,7 +45,9 @@ export class TokenClassifier extends EncoderModel {
     const tokenizer = await findTokenizer(directory, lowercase);
     const freshHead = labels !== undefined && !sameLabels(labels, huggingFaceConfig.id2label);
     return withEngine(device, HEAD, config, async (engine, parameters) => {
-      const loadReport = await loadWeights(engine, parameters, { directory, freshHead, device, signal });
+      const architecture = architectureOf(config.modelType, configFile);
+      const source = { directory, architecture, freshHead, device, signal };
+      const loadReport = await loadWeights(engine, parameters, source);
       return new TokenClassifier({ engine, config, parameters, tokenizer, huggingFaceConfig, loadReport });
     });
   }

@@ -1,3 +1,4 @@
+import type { RelativePositions } from '../contract/encoder-config.js';
 import type { StepResult } from '../contract/results.js';
 import type { ErrorCode } from '../errors/error.js';
 import { type LoadedLibtorch, loadAddon } from './load-addon.js';
@@ -58,6 +59,8 @@ export interface NativeConfig {
   attentionDropout: number;
   classifierDropout: number;
   initializerRange: number;
+  embeddingSize: number;
+  relativePositions: RelativePositions | null;
 }
 
 export interface NativeTrainerOptions {

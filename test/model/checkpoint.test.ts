@@ -510,7 +510,7 @@ describe('a model directory', () => {
     ['{', 'WEIGHTS_FORMAT', /is not JSON/],
     ['null', 'WEIGHTS_FORMAT', /expected a JSON object, got null/],
     ['[1]', 'WEIGHTS_FORMAT', /expected a JSON object, got \[1\]/],
-    ['{}', 'UNSUPPORTED_MODEL', /there is no model_type\. Expected "bert"/],
+    ['{}', 'UNSUPPORTED_MODEL', /there is no model_type\. Expected one of "bert", "roberta"/],
     ['{"model_type":"bert"}', 'INVALID_OPTION', /vocab_size: .*expected number/],
   ])('whose config.json is %s is refused', async (content, code, message) => {
     const directory = copyOfModel();
@@ -527,13 +527,13 @@ describe('a model directory', () => {
       'of another architecture',
       { model_type: 'gpt2' },
       'UNSUPPORTED_MODEL',
-      /model_type "gpt2" is not supported\. Expected "bert"/,
+      /model_type "gpt2" is not supported\. Expected one of "bert", "roberta"/,
     ],
     [
       'with relative positions',
       { position_embedding_type: 'relative_key' },
       'UNSUPPORTED_MODEL',
-      /position_embedding_type 'relative_key'.*'absolute'/,
+      /position_embedding_type "relative_key".*'absolute'/,
     ],
     [
       'with another activation',

@@ -10,6 +10,7 @@ const CONFIG: NativeConfig = {
   modelType: 'bert',
   head: 'token-classification',
   vocabSize: 50,
+  embeddingSize: 16,
   hiddenSize: 16,
   numLayers: 2,
   numHeads: 2,
@@ -24,6 +25,7 @@ const CONFIG: NativeConfig = {
   attentionDropout: 0,
   classifierDropout: 0,
   initializerRange: 0.02,
+  relativePositions: null,
 };
 const TRAINER = {
   learningRate: 1e-3,
@@ -134,13 +136,15 @@ describe('what crosses the border', () => {
     'refuses a model whose config.%s is missing or of another type',
     async (field) => {
       const { [field as keyof NativeConfig]: _, ...rest } = CONFIG;
-      for (const wrong of [rest, { ...CONFIG, [field]: Symbol.iterator }, { ...CONFIG, [field]: null }]) {
+      // null says that attention is not disentangled, and nothing elsewhere.
+      const none = field === 'relativePositions' ? [] : [{ ...CONFIG, [field]: null }];
+      for (const wrong of [rest, { ...CONFIG, [field]: Symbol.iterator }, ...none]) {
         const error = await codeOf(() =>
           engine.createModel(wrong as NativeConfig, 'cpu', 'fused', 'fp32', false),
         );
         expect(error.code).toBe('INVALID_OPTION');
         expect(error.message).toContain(`config.${field}`);
-        expect(error.message).toMatch(/expected a .*, got (undefined|null|symbol|a symbol)/);
+        expect(error.message).toMatch(/expected an? .*, got (undefined|null|symbol|a symbol)/);
       }
     },
   );
