@@ -1,14 +1,16 @@
 import { readFile, stat } from 'node:fs/promises';
-import { basename, dirname, join } from 'node:path';
+import { dirname, join } from 'node:path';
 import { PermafrostError } from '../errors/error.js';
+import { checkDocument } from './check-document.js';
+import { addsPrefixSpace, specialTokensOf } from './sequence-layout.js';
 import {
   type AddedToken,
-  BERT_SPECIAL_TOKENS,
   type BertNormalizerSettings,
   documentOfVocabulary,
   type SpecialTokens,
   type TokenizerDocument,
 } from './tokenizer-document.js';
+import { isObject, type Json, malformed } from './tokenizer-file.js';
 
 /** A tokenizer as its files describe it. */
 export interface TokenizerSource {
@@ -16,9 +18,9 @@ export interface TokenizerSource {
   specials: SpecialTokens;
   /** File that the vocabulary came from. */
   file: string;
+  /** Content of tokenizer_config.json and special_tokens_map.json beside it. */
+  config: Json;
 }
-
-type Json = Record<string, unknown>;
 
 /**
  * Reads tokenizer.json, or vocab.txt with the settings that tokenizer_config.json beside it states.
@@ -30,8 +32,8 @@ type Json = Record<string, unknown>;
 export async function readTokenizer(path: string, lowercase?: boolean): Promise<TokenizerSource> {
   const file = await tokenizerFile(path);
   const config = await readConfig(dirname(file));
-  const specials = specialTokensOf(config);
   if (!file.endsWith('.json')) {
+    const specials = specialTokensOf(config, null);
     const settings = {
       lowercase: lowercase ?? booleanOf(config, 'do_lower_case') ?? true,
       stripAccents: booleanOf(config, 'strip_accents'),
@@ -39,13 +41,14 @@ export async function readTokenizer(path: string, lowercase?: boolean): Promise<
       specials,
     };
     const document = documentOfVocabulary(await readVocabulary(file), settings, file);
-    return { document: withConfiguredTokens(document, config, file), specials, file };
+    return { document: withConfiguredTokens(document, config, file), specials, file, config };
   }
-  const document = checkDocument(await readJson(file), file);
+  const document = addsPrefixSpace(checkDocument(await readJson(file), file));
   return {
     document: lowercase === undefined ? document : relowercased(document, lowercase, file),
-    specials,
+    specials: specialTokensOf(config, document),
     file,
+    config,
   };
 }
 
@@ -79,16 +82,6 @@ async function readConfig(directory: string): Promise<Json> {
     if (await stat(file).catch(() => null)) Object.assign(config, await readJson(file));
   }
   return config;
-}
-
-function specialTokensOf(config: Json): SpecialTokens {
-  const roles = Object.keys(BERT_SPECIAL_TOKENS) as (keyof SpecialTokens)[];
-  const named = roles.map((role) => {
-    const token = config[`${role}_token`];
-    const content = isObject(token) ? token.content : token;
-    return [role, typeof content === 'string' ? content : BERT_SPECIAL_TOKENS[role]];
-  });
-  return Object.fromEntries(named) as unknown as SpecialTokens;
 }
 
 /** Tokens that were added to a vocabulary file's later; Hugging Face lists them in `added_tokens_decoder`. */
@@ -127,68 +120,6 @@ function relowercased(document: TokenizerDocument, lowercase: boolean, file: str
   return { ...document, normalizer: { ...(normalizer as BertNormalizerSettings), lowercase } };
 }
 
-function checkDocument(json: Json, file: string): TokenizerDocument {
-  const model = json.model;
-  if (!isObject(model)) throw malformed(file, 'expected a field "model" with a vocabulary, found none');
-  if (model.type !== undefined && model.type !== 'WordPiece') {
-    throw unsupported(file, `model type ${JSON.stringify(model.type)}`, 'WordPiece');
-  }
-  if (!isObject(model.vocab)) throw malformed(file, 'expected model.vocab to map tokens to ids');
-  for (const [token, id] of Object.entries(model.vocab)) checkId(id, token, file);
-  const added = json.added_tokens ?? [];
-  if (!Array.isArray(added)) throw malformed(file, 'expected added_tokens to be a list');
-  for (const token of added as unknown[]) {
-    if (!isObject(token) || typeof token.content !== 'string' || token.content === '') {
-      throw malformed(file, 'expected each of added_tokens to have an id and a content');
-    }
-    checkId(token.id, token.content, file);
-    if (token.single_word === true) {
-      throw unsupported(
-        file,
-        `an added token with single_word (${JSON.stringify(token.content)})`,
-        'added tokens without',
-      );
-    }
-  }
-  checkPostProcessor(json.post_processor, file);
-  return {
-    ...json,
-    added_tokens: added as AddedToken[],
-    normalizer: (json.normalizer ?? null) as TokenizerDocument['normalizer'],
-    pre_tokenizer: (json.pre_tokenizer ?? null) as TokenizerDocument['pre_tokenizer'],
-    post_processor: (json.post_processor ?? null) as TokenizerDocument['post_processor'],
-    model: {
-      ...model,
-      type: 'WordPiece',
-      unk_token: typeof model.unk_token === 'string' ? model.unk_token : BERT_SPECIAL_TOKENS.unk,
-      continuing_subword_prefix:
-        typeof model.continuing_subword_prefix === 'string' ? model.continuing_subword_prefix : '##',
-      max_input_chars_per_word:
-        typeof model.max_input_chars_per_word === 'number' ? model.max_input_chars_per_word : 100,
-      vocab: model.vocab as Record<string, number>,
-    },
-  };
-}
-
-/** Sequences are laid out as `[CLS] words [SEP]`; a file that says otherwise would be encoded wrongly. */
-function checkPostProcessor(processor: unknown, file: string): void {
-  if (processor === null || processor === undefined) return;
-  const type = isObject(processor) ? processor.type : processor;
-  if (type === 'BertProcessing') return;
-  const single = isObject(processor) && Array.isArray(processor.single) ? processor.single : [];
-  const layout = single.map((item) => (isObject(item) ? Object.keys(item)[0] : item)).join(' ');
-  if (type === 'TemplateProcessing' && layout === 'SpecialToken Sequence SpecialToken') return;
-  throw unsupported(file, `post-processor ${JSON.stringify(type)} (${layout})`, '[CLS] words [SEP]');
-}
-
-function checkId(id: unknown, token: string, file: string): void {
-  if (Number.isSafeInteger(id) && (id as number) >= 0 && (id as number) < 2 ** 31) return;
-  throw malformed(
-    file,
-    `expected a whole number from 0 as id of ${JSON.stringify(token)}, got ${JSON.stringify(id)}`,
-  );
-}
-
 async function readJson(file: string): Promise<Json> {
   const text = await readText(file);
   let json: unknown;
@@ -213,25 +144,6 @@ async function readText(file: string): Promise<string> {
 function booleanOf(config: Json, field: string): boolean | null {
   const value = config[field];
   return typeof value === 'boolean' ? value : null;
-}
-
-function isObject(value: unknown): value is Json {
-  return typeof value === 'object' && value !== null && !Array.isArray(value);
-}
-
-function malformed(file: string, message: string): PermafrostError {
-  return new PermafrostError(
-    'DATA_FORMAT',
-    `${file}: ${message}. Take the file as Hugging Face writes it (${basename(file).endsWith('.json') ? 'tokenizer.json' : 'vocab.txt'}).`,
-    { file },
-  );
-}
-
-function unsupported(file: string, got: string, expected: string): PermafrostError {
-  return new PermafrostError('UNSUPPORTED_MODEL', `${file}: expected ${expected}, got ${got}.`, {
-    file,
-    got,
-  });
 }
 
 function notFound(message: string, path: string): PermafrostError {

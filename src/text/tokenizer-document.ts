@@ -37,20 +37,45 @@ export interface BertNormalizerSettings {
   lowercase: boolean;
 }
 
-/** The parts of a tokenizer.json that a WordPiece tokenizer uses; further fields are kept as they are. */
+export interface WordPieceDocument {
+  type: 'WordPiece';
+  unk_token: string;
+  continuing_subword_prefix: string;
+  max_input_chars_per_word: number;
+  vocab: Record<string, number>;
+}
+
+export interface BytePairDocument {
+  type: 'BPE';
+  unk_token: string | null;
+  fuse_unk: boolean;
+  ignore_merges: boolean;
+  vocab: Record<string, number>;
+  merges: [string, string][];
+}
+
+export interface UnigramDocument {
+  type: 'Unigram';
+  unk_id: number;
+  /** Token and logarithm of its probability; the position is the id. */
+  vocab: [string, number][];
+}
+
+/** The parts of a tokenizer.json that are used here; further fields are kept as they are. */
 export interface TokenizerDocument {
   added_tokens: AddedToken[];
   normalizer: BertNormalizerSettings | { type: string } | null;
   pre_tokenizer: { type: string } | null;
   post_processor: { type: string } | null;
-  model: {
-    type: 'WordPiece';
-    unk_token: string;
-    continuing_subword_prefix: string;
-    max_input_chars_per_word: number;
-    vocab: Record<string, number>;
-  };
+  model: WordPieceDocument | BytePairDocument | UnigramDocument;
   [field: string]: unknown;
+}
+
+/** Id of each token of the model, added tokens excluded. */
+export function vocabularyOf({ model }: Pick<TokenizerDocument, 'model'>): Map<string, number> {
+  return new Map(
+    model.type === 'Unigram' ? model.vocab.map(([token], id) => [token, id]) : Object.entries(model.vocab),
+  );
 }
 
 /** What a vocabulary file leaves open. */
@@ -124,8 +149,8 @@ export function requireSpecials(
   if (missing.length > 0) {
     throw new PermafrostError(
       'DATA_FORMAT',
-      `${where}: the vocabulary of ${ids.size} tokens lacks ${missing.join(', ')}. A BERT vocabulary holds ` +
-        `${Object.values(specials).join(', ')}, one token a line. Add them, or name the right file.`,
+      `${where}: the vocabulary of ${ids.size} tokens lacks ${missing.join(', ')}. A vocabulary holds ` +
+        `${Object.values(specials).join(', ')}. Add them, or name the right file.`,
       { file: where, missing },
     );
   }

@@ -1,8 +1,11 @@
 import { Tokenizer as NativeTokenizer } from 'tokenizers';
 import { PermafrostError } from '../errors/error.js';
+import { bytePairModel } from './byte-pair-model.js';
 import { toReferenceText } from './reference-text.js';
 import type { BertNormalizerSettings, TokenizerDocument } from './tokenizer-document.js';
-import type { WordPieceRules } from './word-pieces.js';
+import { unigramModel } from './unigram-model.js';
+import { wordPieceModel } from './word-piece-model.js';
+import type { PieceModel, PieceRules } from './word-pieces.js';
 
 /**
  * The rules that a document states, ready to cut words by.
@@ -14,22 +17,41 @@ export function rulesOf(
   vocab: Map<string, number>,
   unkId: number,
   file: string,
-): WordPieceRules {
-  const { model, added_tokens } = document;
+): PieceRules {
+  const { added_tokens } = document;
   const { normalize, preTokenizer } = nativeParts(document, file);
   const raw = added_tokens.filter(({ normalized }) => !normalized);
   const normalized = added_tokens.filter((token) => token.normalized);
   return {
-    vocab,
-    unkId: vocab.get(model.unk_token) ?? unkId,
-    continuingPrefix: model.continuing_subword_prefix,
-    maxCharsPerPiece: model.max_input_chars_per_word,
+    model: modelOf(document, vocab, unkId),
     rawTokens: new Map(raw.map(({ content, id }) => [content, id])),
     normalizedTokens: new Map(normalized.map(({ content, id }) => [normalize(content), id])),
     normalize,
     preTokenizer,
     bertLowercase: document.pre_tokenizer?.type === 'BertPreTokenizer' ? bertLowercase(document) : null,
   };
+}
+
+function modelOf({ model }: TokenizerDocument, vocab: Map<string, number>, unkId: number): PieceModel {
+  switch (model.type) {
+    case 'WordPiece':
+      return wordPieceModel({
+        vocab,
+        unkId: vocab.get(model.unk_token) ?? unkId,
+        continuingPrefix: model.continuing_subword_prefix,
+        maxCharsPerPiece: model.max_input_chars_per_word,
+      });
+    case 'BPE':
+      return bytePairModel({
+        vocab,
+        merges: model.merges,
+        unkId: model.unk_token === null ? undefined : vocab.get(model.unk_token),
+        fusesUnknown: model.fuse_unk,
+        ignoresMerges: model.ignore_merges,
+      });
+    case 'Unigram':
+      return unigramModel({ vocab: model.vocab, unkId: model.unk_id });
+  }
 }
 
 /** Normalizer and pre-tokenizer of a document, made by the `tokenizers` package. */

@@ -5,20 +5,21 @@ import { digestOf } from '../io/digest.js';
 import { type EncodedText, type TextEncoder, textEncoder } from './encode-text.js';
 import { type LearnVocabularyOptions, learnVocabulary } from './learn-vocabulary.js';
 import { readTokenizer, type TokenizerSource } from './read-tokenizer.js';
+import { tokenizerConfig } from './tokenizer-config.js';
 import {
   BERT_SPECIAL_TOKENS,
-  type BertNormalizerSettings,
   documentOfVocabulary,
   requireSpecials,
   type SpecialTokens,
   type TokenizerDocument,
+  vocabularyOf,
 } from './tokenizer-document.js';
 import { bertLowercase, nativeParts, rulesOf } from './tokenizer-rules.js';
 import { WordPieces } from './word-pieces.js';
 
 /** A sentence as token ids. */
 export interface EncodedWords {
-  /** Token ids with `[CLS]` and `[SEP]`. */
+  /** Token ids with the special tokens around a sequence, such as `[CLS]` and `[SEP]` or `<s>` and `</s>`. */
   inputIds: number[];
   /** Index of each token's word, null on `[CLS]` and `[SEP]`. */
   wordIds: (number | null)[];
@@ -41,7 +42,8 @@ export interface TokenizerOptions {
 const DEFAULT_MAX_LENGTH = 512;
 
 /**
- * BERT's tokenizer for text that is already split into words; gives the ids of Hugging Face's BertTokenizer.
+ * A tokenizer for text that is already split into words: WordPiece as in BERT, byte-pair encoding as in RoBERTa, or
+ * SentencePiece's unigram model as in XLM-RoBERTa, CamemBERT and DeBERTa-v3. Gives the ids of Hugging Face's.
  *
  * Normalizer and pre-tokenizer are those of the `tokenizers` package; each unique word goes through them once.
  */
@@ -59,12 +61,13 @@ export class Tokenizer {
   readonly #specials: SpecialTokens;
   readonly #ids: ReadonlyMap<string, number>;
   readonly #file: string;
+  readonly #config: Readonly<Record<string, unknown>>;
   #encoder: TextEncoder | null = null;
   #tokens: string[] | null = null;
   #digest: string | null = null;
 
-  private constructor({ document, specials, file }: TokenizerSource) {
-    const vocab = new Map(Object.entries(document.model.vocab));
+  private constructor({ document, specials, file, config }: TokenizerSource) {
+    const vocab = vocabularyOf(document);
     const ids = new Map(vocab);
     for (const { content, id } of document.added_tokens) ids.set(content, id);
     const roles = requireSpecials(ids, specials, file);
@@ -77,6 +80,7 @@ export class Tokenizer {
     this.pieces = new WordPieces(rulesOf(document, vocab, roles.unk, file));
     this.#document = document;
     this.#file = file;
+    this.#config = config;
     this.#specials = specials;
     this.#ids = ids;
   }
@@ -84,10 +88,11 @@ export class Tokenizer {
   /**
    * Reads a tokenizer.json, a vocab.txt, or a directory that holds one of them (tokenizer.json comes first).
    *
-   * A vocab.txt takes case folding and special tokens from tokenizer_config.json beside it.
+   * A vocab.txt takes case folding and special tokens from tokenizer_config.json beside it, a tokenizer.json those
+   * special tokens that it does not state itself.
    *
    * @throws FILE_NOT_FOUND; DATA_FORMAT for a broken file or a missing special token; UNSUPPORTED_MODEL for a
-   * tokenizer.json of another kind than WordPiece.
+   * tokenizer.json of another kind than WordPiece, BPE or Unigram.
    */
   static async load(path: string, options: TokenizerOptions = {}): Promise<Tokenizer> {
     return new Tokenizer(await readTokenizer(path, options.lowercase));
@@ -101,7 +106,7 @@ export class Tokenizer {
   static fromVocab(tokens: readonly string[], options: { lowercase: boolean }): Tokenizer {
     const file = 'The given vocabulary';
     const document = documentOfVocabulary(tokens, options, file);
-    return new Tokenizer({ document, specials: BERT_SPECIAL_TOKENS, file });
+    return new Tokenizer({ document, specials: BERT_SPECIAL_TOKENS, file, config: {} });
   }
 
   /** Whether words are lowercased; null where the tokenizer.json has a normalizer of its own. */
@@ -113,7 +118,8 @@ export class Tokenizer {
   get digest(): string {
     const { added_tokens, normalizer, pre_tokenizer, model } = this.#document;
     const rules = { added_tokens, normalizer, pre_tokenizer, ...model, vocab: this.tokens() };
-    this.#digest ??= digestOf({ ...rules, specials: this.#specials });
+    const scores = model.type === 'Unigram' && { scores: model.vocab.map(([, score]) => score) };
+    this.#digest ??= digestOf({ ...rules, ...scores, specials: this.#specials });
     return this.#digest;
   }
 
@@ -183,11 +189,13 @@ export class Tokenizer {
 
   /** Prefix of the sub-tokens that go on inside a word (`##`), null where the tokenizer marks them otherwise. */
   get continuingPrefix(): string | null {
-    return this.#document.model.continuing_subword_prefix || null;
+    const { model } = this.#document;
+    return model.type === 'WordPiece' ? model.continuing_subword_prefix || null : null;
   }
 
   /**
-   * Writes tokenizer.json, vocab.txt, tokenizer_config.json and special_tokens_map.json, as Hugging Face reads them.
+   * Writes tokenizer.json, tokenizer_config.json, special_tokens_map.json and, for WordPiece, vocab.txt, as Hugging
+   * Face reads them.
    *
    * @param options.maxLength most tokens that the model takes; Hugging Face's pipelines cut longer texts there.
    * @throws WRITE_FAILED
@@ -195,18 +203,15 @@ export class Tokenizer {
   async save(directory: string, { maxLength }: { maxLength?: number } = {}): Promise<void> {
     const names = Object.entries(this.#specials).map(([role, token]) => [`${role}_token`, token]);
     const specials = Object.fromEntries(names) as Record<string, string>;
-    const normalizer = this.#document.normalizer as Partial<BertNormalizerSettings> | null;
     const config = {
-      clean_up_tokenization_spaces: true,
-      do_lower_case: this.lowercase ?? false,
+      ...tokenizerConfig(this.#document, this.#config),
       ...(maxLength !== undefined && { model_max_length: maxLength }),
-      strip_accents: normalizer?.strip_accents ?? null,
-      tokenize_chinese_chars: normalizer?.handle_chinese_chars ?? true,
-      tokenizer_class: 'BertTokenizer',
       ...specials,
     };
     const write = (name: string, text: string) => writeFileAtomic(join(directory, name), text);
-    await write('vocab.txt', `${this.tokens().join('\n')}\n`);
+    if (this.#document.model.type === 'WordPiece') {
+      await write('vocab.txt', `${this.tokens().join('\n')}\n`);
+    }
     await write('special_tokens_map.json', `${JSON.stringify(specials, null, 2)}\n`);
     await write('tokenizer_config.json', `${JSON.stringify(config, null, 2)}\n`);
     await write('tokenizer.json', `${JSON.stringify(this.#document, null, 2)}\n`);

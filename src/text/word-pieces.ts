@@ -1,14 +1,11 @@
 import type { PreTokenizer } from 'tokenizers';
 
+/** Appends the ids of a piece's sub-tokens: what a model makes of what normalizer and pre-tokenizer leave. */
+export type PieceModel = (piece: string, ids: number[]) => void;
+
 /** What is needed to cut a word into sub-tokens. */
-export interface WordPieceRules {
-  /** Id of each token, added tokens excluded. */
-  vocab: ReadonlyMap<string, number>;
-  unkId: number;
-  /** Prefix of the sub-tokens that go on inside a word: `##`. */
-  continuingPrefix: string;
-  /** Longest piece in code points; a longer one becomes the unknown token. */
-  maxCharsPerPiece: number;
+export interface PieceRules {
+  model: PieceModel;
   /** Tokens that are found in the text as it was typed, before anything else. */
   rawTokens: ReadonlyMap<string, number>;
   /** Tokens that are found after normalization, under their normalized text. */
@@ -35,21 +32,17 @@ const ONE_PIECE = /^[\p{L}\p{M}\p{N}]+$/u;
  * The ids of all words lie in one pool: `pool[start]` is the number of sub-tokens, the ids follow.
  */
 export class WordPieces {
-  readonly #rules: WordPieceRules;
+  readonly #rules: PieceRules;
   readonly #starts = new Map<string, number>();
   readonly #rawPattern: RegExp | null;
   readonly #normalizedPattern: RegExp | null;
-  readonly #longestToken: number;
   #pool = new Int32Array(1 << 14);
   #used = 0;
 
-  constructor(rules: WordPieceRules) {
+  constructor(rules: PieceRules) {
     this.#rules = rules;
     this.#rawPattern = anyOf(rules.rawTokens.keys());
     this.#normalizedPattern = anyOf(rules.normalizedTokens.keys());
-    let longest = 0;
-    for (const token of rules.vocab.keys()) longest = Math.max(longest, token.length);
-    this.#longestToken = longest;
   }
 
   /** Read it after {@link find}, which may replace it. */
@@ -94,7 +87,7 @@ export class WordPieces {
       }
     } else if (bertLowercase !== null && this.#normalizedPattern === null && PLAIN_WORD.test(word)) {
       const text = bertLowercase ? word.toLowerCase() : word;
-      for (const piece of text.match(PLAIN_PIECES)!) this.#cutPiece(piece, ids);
+      for (const piece of text.match(PLAIN_PIECES)!) this.#rules.model(piece, ids);
     } else {
       this.#cutText(word, ids);
     }
@@ -113,53 +106,19 @@ export class WordPieces {
   }
 
   #cutNormalized(text: string, ids: number[]): void {
-    const { preTokenizer, bertLowercase } = this.#rules;
+    const { model, preTokenizer, bertLowercase } = this.#rules;
     const isOnePiece = preTokenizer === null || (bertLowercase !== null && ONE_PIECE.test(text));
-    if (isOnePiece) this.#cutPiece(text, ids);
-    else for (const [piece] of preTokenizer.preTokenizeString(text)) this.#cutPiece(piece, ids);
-  }
-
-  /** Greedy longest match from the left; one unmatched rest makes the whole piece unknown. */
-  #cutPiece(piece: string, ids: number[]): void {
-    const { vocab, unkId, continuingPrefix, maxCharsPerPiece } = this.#rules;
-    if (piece.length > maxCharsPerPiece && numCodePoints(piece) > maxCharsPerPiece) {
-      ids.push(unkId);
-      return;
-    }
-    const before = ids.length;
-    let start = 0;
-    while (start < piece.length) {
-      const rest = start === 0 ? piece : continuingPrefix + piece.slice(start);
-      const fixed = start === 0 ? 0 : continuingPrefix.length;
-      let end = Math.min(rest.length, this.#longestToken);
-      let id: number | undefined;
-      for (; end > fixed; end--) {
-        if (splitsSurrogates(rest, end)) continue;
-        id = vocab.get(rest.slice(0, end));
-        if (id !== undefined) break;
-      }
-      if (id === undefined) {
-        ids.length = before;
-        ids.push(unkId);
-        return;
-      }
-      ids.push(id);
-      start += end - fixed;
-    }
+    if (isOnePiece) model(text, ids);
+    else for (const [piece] of preTokenizer.preTokenizeString(text)) model(piece, ids);
   }
 }
 
-function splitsSurrogates(text: string, at: number): boolean {
+/** Whether an offset lies between the two halves of one character. */
+export function isWithinCharacter(text: string, at: number): boolean {
   const next = text.charCodeAt(at);
   if (!(next >= 0xdc00 && next <= 0xdfff)) return false;
   const previous = text.charCodeAt(at - 1);
   return previous >= 0xd800 && previous <= 0xdbff;
-}
-
-function numCodePoints(text: string): number {
-  let count = text.length;
-  for (let i = 1; i < text.length; i++) if (splitsSurrogates(text, i)) count--;
-  return count;
 }
 
 /** Matches, and keeps when splitting, any of the texts; longer ones first. */

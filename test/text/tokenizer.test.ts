@@ -229,9 +229,9 @@ describe('what cannot be loaded', () => {
     [
       'a tokenizer.json of another model',
       'tokenizer.json',
-      { model: { type: 'BPE', vocab: {}, merges: [] } },
+      { model: { type: 'WordLevel', vocab: {} } },
       'UNSUPPORTED_MODEL',
-      'expected WordPiece, got model type "BPE"',
+      'expected WordPiece, BPE or Unigram, got model type "WordLevel"',
     ],
     [
       'an id that is no number',

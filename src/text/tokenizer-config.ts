@@ -1,0 +1,26 @@
+import { isByteLevel } from './sequence-layout.js';
+import type { BertNormalizerSettings, TokenizerDocument } from './tokenizer-document.js';
+import type { Json } from './tokenizer-file.js';
+
+/**
+ * The tokenizer_config.json to write beside a document, without its special tokens.
+ *
+ * @param read what was read beside it; kept, since it names the family's own class and settings
+ */
+export function tokenizerConfig(document: TokenizerDocument, read: Json): Json {
+  const normalizer = document.normalizer as Partial<BertNormalizerSettings> | null;
+  if (document.model.type !== 'WordPiece') {
+    return {
+      tokenizer_class: 'PreTrainedTokenizerFast',
+      ...read,
+      ...(isByteLevel(document) && { add_prefix_space: true }),
+    };
+  }
+  return {
+    clean_up_tokenization_spaces: true,
+    do_lower_case: normalizer?.lowercase ?? false,
+    strip_accents: normalizer?.strip_accents ?? null,
+    tokenize_chinese_chars: normalizer?.handle_chinese_chars ?? true,
+    tokenizer_class: 'BertTokenizer',
+  };
+}

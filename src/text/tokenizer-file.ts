@@ -1,0 +1,25 @@
+import { basename } from 'node:path';
+import { PermafrostError } from '../errors/error.js';
+
+export type Json = Record<string, unknown>;
+
+export function isObject(value: unknown): value is Json {
+  return typeof value === 'object' && value !== null && !Array.isArray(value);
+}
+
+/** A tokenizer file that is not what it should be. */
+export function malformed(file: string, message: string): PermafrostError {
+  return new PermafrostError(
+    'DATA_FORMAT',
+    `${file}: ${message}. Take the file as Hugging Face writes it (${basename(file).endsWith('.json') ? 'tokenizer.json' : 'vocab.txt'}).`,
+    { file },
+  );
+}
+
+/** A tokenizer that is sound but of a kind that is not computed here. */
+export function unsupported(file: string, got: string, expected: string): PermafrostError {
+  return new PermafrostError('UNSUPPORTED_MODEL', `${file}: expected ${expected}, got ${got}.`, {
+    file,
+    got,
+  });
+}
