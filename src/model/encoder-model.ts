@@ -12,7 +12,7 @@ import type {
 } from '../native/addon.js';
 import { Engine } from '../native/engine.js';
 import type { Tokenizer } from '../text/tokenizer.js';
-import { type Architecture, longestSequence } from './architectures.js';
+import { type Architecture, architectureOf, longestSequence } from './architectures.js';
 import { toPacked, toPackedList } from './batch-input.js';
 import { listCheckpoint, loadTensors, planLoading } from './checkpoint.js';
 import type { HuggingFaceConfig } from './config.js';
@@ -129,7 +129,8 @@ export abstract class EncoderModel {
    * @throws FILE_NOT_FOUND, WEIGHTS_FORMAT, WEIGHTS_MISMATCH
    */
   async loadWeights(directory: string): Promise<void> {
-    const plan = planLoading(await listCheckpoint(directory), this.#parts.parameters, false);
+    const architecture = architectureOf(this.config.modelType, 'config');
+    const plan = planLoading(await listCheckpoint(directory), this.#parts.parameters, architecture, false);
     await loadTensors(this.#parts.engine, plan);
   }
 

@@ -10,6 +10,7 @@ import {
   TokenClassifier,
   trainWordPiece,
 } from '../../src/index.js';
+import { FAMILIES } from '../helpers/families.js';
 
 const corpus = generateCorpus('demo', { seed: 5, sizes: { train: 96, validation: 40, test: 40 } });
 const tokenizer = trainWordPiece(
@@ -55,6 +56,15 @@ describe('training with the frozen prefix kept', () => {
     expect(without.prefixStore).toBeNull();
     // Three epochs over train and validation and one over test, of which the first of each computes.
     expect(kept.prefixStore).toMatchObject({ depth: 3, hits: 2 * 96 + 2 * 40, misses: 96 + 40 + 40 });
+  });
+
+  it.each(Object.keys(FAMILIES))('gives the same bits for a model of type %s', async (family) => {
+    const [config, epochs] = [FAMILIES[family]!, 2];
+    const without = await run({ prefixCache: false, epochs }, 1, config);
+    const kept = await run({ epochs }, 1, config);
+    expect(kept.losses).toEqual(without.losses);
+    expect(kept.test).toEqual(without.test);
+    expect(kept.prefixStore).toMatchObject({ depth: 3, hits: 96 + 40 });
   });
 
   it('computes nothing again in a second run with the same frozen weights, at lesser depths either', async () => {
