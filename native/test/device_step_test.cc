@@ -19,7 +19,7 @@ EncoderConfig config_of(double dropout) {
   EncoderConfig config;
   config.model_type = "bert";
   config.vocab_size = 60;
-  config.hidden_size = 32;
+  config.embedding_size = config.hidden_size = 32;
   config.num_layers = 3;
   config.num_heads = 2;
   config.intermediate_size = 48;
