@@ -52,6 +52,7 @@ set(PERMAFROST_BINDING_SOURCES
   binding/addon.cc
   binding/decode.cc
   binding/describe_libraries.cc
+  binding/encode.cc
   binding/engine_object.cc
   binding/environment.cc
   binding/error_to_js.cc

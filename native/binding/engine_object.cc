@@ -1,9 +1,7 @@
 #include "binding/engine_object.h"
 
-#include <cstring>
-
-#include "bench/gemm_floor.h"
 #include "binding/decode.h"
+#include "binding/encode.h"
 #include "binding/prefix_store_object.h"
 #include "binding/promise_job.h"
 #include "core/error.h"
@@ -18,10 +16,6 @@ namespace permafrost {
 
 namespace {
 
-struct Nothing {};
-
-Napi::Value undefined(Napi::Env env, const Nothing&) { return env.Undefined(); }
-
 Model& model_of(EngineState& state) {
   check(state.model != nullptr, ErrorCode::INTERNAL, "The engine has no model yet.");
   return *state.model;
@@ -33,63 +27,15 @@ Trainer& trainer_of(EngineState& state, uint32_t id) {
   return *state.trainer;
 }
 
-// What a plan made of the model, in the order of its named parameters.
-struct FreezeResult {
-  std::vector<uint8_t> trainable;
-  int64_t frozen_prefix;
-};
-
 FreezeResult describe_freezing(const Model& model) {
   FreezeResult result{{}, frozen_prefix(model.parameters)};
   for (const NamedParameter& named : model.parameters.named()) result.trainable.push_back(named.parameter->requires_grad);
   return result;
 }
 
-template <typename Array, typename Element>
-Array typed_array(Napi::Env env, const Element* data, size_t count) {
-  Array array = Array::New(env, count);
-  if (count > 0) std::memcpy(array.Data(), data, count * sizeof(Element));
-  return array;
-}
-
-Napi::Value freeze_value(Napi::Env env, const FreezeResult& result) {
-  Napi::Object value = Napi::Object::New(env);
-  value.Set("trainable", typed_array<Napi::Uint8Array>(env, result.trainable.data(), result.trainable.size()));
-  value.Set("frozenPrefix", static_cast<double>(result.frozen_prefix));
-  return value;
-}
-
-Napi::Value parameters_value(Napi::Env env, const std::vector<NamedParameter>& parameters) {
-  Napi::Array value = Napi::Array::New(env, parameters.size());
-  for (uint32_t i = 0; i < parameters.size(); ++i) {
-    Napi::Object entry = Napi::Object::New(env);
-    Napi::Array shape = Napi::Array::New(env, parameters[i].shape.size());
-    for (uint32_t d = 0; d < parameters[i].shape.size(); ++d) shape.Set(d, static_cast<double>(parameters[i].shape[d]));
-    entry.Set("name", parameters[i].name);
-    entry.Set("shape", shape);
-    entry.Set("count", static_cast<double>(parameters[i].count()));
-    value.Set(i, entry);
-  }
-  return value;
-}
-
-Napi::Value step_value(Napi::Env env, const StepResult& result) {
-  Napi::Object value = Napi::Object::New(env);
-  value.Set("loss", result.loss);
-  value.Set("gradNorm", result.updated ? Napi::Number::New(env, result.grad_norm) : env.Null());
-  value.Set("learningRate", result.learning_rate);
-  value.Set("tokens", static_cast<double>(result.tokens));
-  value.Set("updated", result.updated);
-  return value;
-}
-
 void write_floats(const std::string& name, const std::vector<float>& values, const at::Tensor& target) {
   write_elements(name, ElementType::f32, reinterpret_cast<const uint8_t*>(values.data()), values.size() * sizeof(float),
                  target);
-}
-
-Napi::Value floats_value(Napi::Env env, const at::Tensor& tensor) {
-  return typed_array<Napi::Float32Array>(env, tensor.data_ptr<float>(), static_cast<size_t>(tensor.numel()));
 }
 
 }  // namespace
@@ -252,9 +198,7 @@ Napi::Value EngineObject::gradients(const Napi::CallbackInfo& info) {
     auto batch = std::make_shared<const PackedBatch>(decode_batch(info[1]));
     return promise_job(
         info.Env(), engine_, [=](EngineState& state) { return trainer_of(state, id).gradient_norms(*batch); },
-        [](Napi::Env env, const std::vector<double>& norms) -> Napi::Value {
-          return typed_array<Napi::Float64Array>(env, norms.data(), norms.size());
-        });
+        norms_value);
   });
 }
 
@@ -263,12 +207,7 @@ Napi::Value EngineObject::position(const Napi::CallbackInfo& info) {
     const auto id = static_cast<uint32_t>(decode_int(info[0], "trainer"));
     return promise_job(
         info.Env(), engine_, [=](EngineState& state) { return trainer_of(state, id).position(); },
-        [](Napi::Env env, const TrainerPosition& position) -> Napi::Value {
-          Napi::Object value = Napi::Object::New(env);
-          value.Set("updates", static_cast<double>(position.updates));
-          value.Set("passes", static_cast<double>(position.passes));
-          return value;
-        });
+        position_value);
   });
 }
 
@@ -287,10 +226,6 @@ Napi::Value EngineObject::seek(const Napi::CallbackInfo& info) {
 }
 
 Napi::Value EngineObject::read_moments(const Napi::CallbackInfo& info) {
-  struct Moments {
-    int64_t step = 0;
-    at::Tensor exp_avg, exp_avg_sq;
-  };
   return guarded(info.Env(), [&] {
     const auto id = static_cast<uint32_t>(decode_int(info[0], "trainer"));
     const std::string name = decode_string(info[1], "name");
@@ -303,14 +238,7 @@ Napi::Value EngineObject::read_moments(const Napi::CallbackInfo& info) {
           const auto copy = [&](const at::Tensor& whole) { return named.view(whole).to(at::kCPU).contiguous().clone(); };
           return {moments->step, copy(moments->exp_avg), copy(moments->exp_avg_sq)};
         },
-        [](Napi::Env env, const Moments& moments) -> Napi::Value {
-          if (!moments.exp_avg.defined()) return env.Null();
-          Napi::Object value = Napi::Object::New(env);
-          value.Set("step", static_cast<double>(moments.step));
-          value.Set("expAvg", floats_value(env, moments.exp_avg));
-          value.Set("expAvgSq", floats_value(env, moments.exp_avg_sq));
-          return value;
-        });
+        moments_value);
   });
 }
 
@@ -350,12 +278,7 @@ Napi::Value EngineObject::loss(const Napi::CallbackInfo& info) {
     return promise_job(
         info.Env(), engine_,
         [=](EngineState& state) { return model_of(state).loss(*batches, [engine] { engine->stop_if_cancelled(); }); },
-        [](Napi::Env env, const LossSum& sum) -> Napi::Value {
-          Napi::Object value = Napi::Object::New(env);
-          value.Set("sum", sum.loss);
-          value.Set("labelled", static_cast<double>(sum.labelled));
-          return value;
-        });
+        loss_value);
   });
 }
 
@@ -369,13 +292,7 @@ Napi::Value EngineObject::predict(const Napi::CallbackInfo& info) {
         [=](EngineState& state) {
           return model_of(state).predict(*batches, store.get(), [engine] { engine->stop_if_cancelled(); });
         },
-        [](Napi::Env env, const std::vector<std::vector<int32_t>>& predictions) -> Napi::Value {
-          Napi::Array value = Napi::Array::New(env, predictions.size());
-          for (uint32_t i = 0; i < predictions.size(); ++i) {
-            value.Set(i, typed_array<Napi::Int32Array>(env, predictions[i].data(), predictions[i].size()));
-          }
-          return value;
-        });
+        predictions_value);
   });
 }
 
@@ -404,15 +321,12 @@ Napi::Value EngineObject::restore_snapshot(const Napi::CallbackInfo& info) {
 }
 
 Napi::Value EngineObject::memory(const Napi::CallbackInfo& info) {
-  struct Bytes {
-    size_t parameters = 0, gradients = 0, optimizer = 0, workspace = 0;
-  };
   return guarded(info.Env(), [&] {
     return promise_job(
         info.Env(), engine_,
         [](EngineState& state) {
           const Model& model = model_of(state);
-          Bytes bytes;
+          HeldBytes bytes;
           for (const Parameter& parameter : model.parameters.stored()) {
             bytes.parameters += parameter.value.nbytes();
             if (parameter.grad.defined()) bytes.gradients += parameter.grad.nbytes();
@@ -421,48 +335,23 @@ Napi::Value EngineObject::memory(const Napi::CallbackInfo& info) {
           bytes.workspace = model.workspace.bytes();
           return bytes;
         },
-        [](Napi::Env env, const Bytes& bytes) -> Napi::Value {
-          Napi::Object value = Napi::Object::New(env);
-          value.Set("parameters", static_cast<double>(bytes.parameters));
-          value.Set("gradients", static_cast<double>(bytes.gradients));
-          value.Set("optimizer", static_cast<double>(bytes.optimizer));
-          value.Set("workspace", static_cast<double>(bytes.workspace));
-          return value;
-        });
+        held_bytes_value);
   });
 }
 
 Napi::Value EngineObject::device(const Napi::CallbackInfo& info) {
-  struct Facts {
-    std::string name, attention, why_no_graphs;
-    bool is_fp32;
-    size_t graphs;
-    int64_t steps_in_flight;
-    DeviceMemory memory;
-  };
   return guarded(info.Env(), [&] {
     return promise_job(
         info.Env(), engine_,
         [](EngineState& state) {
           const Model& model = model_of(state);
           const DeviceStep* step = state.trainer ? state.trainer->device_step() : nullptr;
-          return Facts{model.device.str(), model.ops->attention_name(),
+          return DeviceFacts{model.device.str(), model.ops->attention_name(),
                        step != nullptr ? step->why_no_graphs() : "no steps are launched ahead",
                        model.type == at::kFloat, step != nullptr ? step->graphs() : 0,
                        state.trainer ? state.trainer->read_back_every() : 1, device_memory(model.device)};
         },
-        [](Napi::Env env, const Facts& facts) -> Napi::Value {
-          Napi::Object value = Napi::Object::New(env);
-          value.Set("name", facts.name);
-          value.Set("precision", facts.is_fp32 ? "fp32" : "bf16");
-          value.Set("attention", facts.attention);
-          value.Set("whyNoGraphs", facts.why_no_graphs.empty() ? env.Null() : Napi::String::New(env, facts.why_no_graphs));
-          value.Set("graphs", static_cast<double>(facts.graphs));
-          value.Set("stepsInFlight", static_cast<double>(facts.steps_in_flight));
-          value.Set("allocatedBytes", static_cast<double>(facts.memory.allocated));
-          value.Set("peakBytes", static_cast<double>(facts.memory.peak));
-          return value;
-        });
+        device_facts_value);
   });
 }
 
@@ -473,13 +362,7 @@ Napi::Value EngineObject::gemm_floor(const Napi::CallbackInfo& info) {
     return promise_job(
         info.Env(), engine_,
         [=](EngineState& state) { return time_step_products(model_of(state), num_tokens, scored_tokens); },
-        [](Napi::Env env, const ProductTiming& timing) -> Napi::Value {
-          Napi::Object value = Napi::Object::New(env);
-          value.Set("seconds", timing.seconds);
-          value.Set("flops", timing.flops);
-          value.Set("products", static_cast<double>(timing.products));
-          return value;
-        });
+        timing_value);
   });
 }
 

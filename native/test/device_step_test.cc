@@ -5,6 +5,7 @@
 #include "model/initialise.h"
 #include "model/model.h"
 #include "ops/cuda_ops.h"
+#include "test/small_bert.h"
 #include "test/testing.h"
 #include "train/buckets.h"
 #include "train/trainer.h"
@@ -15,21 +16,7 @@ namespace {
 using testing::expect;
 using testing::thrown_code;
 
-EncoderConfig config_of(double dropout) {
-  EncoderConfig config;
-  config.model_type = "bert";
-  config.vocab_size = 60;
-  config.embedding_size = config.hidden_size = 32;
-  config.num_layers = 3;
-  config.num_heads = 2;
-  config.intermediate_size = 48;
-  config.max_positions = 40;
-  config.type_vocab_size = 2;
-  config.num_labels = 5;
-  config.initializer_range = 0.2;
-  config.hidden_dropout = config.attention_dropout = config.classifier_dropout = dropout;
-  return config;
-}
+EncoderConfig config_of(double dropout) { return testing::small_bert(dropout); }
 
 // Sequences of the given lengths; ids and labels vary with the seed.
 PackedBatch batch_of(const std::vector<int32_t>& lengths, int32_t seed) {

@@ -9,6 +9,7 @@
 #include "model/head.h"
 #include "model/initialise.h"
 #include "model/model.h"
+#include "test/small_bert.h"
 #include "test/testing.h"
 #include "train/trainer.h"
 
@@ -19,18 +20,13 @@ using testing::expect;
 using testing::thrown_code;
 
 EncoderConfig small_config(double dropout) {
-  EncoderConfig config;
-  config.model_type = "bert";
+  EncoderConfig config = testing::small_bert(dropout);
   config.vocab_size = 50;
   config.embedding_size = config.hidden_size = 24;
-  config.num_layers = 3;
   config.num_heads = 3;
   config.intermediate_size = 40;
   config.max_positions = 32;
-  config.type_vocab_size = 2;
-  config.num_labels = 5;
   config.initializer_range = 0.3;
-  config.hidden_dropout = config.attention_dropout = config.classifier_dropout = dropout;
   return config;
 }
 

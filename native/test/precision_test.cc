@@ -2,6 +2,7 @@
 #include "freezing/apply_plan.h"
 #include "model/initialise.h"
 #include "model/model.h"
+#include "test/small_bert.h"
 #include "test/testing.h"
 #include "train/trainer.h"
 
@@ -11,18 +12,10 @@ namespace {
 using testing::expect;
 
 EncoderConfig config_of(double dropout) {
-  EncoderConfig config;
-  config.model_type = "bert";
-  config.vocab_size = 60;
-  config.embedding_size = config.hidden_size = 32;
-  config.num_layers = 3;
-  config.num_heads = 2;
+  EncoderConfig config = testing::small_bert(dropout);
   config.intermediate_size = 64;
   config.max_positions = 32;
-  config.type_vocab_size = 2;
-  config.num_labels = 5;
   config.initializer_range = 0.1;
-  config.hidden_dropout = config.attention_dropout = config.classifier_dropout = dropout;
   return config;
 }
 

@@ -4,6 +4,7 @@
 #include "freezing/apply_plan.h"
 #include "model/initialise.h"
 #include "model/model.h"
+#include "test/small_bert.h"
 #include "test/testing.h"
 #include "train/trainer.h"
 
@@ -16,18 +17,10 @@ using testing::thrown_code;
 constexpr int64_t kExamples = 12;
 
 EncoderConfig config_of() {
-  EncoderConfig config;
-  config.model_type = "bert";
-  config.vocab_size = 60;
+  EncoderConfig config = testing::small_bert(0.1);
   config.embedding_size = config.hidden_size = 64;
   config.num_layers = 4;
-  config.num_heads = 2;
   config.intermediate_size = 128;
-  config.max_positions = 40;
-  config.type_vocab_size = 2;
-  config.num_labels = 5;
-  config.initializer_range = 0.2;
-  config.hidden_dropout = config.attention_dropout = config.classifier_dropout = 0.1;
   return config;
 }
 

@@ -15,6 +15,17 @@ namespace {
 
 constexpr const char* kStepBefore = " is not finite; the weights are those of the step before. ";
 
+// `step` is 1-based. Both throw NON_FINITE.
+void require_finite_loss(double loss, int64_t step) {
+  check(std::isfinite(loss), ErrorCode::NON_FINITE, "The loss of step ", step, kStepBefore,
+        "Lower the learning rate or look for damaged weights.");
+}
+
+void require_finite_gradient(double norm, int64_t step) {
+  check(std::isfinite(norm), ErrorCode::NON_FINITE, "The gradient of step ", step, kStepBefore,
+        "Lower the learning rate or clip harder.");
+}
+
 }  // namespace
 
 Trainer::Trainer(Model& model, const TrainerOptions& options)
@@ -76,10 +87,8 @@ std::function<StepResult()> Trainer::launch_ahead(const PackedBatch& batch, bool
   const int64_t tokens = batch.num_tokens();
   return [=] {
     const StepNumbers numbers = DeviceStep::numbers(readback);
-    check(std::isfinite(numbers.loss_sum), ErrorCode::NON_FINITE, "The loss of step ", number, kStepBefore,
-          "Lower the learning rate or look for damaged weights.");
-    check(!update || std::isfinite(numbers.grad_norm), ErrorCode::NON_FINITE, "The gradient of step ", number,
-          kStepBefore, "Lower the learning rate or clip harder.");
+    require_finite_loss(numbers.loss_sum, number);
+    if (update) require_finite_gradient(numbers.grad_norm, number);
     const double norm = update ? numbers.grad_norm : std::numeric_limits<double>::quiet_NaN();
     return StepResult{numbers.loss_sum / static_cast<double>(labelled), norm, rate, tokens, update};
   };
@@ -99,11 +108,11 @@ StepResult Trainer::step_at_once(const PackedBatch& batch, bool update_now, Pref
   validate(batch, model_.config);
   validate_labels(batch);
   const int64_t labelled = count_labelled(batch);
-  const Pass pass = forward_backward(batch, single ? 1.0 / static_cast<double>(labelled) : 1.0, accumulate, store);
-  const double loss = pass.loss_sum / static_cast<double>(pass.labelled);
+  const double scale = single ? 1.0 / static_cast<double>(labelled) : 1.0;
+  const double loss = forward_backward(batch, scale, accumulate, store) / static_cast<double>(labelled);
 
   const double learning_rate = present_learning_rate();
-  accumulated_labelled_ += pass.labelled;
+  accumulated_labelled_ += labelled;
   if (++accumulated_batches_ < options_.gradient_accumulation && !update_now) {
     return {loss, std::numeric_limits<double>::quiet_NaN(), learning_rate, batch.num_tokens(), false};
   }
@@ -112,8 +121,7 @@ StepResult Trainer::step_at_once(const PackedBatch& batch, bool update_now, Pref
   accumulated_labelled_ = 0;
 
   const double norm = optimizer_.gradient_norm() * mean_scale;
-  check(std::isfinite(norm), ErrorCode::NON_FINITE, "The gradient of step ", updates_ + 1,
-        kStepBefore, "Lower the learning rate or clip harder.");
+  require_finite_gradient(norm, updates_ + 1);
   optimizer_.update(learning_rate, mean_scale * clip_factor(norm, options_.max_grad_norm));
   ++updates_;
   return {loss, norm, learning_rate, batch.num_tokens(), true};
@@ -148,7 +156,7 @@ void Trainer::seek(const TrainerPosition& position) {
   accumulated_labelled_ = 0;
 }
 
-Trainer::Pass Trainer::forward_backward(const PackedBatch& batch, double scale, bool accumulate, PrefixStore* store) {
+double Trainer::forward_backward(const PackedBatch& batch, double scale, bool accumulate, PrefixStore* store) {
   model_.round_weights();
   model_.ops->begin_pass();
   const GeneratorLock generator(model_.device, options_.seed, passes_);
@@ -167,11 +175,10 @@ Trainer::Pass Trainer::forward_backward(const PackedBatch& batch, double scale, 
     // The head may have added to what was accumulated before.
     accumulated_batches_ = 0;
     accumulated_labelled_ = 0;
-    fail(ErrorCode::NON_FINITE, "The loss of step ", updates_ + 1,
-         kStepBefore, "Lower the learning rate or look for damaged weights.");
+    require_finite_loss(head.loss_sum, updates_ + 1);
   }
   encode_backward(context, model_.parameters, kept, head.dhidden_TH);
-  return {head.loss_sum, count_labelled(batch)};
+  return head.loss_sum;
 }
 
 void Trainer::check_something_learns() const {

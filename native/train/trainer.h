@@ -76,11 +76,8 @@ class Trainer {
   Optimizer& optimizer() { return optimizer_; }
 
  private:
-  struct Pass {
-    double loss_sum;
-    int64_t labelled;
-  };
-  Pass forward_backward(const PackedBatch& batch, double scale, bool accumulate, PrefixStore* store);
+  // Gradients of the summed loss times `scale`; returns the sum.
+  double forward_backward(const PackedBatch& batch, double scale, bool accumulate, PrefixStore* store);
   StepResult step_at_once(const PackedBatch& batch, bool update_now, PrefixStore* store);
   std::function<StepResult()> launch_ahead(const PackedBatch& batch, bool update_now, PrefixStore* store);
   double present_learning_rate() const;

@@ -93,6 +93,20 @@ export function addEngineOptions(command: Command): Command {
     );
 }
 
+/** Every option of a command that trains scenarios. */
+export function addExperimentOptions(command: Command): Command {
+  const groups = [
+    addDataOptions,
+    addModelOptions,
+    addTrainingOptions,
+    addPrefixOptions,
+    addEngineOptions,
+    addJsonOption,
+  ];
+  for (const add of groups) add(command);
+  return command;
+}
+
 export function addJsonOption(command: Command): Command {
   return command.option('--json', 'one JSON object a line on standard output, for programs');
 }

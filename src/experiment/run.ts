@@ -42,12 +42,11 @@ export const runScenario: RunScenario = async function* (options) {
   let run: FinetuneRun | null = null;
   try {
     const modelSeconds = (Date.now() - startedAt.getTime()) / 1000;
-    const ownCache = workspace.prefix && new PrefixCache(workspace.prefix);
     run = finetune({
       model,
       ...finetuneOptions(workspace, scenario),
       encoded: await workspace.encoded(),
-      prefixCache: options.prefixCache ?? ownCache,
+      prefixCache: options.prefixCache ?? (workspace.prefix && new PrefixCache(workspace.prefix)),
       seed,
       signal: AbortSignal.any(signals),
     });

@@ -1,4 +1,3 @@
-import { join } from 'node:path';
 import type { EncoderConfig } from '../contract/encoder-config.js';
 import type { FreezePlan } from '../contract/freeze-plan.js';
 import type { PackedBatch, RaggedBatch } from '../contract/packed-batch.js';
@@ -10,15 +9,15 @@ import type {
   NativeParameter,
   NativeProducts,
 } from '../native/addon.js';
-import { Engine } from '../native/engine.js';
+import type { Engine } from '../native/engine.js';
 import type { Tokenizer } from '../text/tokenizer.js';
-import { type Architecture, architectureOf, longestSequence } from './architectures.js';
+import { architectureOf, longestSequence } from './architectures.js';
 import { toPacked, toPackedList } from './batch-input.js';
 import { listCheckpoint, loadTensors, planLoading } from './checkpoint.js';
 import type { HuggingFaceConfig } from './config.js';
 import { nativePlan } from './freeze-state.js';
 import { type SaveOptions, saveModelDirectory } from './model-directory.js';
-import { type DeviceOptions, parseTrainerOptions, type TrainerOptions } from './options.js';
+import { parseTrainerOptions, type TrainerOptions } from './options.js';
 import type { PrefixStore } from './prefix-store.js';
 import { Trainer } from './trainer.js';
 
@@ -31,16 +30,6 @@ export interface ModelParts {
   tokenizer: Tokenizer | null;
   huggingFaceConfig: HuggingFaceConfig;
   loadReport: LoadReport;
-}
-
-/** What decides the weights of a model that is loaded. */
-export interface LoadSource {
-  directory: string;
-  architecture: Architecture;
-  /** Passes over the checkpoint's head and draws a fresh one. */
-  freshHead: boolean;
-  device: Required<DeviceOptions>;
-  signal: AbortSignal | undefined;
 }
 
 /** A BERT-family encoder with a head: all that does not depend on which one. */
@@ -259,67 +248,11 @@ export abstract class EncoderModel {
   }
 
   get #classes(): number {
-    const { head, config } = this.#parts;
-    return classesOf(head, config);
+    return classesOf(this.#parts.head, this.#parts.config);
   }
 }
-
-/**
- * An engine with a model of the configuration, whose weights are still to be written.
- *
- * @param build makes the model; where it fails, the engine is disposed of.
- */
-export async function withEngine<M>(
-  options: Required<DeviceOptions>,
-  head: NativeHead,
-  config: EncoderConfig,
-  build: (engine: Engine, parameters: NativeParameter[]) => Promise<M>,
-): Promise<M> {
-  const { labels: _labels, ...shape } = config;
-  const engine = new Engine(options.threads, options.device);
-  try {
-    const parameters = await engine.call((native) =>
-      native.createModel(
-        { ...shape, head, numLabels: classesOf(head, config) },
-        options.device,
-        options.kernels,
-        options.precision,
-        options.tf32,
-      ),
-    );
-    return await build(engine, parameters);
-  } catch (error) {
-    await engine.dispose();
-    throw error;
-  }
-}
-
-/** Copies a checkpoint into the engine and draws from the seed what it lacks. */
-export async function loadWeights(
-  engine: Engine,
-  parameters: readonly NativeParameter[],
-  { directory, architecture, freshHead, device, signal }: LoadSource,
-): Promise<LoadReport> {
-  const plan = planLoading(await listCheckpoint(directory), parameters, architecture, freshHead);
-  await loadTensors(engine, plan, signal);
-  if (plan.fresh.length > 0) await engine.call((native) => native.initialise(device.seed, plan.fresh));
-  return { fresh: plan.fresh, unused: plan.unused };
-}
-
-/** Draws every weight from the seed. */
-export async function drawWeights(
-  engine: Engine,
-  parameters: readonly NativeParameter[],
-  seed: number,
-): Promise<LoadReport> {
-  await engine.call((native) => native.initialise(seed, []));
-  return { fresh: parameters.map(({ name }) => name), unused: [] };
-}
-
-/** Path of a model directory's configuration. */
-export const configFileOf = (directory: string) => join(directory, 'config.json');
 
 /** Number of classes that a head scores. */
-function classesOf(head: NativeHead, config: EncoderConfig): number {
+export function classesOf(head: NativeHead, config: EncoderConfig): number {
   return head === 'masked-lm' ? config.vocabSize : config.labels.length;
 }

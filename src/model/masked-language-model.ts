@@ -1,21 +1,6 @@
-import type { EncoderConfig } from '../contract/encoder-config.js';
-import { architectureOf } from './architectures.js';
-import {
-  type EncoderConfigInput,
-  encoderConfig,
-  type HuggingFaceConfig,
-  huggingFaceEncoder,
-  readConfigFile,
-} from './config.js';
-import {
-  configFileOf,
-  drawWeights,
-  EncoderModel,
-  loadWeights,
-  type ModelParts,
-  withEngine,
-} from './encoder-model.js';
-import { findTokenizer } from './model-directory.js';
+import { type EncoderConfigInput, encoderConfig, type HuggingFaceConfig } from './config.js';
+import { EncoderModel, type ModelParts } from './encoder-model.js';
+import { createParts, loadParts } from './open-model.js';
 import { type CreateOptions, type LoadOptions, parseCreateOptions, parseLoadOptions } from './options.js';
 
 const HEAD = 'masked-lm';
@@ -27,8 +12,8 @@ const HEAD = 'masked-lm';
  * Labels are token ids at the places to predict, -100 elsewhere; classes are the tokens of the vocabulary.
  */
 export class MaskedLanguageModel extends EncoderModel {
-  private constructor(parts: Omit<ModelParts, 'head'>) {
-    super({ ...parts, head: HEAD });
+  private constructor(parts: ModelParts) {
+    super(parts);
   }
 
   /**
@@ -42,30 +27,8 @@ export class MaskedLanguageModel extends EncoderModel {
     directory: string,
     options: Omit<LoadOptions, 'labels'> = {},
   ): Promise<MaskedLanguageModel> {
-    const {
-      labels: _labels,
-      lowercase,
-      signal,
-      ...device
-    } = parseLoadOptions(options, 'MaskedLanguageModel.load');
-    signal?.throwIfAborted();
-    const configFile = configFileOf(directory);
-    const huggingFaceConfig = await readConfigFile(configFile);
-    const config = huggingFaceEncoder(huggingFaceConfig, configFile, []);
-    const tokenizer = await findTokenizer(directory, lowercase);
-    return withEngine(device, HEAD, config, async (engine, parameters) => {
-      const architecture = architectureOf(config.modelType, configFile);
-      const source = { directory, architecture, freshHead: false, device, signal };
-      const loadReport = await loadWeights(engine, parameters, source);
-      return new MaskedLanguageModel({
-        engine,
-        config,
-        parameters,
-        tokenizer,
-        huggingFaceConfig,
-        loadReport,
-      });
-    });
+    const parsed = parseLoadOptions(options, 'MaskedLanguageModel.load');
+    return new MaskedLanguageModel(await loadParts(HEAD, directory, parsed, [], () => false));
   }
 
   /**
@@ -78,18 +41,8 @@ export class MaskedLanguageModel extends EncoderModel {
     config: Omit<EncoderConfigInput, 'labels'> | HuggingFaceConfig,
     options: CreateOptions = {},
   ): Promise<MaskedLanguageModel> {
-    const { tokenizer = null, ...device } = parseCreateOptions(options, 'MaskedLanguageModel.create');
-    const encoder: EncoderConfig = { ...encoderConfig(config, 'config', []), labels: [] };
-    return withEngine(device, HEAD, encoder, async (engine, parameters) => {
-      const loadReport = await drawWeights(engine, parameters, device.seed);
-      return new MaskedLanguageModel({
-        engine,
-        config: encoder,
-        parameters,
-        tokenizer,
-        huggingFaceConfig: {},
-        loadReport,
-      });
-    });
+    const parsed = parseCreateOptions(options, 'MaskedLanguageModel.create');
+    const encoder = { ...encoderConfig(config, 'config', []), labels: [] };
+    return new MaskedLanguageModel(await createParts(HEAD, encoder, parsed));
   }
 }

@@ -111,6 +111,11 @@ export const parseLoadOptions = (options: LoadOptions, where: string) =>
 export const parseCreateOptions = (options: CreateOptions, where: string) =>
   parseOptions(createSchema, options, where);
 
+/** Options with every default in its place. */
+export type ParsedLoadOptions = z.output<typeof loadSchema>;
+export type ParsedCreateOptions = z.output<typeof createSchema>;
+export type ParsedDeviceOptions = Required<DeviceOptions>;
+
 /** @throws INVALID_OPTION */
 export function parseTrainerOptions(options: TrainerOptions) {
   const parsed = parseOptions(trainerSchema, options, 'trainer');

@@ -1,29 +1,14 @@
-import type { EncoderConfig } from '../contract/encoder-config.js';
-import { architectureOf } from './architectures.js';
-import {
-  type EncoderConfigInput,
-  encoderConfig,
-  type HuggingFaceConfig,
-  huggingFaceEncoder,
-  readConfigFile,
-} from './config.js';
-import {
-  configFileOf,
-  drawWeights,
-  EncoderModel,
-  loadWeights,
-  type ModelParts,
-  withEngine,
-} from './encoder-model.js';
-import { findTokenizer } from './model-directory.js';
+import { type EncoderConfigInput, encoderConfig, type HuggingFaceConfig } from './config.js';
+import { EncoderModel, type ModelParts } from './encoder-model.js';
+import { createParts, loadParts } from './open-model.js';
 import { type CreateOptions, type LoadOptions, parseCreateOptions, parseLoadOptions } from './options.js';
 
 const HEAD = 'token-classification';
 
 /** A BERT-family encoder with a head that gives each token a label. */
 export class TokenClassifier extends EncoderModel {
-  private constructor(parts: Omit<ModelParts, 'head'>) {
-    super({ ...parts, head: HEAD });
+  private constructor(parts: ModelParts) {
+    super(parts);
   }
 
   /**
@@ -37,19 +22,11 @@ export class TokenClassifier extends EncoderModel {
    *   DEVICE_UNAVAILABLE, ADDON_MISSING, ADDON_MISMATCH
    */
   static async load(directory: string, options: LoadOptions = {}): Promise<TokenClassifier> {
-    const { labels, lowercase, signal, ...device } = parseLoadOptions(options, 'TokenClassifier.load');
-    signal?.throwIfAborted();
-    const configFile = configFileOf(directory);
-    const huggingFaceConfig = await readConfigFile(configFile);
-    const config = huggingFaceEncoder(huggingFaceConfig, configFile, labels);
-    const tokenizer = await findTokenizer(directory, lowercase);
-    const freshHead = labels !== undefined && !sameLabels(labels, huggingFaceConfig.id2label);
-    return withEngine(device, HEAD, config, async (engine, parameters) => {
-      const architecture = architectureOf(config.modelType, configFile);
-      const source = { directory, architecture, freshHead, device, signal };
-      const loadReport = await loadWeights(engine, parameters, source);
-      return new TokenClassifier({ engine, config, parameters, tokenizer, huggingFaceConfig, loadReport });
-    });
+    const parsed = parseLoadOptions(options, 'TokenClassifier.load');
+    const { labels } = parsed;
+    const isFreshHead = ({ id2label }: HuggingFaceConfig) =>
+      labels !== undefined && !sameLabels(labels, id2label);
+    return new TokenClassifier(await loadParts(HEAD, directory, parsed, labels, isFreshHead));
   }
 
   /**
@@ -62,19 +39,8 @@ export class TokenClassifier extends EncoderModel {
     config: EncoderConfigInput | HuggingFaceConfig,
     options: CreateOptions = {},
   ): Promise<TokenClassifier> {
-    const { tokenizer = null, ...device } = parseCreateOptions(options, 'TokenClassifier.create');
-    const encoder: EncoderConfig = encoderConfig(config, 'config');
-    return withEngine(device, HEAD, encoder, async (engine, parameters) => {
-      const loadReport = await drawWeights(engine, parameters, device.seed);
-      return new TokenClassifier({
-        engine,
-        config: encoder,
-        parameters,
-        tokenizer,
-        huggingFaceConfig: {},
-        loadReport,
-      });
-    });
+    const parsed = parseCreateOptions(options, 'TokenClassifier.create');
+    return new TokenClassifier(await createParts(HEAD, encoderConfig(config, 'config'), parsed));
   }
 
   /** Label of each id. */

@@ -5,8 +5,8 @@ import type { EncodedDataset } from '../contract/encoded-dataset.js';
 import { PermafrostError } from '../errors/error.js';
 import { Random } from '../io/random.js';
 import { type EventRun, startRun } from './event-run.js';
+import { freezeModel } from './freeze-model.js';
 import { optimizerSteps } from './optimizer-steps.js';
-import { countParameters } from './parameter-counts.js';
 import { countSteps, digestOfTraining, encodeText, packed } from './pretrain-data.js';
 import type { PretrainEpoch, PretrainEvent, PretrainResult } from './pretrain-events.js';
 import {
@@ -14,6 +14,7 @@ import {
   type PretrainOptions,
   parsePretrainOptions,
 } from './pretrain-options.js';
+import { startTrainer } from './start-trainer.js';
 import { Phases } from './timing.js';
 import { loadTrainState, saveTrainState } from './train-state.js';
 
@@ -57,38 +58,22 @@ async function* train(options: ParsedPretrainOptions): AsyncGenerator<PretrainEv
   signal?.throwIfAborted();
   const phases = new Phases();
   const data = phases.measureSync('encode', () => encodeText(options));
-  const plan = options.freezing.plan(model.config.numLayers);
-  await model.freeze(plan);
-  const { trainable, total, fresh } = countParameters(model);
-  const { frozenPrefix } = model;
-  yield {
-    type: 'freeze',
-    epoch: 1,
-    plan,
-    trainableParameters: trainable,
-    totalParameters: total,
-    freshParameters: fresh,
-    frozenPrefix,
-  };
+  const frozen = await freezeModel(model, options.freezing);
+  yield frozen;
 
   const totalSteps = countSteps(options, data.train);
-  const { warmupRatio, ...optimizer } = options.optimizer;
-  const trainer = await model.trainer({
-    ...optimizer,
-    warmupSteps: Math.ceil(warmupRatio * totalSteps),
-    totalSteps,
-    gradientAccumulation: options.gradientAccumulation,
-    seed: options.seed,
-  });
+  const trainer = await startTrainer(options, totalSteps);
 
   const digest = await digestOfTraining(options, data);
   const best = directory === undefined ? null : join(directory, 'best');
   const last = directory === undefined ? null : join(directory, 'last', 'state.safetensors');
   const found = last === null ? null : await loadTrainState<Progress>(last, model, trainer, digest);
   const progress: Progress = found ?? start();
-  const save = async () => {
-    if (last !== null) await saveTrainState(last, model, trainer, { digest, progress });
-  };
+  async function* save(state: Progress): AsyncGenerator<PretrainEvent> {
+    if (last === null) return;
+    await saveTrainState(last, model, trainer, { digest, progress: state });
+    yield { type: 'state', path: last, kind: 'last', step: state.losses.length };
+  }
   if (found) {
     if (found.bestEpoch > 0) await snapshotOf(options, best!);
     yield { type: 'resume', path: last!, epoch: found.epoch, step: found.losses.length };
@@ -112,10 +97,7 @@ async function* train(options: ParsedPretrainOptions): AsyncGenerator<PretrainEv
       progress.tokensOfEpoch += step.tokens;
       progress.secondsOfEpoch = earlierSeconds + phases.seconds('train');
       yield { type: 'step', step: progress.losses.length, totalSteps, epoch, ...step };
-      if (last !== null && progress.stepsOfEpoch % options.saveSteps === 0) {
-        await save();
-        yield { type: 'state', path: last, kind: 'last', step: progress.losses.length };
-      }
+      if (progress.stepsOfEpoch % options.saveSteps === 0) yield* save(progress);
     }
     const summary = epochSummary(progress);
     yield { type: 'epoch', ...summary };
@@ -137,11 +119,8 @@ async function* train(options: ParsedPretrainOptions): AsyncGenerator<PretrainEv
       }
     }
     Object.assign(progress, { stepsOfEpoch: 0, tokensOfEpoch: 0, secondsOfEpoch: 0 });
-    if (last !== null) {
-      // What the next epoch starts from: a kill before this line repeats the epoch's end with the same bits.
-      await saveTrainState(last, model, trainer, { digest, progress: { ...progress, epoch: epoch + 1 } });
-      yield { type: 'state', path: last, kind: 'last', step: progress.losses.length };
-    }
+    // What the next epoch starts from: a kill before this line repeats the epoch's end with the same bits.
+    yield* save({ ...progress, epoch: epoch + 1 });
   }
 
   await model.restoreSnapshot();
@@ -161,8 +140,8 @@ async function* train(options: ParsedPretrainOptions): AsyncGenerator<PretrainEv
       train: sum(({ trainSeconds }) => trainSeconds),
       validation: sum(({ validationSeconds }) => validationSeconds),
     },
-    trainableParameters: trainable,
-    totalParameters: total,
+    trainableParameters: frozen.trainableParameters,
+    totalParameters: frozen.totalParameters,
     resumed: found !== null,
     peakRssBytes: process.resourceUsage().maxRSS * 1024,
   };

@@ -9,7 +9,6 @@ import { beginEnergyMeasurement, type EnergyMeasurement } from '../energy/energy
 import { PermafrostError } from '../errors/error.js';
 import { evaluate, maxLengthFor, tokenizerOf } from '../evaluation/evaluate.js';
 import type { PrefixStore } from '../model/prefix-store.js';
-import type { Trainer } from '../model/trainer.js';
 import type { PrefixStoreUsage } from '../native/addon.js';
 import { encodeDataset } from '../text/encode.js';
 import { EarlyStopping } from './early-stopping.js';
@@ -23,10 +22,11 @@ import type {
   FreezeEvent,
   StepEvent,
 } from './events.js';
+import { freezeModel } from './freeze-model.js';
 import { optimizerSteps } from './optimizer-steps.js';
 import type { ParsedFinetuneOptions } from './options.js';
-import { countParameters } from './parameter-counts.js';
 import { PrefixCache } from './prefix-cache.js';
+import { startTrainer } from './start-trainer.js';
 import { Phases } from './timing.js';
 
 /** What the frozen prefix's outputs may take of a card's memory where the caller gives no cache. */
@@ -50,18 +50,8 @@ export async function* train(options: ParsedFinetuneOptions): AsyncGenerator<Pro
   const phases = new Phases();
   const splits = phases.measureSync('encode', () => encodeSplits(options));
 
-  const plan = options.freezing.plan(model.config.numLayers);
-  await model.freeze(plan);
-  const { trainable, total, fresh } = countParameters(model);
-  yield {
-    type: 'freeze',
-    epoch: 1,
-    plan,
-    trainableParameters: trainable,
-    totalParameters: total,
-    freshParameters: fresh,
-    frozenPrefix: model.frozenPrefix,
-  };
+  const frozen = await freezeModel(model, options.freezing);
+  yield frozen;
 
   const prefix = prefixHandling(options);
   const cache = prefix.isKept ? attachStores(options, Object.values(splits)) : null;
@@ -69,7 +59,8 @@ export async function* train(options: ParsedFinetuneOptions): AsyncGenerator<Pro
 
   const batchesAnEpoch = Math.ceil(splits.train.dataset.size / options.batchSize);
   const totalSteps = Math.ceil(batchesAnEpoch / options.gradientAccumulation) * options.epochs;
-  const trainer = await createTrainer(options, totalSteps, prefix);
+  // A prefix that is kept has no dropout, whether it was left out or is 0 in the configuration.
+  const trainer = await startTrainer(options, totalSteps, prefix.isKept ? 'off' : prefix.dropout);
   const energy = await measureEnergy(options);
   const stopping = new EarlyStopping(options.earlyStopping);
   const epochs: EpochSummary[] = [];
@@ -130,8 +121,8 @@ export async function* train(options: ParsedFinetuneOptions): AsyncGenerator<Pro
     losses,
     test: test?.metrics ?? null,
     seconds: phases.summary(),
-    trainableParameters: trainable,
-    totalParameters: total,
+    trainableParameters: frozen.trainableParameters,
+    totalParameters: frozen.totalParameters,
     frozenDropout: prefix.dropout,
     prefixStore: cache
       ? { depth: model.frozenPrefix, precision: cache.precision, ...usageSince(cache, usedBefore) }
@@ -230,23 +221,6 @@ function attachStores(options: ParsedFinetuneOptions, splits: (Split | null)[]):
 function usageSince(cache: PrefixCache, before = cache.usage()): PrefixStoreUsage {
   const now = cache.usage();
   return { ...now, hits: now.hits - before.hits, misses: now.misses - before.misses };
-}
-
-async function createTrainer(
-  options: ParsedFinetuneOptions,
-  totalSteps: number,
-  prefix: PrefixHandling,
-): Promise<Trainer> {
-  const { warmupRatio, ...optimizer } = options.optimizer;
-  return options.model.trainer({
-    ...optimizer,
-    warmupSteps: Math.ceil(warmupRatio * totalSteps),
-    totalSteps,
-    gradientAccumulation: options.gradientAccumulation,
-    seed: options.seed,
-    // A prefix that is kept has no dropout, whether it was left out or is 0 in the configuration.
-    frozenDropout: prefix.isKept ? 'off' : prefix.dropout,
-  });
 }
 
 async function evaluateSplit(

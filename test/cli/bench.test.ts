@@ -1,26 +1,10 @@
-import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
+import { describe, expect, it } from 'vitest';
 import { main } from '../../src/cli/main.js';
+import { capturedOutput } from '../helpers/captured-output.js';
 import { temporaryFiles } from '../helpers/temporary-file.js';
 
 const file = temporaryFiles();
-let out: string;
-let err: string;
-
-beforeEach(() => {
-  out = '';
-  err = '';
-  vi.spyOn(process.stdout, 'write').mockImplementation((text) => {
-    out += text;
-    return true;
-  });
-  vi.spyOn(process.stderr, 'write').mockImplementation((text) => {
-    err += text;
-    return true;
-  });
-});
-afterEach(() => {
-  vi.restoreAllMocks();
-});
+const output = capturedOutput();
 
 const shape = ['--shape', 'layers=2,hidden=16,heads=2', '--vocab-size', '50', '--threads', '1'];
 
@@ -36,7 +20,7 @@ function bench(...args: string[]): Promise<number> {
 describe('permafrost bench', () => {
   it('ends with one JSON object that says what was measured, and with what', async () => {
     expect(await bench('--batch-size', '6', '--steps', '3', '--warmup', '1', '--json')).toBe(0);
-    const lines = out.trimEnd().split('\n');
+    const lines = output.out.trimEnd().split('\n');
     const result = JSON.parse(lines.at(-1)!);
     expect(result).toMatchObject({
       mode: 'packed',
@@ -59,12 +43,12 @@ describe('permafrost bench', () => {
     expect(result.secondsMax).toBeGreaterThanOrEqual(result.secondsPerStep);
     expect(Object.keys(result.versions)).toEqual(expect.arrayContaining(['permafrost', 'node', 'libtorch']));
     expect(result.hardware.cpuModel).toBeTruthy();
-    expect(err).toBe('');
+    expect(output.err).toBe('');
   });
 
   it('measures all modes on the same sentences and gives their ratios', async () => {
     expect(await bench('--mode', 'all', '--batch-size', '6', '--steps', '2', '--json')).toBe(0);
-    const result = JSON.parse(out.trimEnd().split('\n').at(-1)!);
+    const result = JSON.parse(output.out.trimEnd().split('\n').at(-1)!);
     const modes = result.modes as { mode: string; tokensPerStep: number; paddedTokensPerStep: number }[];
     expect(modes.map(({ mode }) => mode)).toEqual(['packed', 'longest', 'pad128']);
     expect(modes.map(({ tokensPerStep }) => tokensPerStep)).toEqual([67, 67, 67]);
@@ -75,10 +59,10 @@ describe('permafrost bench', () => {
   it('computes less where layers are frozen', async () => {
     const gflop: number[] = [];
     for (const strategy of ['full', 'bottom-up:1', 'bottom-up:2']) {
-      out = '';
+      output.out = '';
       const args = ['--freeze', strategy, '--batch-size', '6', '--steps', '1', '--no-floor', '--json'];
       expect(await bench(...args, '--frozen-dropout', 'off', '--kernels', 'plain')).toBe(0);
-      const result = JSON.parse(out.trimEnd().split('\n').at(-1)!);
+      const result = JSON.parse(output.out.trimEnd().split('\n').at(-1)!);
       expect(result).toMatchObject({ freeze: strategy, frozenDropout: 'off', floorSecondsPerStep: null });
       gflop.push(result.gflopPerStep);
     }
@@ -89,18 +73,18 @@ describe('permafrost bench', () => {
   it('reads the frozen prefix from a store', async () => {
     const args = ['--freeze', 'bottom-up:1', '--prefix-store', '--batch-size', '3', '--steps', '3', '--json'];
     expect(await bench(...args, '--frozen-dropout', 'off')).toBe(0);
-    const result = JSON.parse(out.trimEnd().split('\n').at(-1)!);
+    const result = JSON.parse(output.out.trimEnd().split('\n').at(-1)!);
     expect(result).toMatchObject({ prefixStore: true, freeze: 'bottom-up:1', floorSecondsPerStep: null });
     expect(result.seconds).toHaveLength(3);
     expect(await bench(...args)).toBe(2);
-    expect(out).toContain('frozen dropout off');
+    expect(output.out).toContain('frozen dropout off');
   });
 
   it('prints a table for people', async () => {
     expect(await bench('--mode', 'packed,longest', '--batch-size', '3', '--steps', '2')).toBe(0);
-    expect(out).toContain('longest/packed: ');
-    expect(out).toContain('2 layers of 16, full, batch 3');
-    expect(err).toContain('round 4 of 4');
+    expect(output.out).toContain('longest/packed: ');
+    expect(output.out).toContain('2 layers of 16, full, batch 3');
+    expect(output.err).toContain('round 4 of 4');
   });
 
   it.each([
@@ -113,13 +97,13 @@ describe('permafrost bench', () => {
     [['--shape', 'huge'], '--shape'],
   ])('ends with 2 after %j and says what is wrong', async (args, word) => {
     expect(await bench(...args)).toBe(2);
-    expect(err).toContain(word);
+    expect(output.err).toContain(word);
   });
 
   it('ends with 2 without lengths, and with 1 where their file is missing', async () => {
     expect(await main(['bench', ...shape])).toBe(2);
-    expect(err).toContain('--lengths');
+    expect(output.err).toContain('--lengths');
     expect(await main(['bench', '--lengths', '/nowhere/lengths.json', ...shape])).toBe(1);
-    expect(err).toContain('FILE_NOT_FOUND');
+    expect(output.err).toContain('FILE_NOT_FOUND');
   });
 });

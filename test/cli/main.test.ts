@@ -1,28 +1,17 @@
 import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
+import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { buildProgram, main } from '../../src/cli/main.js';
+import { capturedOutput } from '../helpers/captured-output.js';
 
 let folder: string;
-let out: string;
-let err: string;
+const output = capturedOutput();
 
 beforeEach(async () => {
   folder = await mkdtemp(join(tmpdir(), 'permafrost-'));
-  out = '';
-  err = '';
-  vi.spyOn(process.stdout, 'write').mockImplementation((text) => {
-    out += text;
-    return true;
-  });
-  vi.spyOn(process.stderr, 'write').mockImplementation((text) => {
-    err += text;
-    return true;
-  });
 });
 afterEach(async () => {
-  vi.restoreAllMocks();
   await rm(folder, { recursive: true, force: true });
 });
 
@@ -52,9 +41,9 @@ describe('the command line', () => {
 
   it('ends with 0 after --help and --version', async () => {
     expect(await main(['--version'])).toBe(0);
-    expect(out).toMatch(/^\d+\.\d+\.\d+/);
+    expect(output.out).toMatch(/^\d+\.\d+\.\d+/);
     expect(await main(['paper', '--help'])).toBe(0);
-    expect(out).toContain('--strategies');
+    expect(output.out).toContain('--strategies');
   });
 
   it.each([
@@ -68,29 +57,29 @@ describe('the command line', () => {
     [['paper', '--seeds', '0'], '--seeds'],
   ])('ends with 2 after %j and says what is wrong', async (args, word) => {
     expect(await main(args)).toBe(2);
-    expect(err).toContain(word);
-    expect(err).not.toContain('    at ');
+    expect(output.err).toContain(word);
+    expect(output.err).not.toContain('    at ');
   });
 
   it('ends with 1 where a file is missing, naming it', async () => {
     const file = join(folder, 'none.conll');
     expect(await main(['paper', '--data', file, '--shape', 'tiny'])).toBe(1);
-    expect(err).toContain(file);
-    expect(err).toContain('FILE_NOT_FOUND');
+    expect(output.err).toContain(file);
+    expect(output.err).toContain('FILE_NOT_FOUND');
   });
 
   it('reports an error as one JSON object with --json', async () => {
     const file = join(folder, 'bad.conll');
     await writeFile(file, 'word-without-a-tag\n');
     expect(await main(['paper', '--data', file, '--shape', 'tiny', '--json'])).toBe(1);
-    expect(JSON.parse(out)).toMatchObject({ type: 'error', code: 'DATA_FORMAT' });
-    expect(err).toBe('');
+    expect(JSON.parse(output.out)).toMatchObject({ type: 'error', code: 'DATA_FORMAT' });
+    expect(output.err).toBe('');
   });
 
   it('refuses a strategy that the model has not enough layers for', async () => {
     const file = join(folder, 'good.conll');
     await writeFile(file, 'Aya B-PER\nsings O\n\n'.repeat(20));
     expect(await main(['paper', '--data', file, '--shape', 'tiny', '--strategies', 'bottom-up:5'])).toBe(2);
-    expect(err).toContain('INVALID_PLAN');
+    expect(output.err).toContain('INVALID_PLAN');
   });
 });

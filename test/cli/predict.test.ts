@@ -1,17 +1,17 @@
 import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it, vi } from 'vitest';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { main } from '../../src/cli/main.js';
 import { Tagger } from '../../src/index.js';
+import { capturedOutput } from '../helpers/captured-output.js';
 import { smallTask } from '../helpers/corpus.js';
 
 const task = smallTask();
 const lines = task.test.slice(0, 40).map(({ words }) => words.join(' '));
 let folder: string;
 let model: string;
-let out: string;
-let err: string;
+const output = capturedOutput();
 
 beforeAll(async () => {
   folder = await mkdtemp(join(tmpdir(), 'permafrost-predict-'));
@@ -22,21 +22,6 @@ beforeAll(async () => {
   await writeFile(join(folder, 'text.txt'), `${lines.join('\r\n')}\r\n\n`);
 });
 afterAll(() => rm(folder, { recursive: true, force: true }));
-beforeEach(() => {
-  out = '';
-  err = '';
-  vi.spyOn(process.stdout, 'write').mockImplementation((text) => {
-    out += text;
-    return true;
-  });
-  vi.spyOn(process.stderr, 'write').mockImplementation((text) => {
-    err += text;
-    return true;
-  });
-});
-afterEach(() => {
-  vi.restoreAllMocks();
-});
 
 const predict = (...args: string[]) => main(['predict', '--model', model, '--threads', '1', ...args]);
 
@@ -47,13 +32,13 @@ describe('permafrost predict', () => {
     const entities = await tagger.tag(lines[0]!);
     await tagger.dispose();
     expect(entities.length).toBeGreaterThan(0);
-    expect(JSON.parse(out)).toEqual({ type: 'entities', text: lines[0], entities });
+    expect(JSON.parse(output.out)).toEqual({ type: 'entities', text: lines[0], entities });
   });
 
   it('gives entities of each line of a file, in order', async () => {
     const args = ['--input', join(folder, 'text.txt'), '--aggregation', 'simple'];
     expect(await predict('--json', ...args)).toBe(0);
-    const found = out
+    const found = output.out
       .trim()
       .split('\n')
       .map((line) => JSON.parse(line));
@@ -61,14 +46,14 @@ describe('permafrost predict', () => {
     for (const { text, entities } of found) {
       for (const entity of entities) expect(entity.text).toBe(text.slice(entity.start, entity.end));
     }
-    out = '';
+    output.out = '';
     expect(await predict(...args)).toBe(0);
-    expect(out.startsWith(`${lines[0]}\n`)).toBe(true);
+    expect(output.out.startsWith(`${lines[0]}\n`)).toBe(true);
   });
 
   it('gives a tag for each word where no entities are asked for', async () => {
     expect(await predict('--json', '--input', join(folder, 'text.txt'))).toBe(0);
-    const first = JSON.parse(out.split('\n')[0]!);
+    const first = JSON.parse(output.out.split('\n')[0]!);
     expect(first).toMatchObject({ type: 'prediction', text: lines[0] });
     expect(first.tags.length).toBe(first.words.length);
     for (const tag of first.tags) expect(task.labels).toContain(tag);
@@ -81,6 +66,6 @@ describe('permafrost predict', () => {
     [['--input', '.'], 1, 'not a file'],
   ])('ends with an error after %j', async (args, code, word) => {
     expect(await predict(...args)).toBe(code);
-    expect(err).toContain(word);
+    expect(output.err).toContain(word);
   });
 });

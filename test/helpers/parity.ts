@@ -1,4 +1,5 @@
-import { only, type TokenClassifier, type Trainer } from '../../src/index.js';
+import { expect } from 'vitest';
+import { only, type RaggedBatch, type TokenClassifier, type Trainer } from '../../src/index.js';
 
 /** One freezing case of a fixture. */
 export interface ParityCase {
@@ -52,6 +53,21 @@ export async function trainerOf(
     warmupSteps: expected.warmup_steps,
     totalSteps: expected.total_steps,
   });
+}
+
+/** Trains on the batches, in order; each step must have the reference's loss, learning rate and gradient norm. */
+export async function expectSameSteps(
+  trainer: Trainer,
+  batches: readonly RaggedBatch[],
+  testCase: Pick<ParityCase, 'losses' | 'lrs' | 'grad_norms_before_clipping'>,
+): Promise<void> {
+  for (const [i, batch] of batches.entries()) {
+    const step = await trainer.step(batch);
+    expect(Math.abs(step.loss - testCase.losses[i]!), `loss ${i}`).toBeLessThan(5e-6);
+    expect(step.learningRate).toBeCloseTo(testCase.lrs[i]!, 12);
+    const norm = testCase.grad_norms_before_clipping[i]!;
+    expect(Math.abs(step.gradNorm! - norm), `norm ${i}`).toBeLessThan(1e-5 * norm + 5e-6);
+  }
 }
 
 /** How far a parameter may lie from the reference: by the largest noise that the reference itself shows for it. */

@@ -11,13 +11,8 @@ import { writeReport } from '../../report/write-report.js';
 import type { CommandContext, Runner } from '../context.js';
 import { withDownloads } from '../download-progress.js';
 import {
-  addDataOptions,
-  addEngineOptions,
-  addJsonOption,
-  addModelOptions,
-  addPrefixOptions,
+  addExperimentOptions,
   addPresetOption,
-  addTrainingOptions,
   type Flags,
   seedsOf,
   wholeNumber,
@@ -36,16 +31,7 @@ export function addPaperCommand(program: Command, run: Runner): void {
     .option('--strategies <list>', 'such as "paper,interleaved" or "bottom-up:0,bottom-up:6"', 'paper')
     .option('--out <dir>', 'directory of records and report (default: out/<dataset>)')
     .option('--restart', 'delete the runs in --out and begin anew');
-  const groups = [
-    addDataOptions,
-    addModelOptions,
-    addTrainingOptions,
-    addPrefixOptions,
-    addEngineOptions,
-    addJsonOption,
-  ];
-  for (const add of groups) add(command);
-  command.action(run(paper));
+  addExperimentOptions(command).action(run(paper));
 }
 
 interface Plan {

@@ -12,13 +12,8 @@ import type { CommandContext, Runner } from '../context.js';
 import { withDownloads } from '../download-progress.js';
 import { metricsText } from '../metrics-text.js';
 import {
-  addDataOptions,
-  addEngineOptions,
-  addJsonOption,
-  addModelOptions,
-  addPrefixOptions,
+  addExperimentOptions,
   addPresetOption,
-  addTrainingOptions,
   type Flags,
   wholeNumber,
   workspaceOptionsOf,
@@ -34,16 +29,7 @@ export function addTrainCommand(program: Command, run: Runner): void {
     .option('--out <dir>', 'directory of record and model (default: out/<run>)')
     .option('--language <code>', 'language of the data, for the model card')
     .option('--license <id>', "licence of the weights, for the model card, in the Hub's spelling");
-  const groups = [
-    addDataOptions,
-    addModelOptions,
-    addTrainingOptions,
-    addPrefixOptions,
-    addEngineOptions,
-    addJsonOption,
-  ];
-  for (const add of groups) add(command);
-  command.action(run(train));
+  addExperimentOptions(command).action(run(train));
 }
 
 async function train(flags: Flags, context: CommandContext): Promise<void> {
