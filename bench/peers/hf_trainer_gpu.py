@@ -28,10 +28,16 @@ import torch
 import transformers
 from torch.utils.data import Dataset
 
-from batches import MAX_LENGTH, read_lengths
-
+# Sentences are cut there, as everywhere in this project's measurements.
+MAX_LENGTH = 128
 RECIPES = ("paper", "defaults", "best", "compiled")
 COMPILED_MULTIPLE = 32
+
+
+def read_lengths(path):
+    """Token counts, special tokens included, cut at MAX_LENGTH."""
+    with open(path) as file:
+        return [min(length, MAX_LENGTH) for length in json.load(file)]
 
 
 class RandomSentences(Dataset):
