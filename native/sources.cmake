@@ -3,6 +3,7 @@ set(PERMAFROST_CORE_SOURCES
   bench/gemm_floor.cc
   core/blas.cc
   core/error.cc
+  core/matrix_product.cc
   core/workspace.cc
   device/cuda_graph.cc
   device/device.cc

@@ -24,8 +24,7 @@ function batchOf(lengths, labelOf) {
 }
 
 async function contestant(name, model, batch) {
-  const scored =
-    name === 'pretraining' ? batch.labels.filter((label) => label >= 0).length : batch.inputIds.length;
+  const scored = batch.labels.filter((label) => label >= 0).length;
   return { name, model, batch, scored, trainer: await model.trainer({}), seconds: [], floors: [] };
 }
 

@@ -6,7 +6,6 @@
 #include "core/error.h"
 #include "model/encoder.h"
 #include "model/layer.h"
-#include "model/linear.h"
 
 namespace permafrost {
 
@@ -18,19 +17,17 @@ constexpr double kFill = 0.0078125;
 // The products, each as the model computes it, counted. T tokens, H hidden, I intermediate, C labels.
 class Products {
  public:
-  void forward(const at::Tensor& x_TI, const LinearWeights& weights, bool add_bias, at::Tensor& y_TO) {
+  explicit Products(Ops& ops) : ops_(ops) {}
+
+  void forward(const at::Tensor& x_TI, const LinearWeights& weights, at::Tensor& y_TO) {
     count(x_TI.size(0), weights);
-    linear(x_TI, weights, add_bias, y_TO);
+    ops_.product(y_TO, x_TI, weights.weight->operand().t());
   }
 
   // dx = dy W, or dx += dy W where a residual's gradient is there already.
   void activation_gradient(const at::Tensor& dy_TO, const LinearWeights& weights, bool add, at::Tensor& dx_TI) {
     count(dy_TO.size(0), weights);
-    if (add) {
-      dx_TI.addmm_(dy_TO, weights.weight->operand());
-    } else {
-      at::mm_out(dx_TI, dy_TO, weights.weight->operand());
-    }
+    ops_.product(dx_TI, dy_TO, weights.weight->operand(), add);
   }
 
   // dW = dy^T x, where the weight learns.
@@ -38,7 +35,7 @@ class Products {
                        at::Tensor& grad_OI) {
     if (!weights.weight->requires_grad) return;
     count(dy_TO.size(0), weights);
-    at::mm_out(grad_OI, dy_TO.t(), x_TI);
+    ops_.weight_gradient(dy_TO, x_TI, {grad_OI, false});
   }
 
   double flops() const { return flops_; }
@@ -50,6 +47,7 @@ class Products {
     ++products_;
   }
 
+  Ops& ops_;
   double flops_ = 0;
   int64_t products_ = 0;
 };
@@ -57,8 +55,8 @@ class Products {
 // Inputs and outputs of all products. Layers share them, as a step's layers share the workspace's blocks.
 struct Buffers {
   at::Tensor x_TH, y_TH, qkv_T3H, middle_TI;
-  // Of the tokens that the head scores.
-  at::Tensor x_RH, y_RH, logits_RC;
+  // Of the tokens that are scored.
+  at::Tensor x_RH, y_RH, middle_RI, logits_RC;
   at::Tensor qkv_grad, output_grad, up_grad, down_grad, scores_grad;
 
   Buffers(Model& model, int64_t num_tokens, int64_t scored_tokens) {
@@ -74,6 +72,7 @@ struct Buffers {
     middle_TI = filled({num_tokens, config.intermediate_size});
     x_RH = x_TH.slice(0, 0, scored_tokens);
     y_RH = y_TH.slice(0, 0, scored_tokens);
+    middle_RI = middle_TI.slice(0, 0, scored_tokens);
     logits_RC = filled({scored_tokens, config.num_labels});
     qkv_grad = filled({3 * config.hidden_size, config.hidden_size});
     output_grad = filled({config.hidden_size, config.hidden_size});
@@ -83,24 +82,32 @@ struct Buffers {
   }
 };
 
-void layer_products(Products& products, const LayerWeights& weights, Buffers& buffers) {
-  products.forward(buffers.x_TH, weights.qkv, true, buffers.qkv_T3H);
-  products.forward(buffers.x_TH, weights.output, false, buffers.y_TH);
-  products.forward(buffers.x_TH, weights.up, false, buffers.middle_TI);
-  products.forward(buffers.middle_TI, weights.down, false, buffers.y_TH);
+// `last`: of the layer that goes on with the scored tokens alone.
+void layer_products(Products& products, const LayerWeights& weights, bool last, Buffers& buffers) {
+  const at::Tensor& x = last ? buffers.x_RH : buffers.x_TH;
+  at::Tensor& y = last ? buffers.y_RH : buffers.y_TH;
+  at::Tensor& middle = last ? buffers.middle_RI : buffers.middle_TI;
+  products.forward(buffers.x_TH, weights.qkv, buffers.qkv_T3H);
+  products.forward(x, weights.output, y);
+  products.forward(x, weights.up, middle);
+  products.forward(middle, weights.down, y);
 }
 
-void layer_backward_products(Products& products, const LayerWeights& weights, bool input_wanted, Buffers& buffers) {
+void layer_backward_products(Products& products, const LayerWeights& weights, bool last, bool input_wanted,
+                             Buffers& buffers) {
   const LayerNeeds needs(weights, input_wanted);
-  products.weight_gradient(buffers.x_TH, buffers.middle_TI, weights.down, buffers.down_grad);
+  const at::Tensor& x = last ? buffers.x_RH : buffers.x_TH;
+  at::Tensor& y = last ? buffers.y_RH : buffers.y_TH;
+  at::Tensor& middle = last ? buffers.middle_RI : buffers.middle_TI;
+  products.weight_gradient(x, middle, weights.down, buffers.down_grad);
   if (!needs.feed_forward) return;
-  products.activation_gradient(buffers.x_TH, weights.down, false, buffers.middle_TI);
-  products.weight_gradient(buffers.middle_TI, buffers.x_TH, weights.up, buffers.up_grad);
+  products.activation_gradient(x, weights.down, false, middle);
+  products.weight_gradient(middle, x, weights.up, buffers.up_grad);
   if (!needs.middle) return;
-  products.activation_gradient(buffers.middle_TI, weights.up, true, buffers.y_TH);
-  products.weight_gradient(buffers.x_TH, buffers.y_TH, weights.output, buffers.output_grad);
+  products.activation_gradient(middle, weights.up, true, y);
+  products.weight_gradient(x, y, weights.output, buffers.output_grad);
   if (!needs.attention) return;
-  products.activation_gradient(buffers.x_TH, weights.output, false, buffers.y_TH);
+  products.activation_gradient(x, weights.output, false, y);
   products.weight_gradient(buffers.qkv_T3H, buffers.x_TH, weights.qkv, buffers.qkv_grad);
   if (needs.input) products.activation_gradient(buffers.qkv_T3H, weights.qkv, true, buffers.y_TH);
 }
@@ -108,14 +115,14 @@ void layer_backward_products(Products& products, const LayerWeights& weights, bo
 void head_products(Products& products, const Parameters& parameters, bool input_wanted, Buffers& buffers) {
   const MaskedLmWeights& masked_lm = parameters.masked_lm;
   if (masked_lm.bias == nullptr) {
-    products.forward(buffers.x_RH, parameters.classifier, true, buffers.logits_RC);
+    products.forward(buffers.x_RH, parameters.classifier, buffers.logits_RC);
     products.weight_gradient(buffers.logits_RC, buffers.x_RH, parameters.classifier, buffers.scores_grad);
     if (input_wanted) products.activation_gradient(buffers.logits_RC, parameters.classifier, false, buffers.y_RH);
     return;
   }
   const LinearWeights decoder{parameters.embeddings.word, masked_lm.bias};
-  products.forward(buffers.x_RH, masked_lm.dense, false, buffers.y_RH);
-  products.forward(buffers.y_RH, decoder, true, buffers.logits_RC);
+  products.forward(buffers.x_RH, masked_lm.dense, buffers.y_RH);
+  products.forward(buffers.y_RH, decoder, buffers.logits_RC);
   products.weight_gradient(buffers.logits_RC, buffers.y_RH, decoder, buffers.scores_grad);
   products.activation_gradient(buffers.logits_RC, decoder, false, buffers.y_RH);
   products.weight_gradient(buffers.y_RH, buffers.x_RH, masked_lm.dense, buffers.output_grad);
@@ -123,13 +130,18 @@ void head_products(Products& products, const Parameters& parameters, bool input_
 }
 
 void step_products(Products& products, const Parameters& parameters, Buffers& buffers) {
-  for (const LayerWeights& weights : parameters.layers) layer_products(products, weights, buffers);
   const int64_t prefix = frozen_prefix(parameters);
   const auto num_layers = static_cast<int64_t>(parameters.layers.size());
+  // A frozen prefix gives the output of every token.
+  const auto is_last = [&](int64_t layer) { return layer + 1 == num_layers && layer >= prefix; };
+  for (int64_t layer = 0; layer < num_layers; ++layer) {
+    layer_products(products, parameters.layers[static_cast<size_t>(layer)], is_last(layer), buffers);
+  }
   head_products(products, parameters, prefix < num_layers, buffers);
   if (prefix >= num_layers) return;
   for (int64_t layer = num_layers - 1; layer >= std::max<int64_t>(prefix, 0); --layer) {
-    layer_backward_products(products, parameters.layers[static_cast<size_t>(layer)], layer > prefix, buffers);
+    layer_backward_products(products, parameters.layers[static_cast<size_t>(layer)], is_last(layer), layer > prefix,
+                            buffers);
   }
 }
 
@@ -144,7 +156,7 @@ ProductTiming time_step_products(Model& model, int64_t num_tokens, int64_t score
         "scoredTokens: expected a whole number from 1 to numTokens, ", num_tokens, ", got ", scored_tokens, ".");
   model.round_weights();
   Buffers buffers(model, num_tokens, scored_tokens);
-  Products products;
+  Products products(*model.ops);
   finish(buffers);
   using Clock = std::chrono::steady_clock;
   const Clock::time_point start = Clock::now();

@@ -16,8 +16,8 @@ struct ProductTiming {
 
 // Computes every product of a linear map that a training step over `num_tokens` tokens computes under the
 // model's present freezing: forward, gradients of activations, gradients of weights. The products within
-// attention are left out, for they depend on the lengths of the sequences. The head scores `scored_tokens` of
-// the tokens: all of them in token classification, the hidden ones in masked language modelling.
+// attention are left out, for they depend on the lengths of the sequences. The last layer goes on behind attention with
+// `scored_tokens` of the tokens, the labelled ones, and so does the head.
 //
 // Reads the model's weights and writes into work buffers that are allocated before the clock starts; changes
 // neither weights nor gradients. Throws INVALID_OPTION where `num_tokens` or `scored_tokens` is out of range.

@@ -185,10 +185,14 @@ Napi::Value EngineObject::step(const Napi::CallbackInfo& info) {
     const auto id = static_cast<uint32_t>(decode_int(info[0], "trainer"));
     auto batch = std::make_shared<const PackedBatch>(decode_batch(info[1]));
     const bool update_now = decode_bool(info[2], "updateNow");
-    const std::shared_ptr<PrefixStore> store = PrefixStoreObject::unwrap(info[3]);
+    const bool every_token = decode_bool(info[3], "everyToken");
+    const std::shared_ptr<PrefixStore> store = PrefixStoreObject::unwrap(info[4]);
     return promise_job(
         info.Env(), engine_,
-        [=](EngineState& state) { return trainer_of(state, id).launch(*batch, update_now, store.get()); }, step_value);
+        [=](EngineState& state) {
+          return trainer_of(state, id).launch(*batch, {update_now, store.get(), every_token});
+        },
+        step_value);
   });
 }
 

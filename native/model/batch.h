@@ -48,6 +48,11 @@ struct BatchTensors {
   BatchTensors(at::Tensor input_ids_T, at::Tensor positions_T, at::Tensor labels_T, at::Tensor cu_seqlens_B,
                const std::vector<int32_t>* cu_seqlens, int64_t longest, int64_t position_base);
 
+  // Labels of all tokens, or of the labelled ones alone, [M].
+  at::Tensor labels(bool labelled_only) const {
+    return labelled_only ? labels_T.index_select(0, labelled_M) : labels_T;
+  }
+
   at::Tensor input_ids_T;
   at::Tensor positions_T;
   at::Tensor labels_T;      // undefined where the batch has none

@@ -34,7 +34,7 @@ at::Tensor embed(const PassContext& context, const EmbeddingWeights& weights, Em
   if (kept != nullptr) *kept = {sum_TE, mean_T, rstd_T, projects ? embedded_TE : at::Tensor()};
   if (!projects) return embedded_TE;
   at::Tensor hidden_TH = context.empty({num_tokens, context.config.hidden_size});
-  linear(embedded_TE, weights.project, true, hidden_TH);
+  affine(context, embedded_TE, weights.project, hidden_TH);
   return hidden_TH;
 }
 
@@ -45,7 +45,7 @@ void embed_backward(const PassContext& context, const EmbeddingWeights& weights,
     context.ops.bias_backward(dhidden_TH, context.sink(*weights.project.bias));
     linear_weight_backward(context, dhidden_TH, kept.embedded_TE, *weights.project.weight);
     dembedded_TE = kept.embedded_TE;  // its values are not needed any more
-    at::mm_out(dembedded_TE, dhidden_TH, weights.project.weight->operand());
+    context.ops.product(dembedded_TE, dhidden_TH, weights.project.weight->operand());
   }
   context.ops.dropout(dembedded_TE, dropout_of(context));
   context.ops.layer_norm_backward(dembedded_TE, kept.sum_TE, kept.mean_T, kept.rstd_T, weights.norm.weight->value, {},

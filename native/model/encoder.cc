@@ -13,7 +13,7 @@ int64_t frozen_prefix(const Parameters& parameters) {
 }
 
 at::Tensor encode(const PassContext& outer, const Parameters& parameters, bool prefix_dropout,
-                  EncoderActivations* kept, const StoredPrefix* stored) {
+                  EncoderActivations* kept, const StoredPrefix* stored, bool labelled_only) {
   PassContext context = outer;
   std::optional<RelativePass> relative;
   if (parameters.relative.embeddings != nullptr) {
@@ -37,24 +37,27 @@ at::Tensor encode(const PassContext& outer, const Parameters& parameters, bool p
   for (int64_t layer = first; layer < prefix; ++layer) {
     hidden_TH = layer_forward(prefix_context, parameters.layers[static_cast<size_t>(layer)], layer, hidden_TH, nullptr);
   }
-  return encode_above(context, parameters, hidden_TH, kept);
+  return encode_above(context, parameters, hidden_TH, kept, labelled_only);
 }
 
 at::Tensor encode_above(const PassContext& context, const Parameters& parameters, at::Tensor hidden_TH,
-                        EncoderActivations* kept) {
+                        EncoderActivations* kept, bool labelled_only) {
   const auto num_layers = static_cast<int64_t>(parameters.layers.size());
   if (kept != nullptr) kept->layers.resize(parameters.layers.size());
-  for (int64_t layer = std::max<int64_t>(0, frozen_prefix(parameters)); layer < num_layers; ++layer) {
+  const int64_t first = std::max<int64_t>(0, frozen_prefix(parameters));
+  if (first == num_layers && labelled_only) return hidden_TH.index_select(0, context.batch.labelled_M);
+  for (int64_t layer = first; layer < num_layers; ++layer) {
     const auto i = static_cast<size_t>(layer);
     hidden_TH = layer_forward(context, parameters.layers[i], layer, hidden_TH,
-                              kept != nullptr ? &kept->layers[i] : nullptr);
+                              kept != nullptr ? &kept->layers[i] : nullptr,
+                              labelled_only && layer + 1 == num_layers);
   }
   if (kept != nullptr && context.relative != nullptr) kept->relative = *context.relative;
   return hidden_TH;
 }
 
 void encode_backward(const PassContext& outer, const Parameters& parameters, EncoderActivations& kept,
-                     at::Tensor dhidden_TH) {
+                     at::Tensor dhidden_RH) {
   const int64_t prefix = frozen_prefix(parameters);
   const auto num_layers = static_cast<int64_t>(parameters.layers.size());
   if (prefix >= num_layers) return;
@@ -65,10 +68,10 @@ void encode_backward(const PassContext& outer, const Parameters& parameters, Enc
   }
   for (int64_t layer = num_layers - 1; layer >= std::max<int64_t>(prefix, 0); --layer) {
     const auto i = static_cast<size_t>(layer);
-    dhidden_TH = layer_backward(context, parameters.layers[i], layer, kept.layers[i], dhidden_TH, layer > prefix);
+    dhidden_RH = layer_backward(context, parameters.layers[i], layer, kept.layers[i], dhidden_RH, layer > prefix);
   }
   if (kept.relative) relative_pass_backward(context, parameters.relative, *kept.relative);
-  if (prefix < 0) embed_backward(context, parameters.embeddings, kept.embeddings, dhidden_TH);
+  if (prefix < 0) embed_backward(context, parameters.embeddings, kept.embeddings, dhidden_RH);
 }
 
 }  // namespace permafrost

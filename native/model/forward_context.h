@@ -39,10 +39,11 @@ struct PassContext {
   // Embeddings of distances, where attention is disentangled.
   const RelativePass* relative = nullptr;
 
-  Dropout dropout_at(DropoutPlace place, int64_t layer, double probability) const {
+  // `labelled_only`: where the rows are those of the labelled tokens, which keep their masks.
+  Dropout dropout_at(DropoutPlace place, int64_t layer, double probability, bool labelled_only = false) const {
     if (!dropout.training) return {};
     const auto site = static_cast<uint32_t>(layer + 1) * 8 + static_cast<uint32_t>(place);
-    return {probability, dropout.seed, dropout.pass, site};
+    return {probability, dropout.seed, dropout.pass, site, labelled_only ? batch.labelled.data() : nullptr};
   }
 
   // The gradient of a parameter that learns, allocated at its first use.

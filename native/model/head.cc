@@ -19,15 +19,17 @@ at::Tensor head_scores(const PassContext& context, const Parameters& parameters,
                                : token_scores(context, parameters, hidden_RH);
 }
 
-double head_loss(const PassContext& context, const Parameters& parameters, const at::Tensor& hidden_TH) {
-  return is_masked_lm(context) ? masked_lm_loss(context, parameters, hidden_TH)
-                               : token_loss(context, parameters, hidden_TH);
+double head_loss(const PassContext& context, const Parameters& parameters, const at::Tensor& hidden_RH,
+                 bool labelled_only) {
+  return is_masked_lm(context) ? masked_lm_loss(context, parameters, hidden_RH)
+                               : token_loss(context, parameters, hidden_RH, labelled_only);
 }
 
-HeadGradients head_gradients(const PassContext& context, const Parameters& parameters, at::Tensor hidden_TH,
-                             double scale, bool input_wanted) {
-  return is_masked_lm(context) ? masked_lm_gradients(context, parameters, hidden_TH, scale, input_wanted)
-                               : token_gradients(context, parameters, std::move(hidden_TH), scale, input_wanted);
+HeadGradients head_gradients(const PassContext& context, const Parameters& parameters, at::Tensor hidden_RH,
+                             bool labelled_only, double scale, bool input_wanted) {
+  return is_masked_lm(context)
+             ? masked_lm_gradients(context, parameters, hidden_RH, scale, input_wanted)
+             : token_gradients(context, parameters, std::move(hidden_RH), labelled_only, scale, input_wanted);
 }
 
 int64_t rows_scored_at_once(const EncoderConfig& config) {

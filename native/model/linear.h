@@ -6,22 +6,30 @@
 
 namespace permafrost {
 
-// y_TO = x_TI W^T (+ b)
-inline void linear(const at::Tensor& x_TI, const LinearWeights& weights, bool add_bias, at::Tensor& y_TO) {
-  if (add_bias) {
-    at::addmm_out(y_TO, weights.bias->operand(), x_TI, weights.weight->operand().t());
-  } else {
-    at::mm_out(y_TO, x_TI, weights.weight->operand().t());
-  }
+// y_TO = x_TI W^T. Without dropout a sentence's rows are the same in every batch, so that what is kept of a frozen
+// prefix is what would be computed again.
+inline void linear(const PassContext& context, const at::Tensor& x_TI, const LinearWeights& weights, at::Tensor& y_TO) {
+  context.ops.product(y_TO, x_TI, weights.weight->operand().t(), false, !context.dropout.training);
 }
 
-// The same for a bias that the next operation can add as well. Returns what is left to add: the bias, or
-// nothing where the product adds it for free.
+// The same for a bias that the next operation can add as well. Returns what is left to add: the bias, or nothing
+// where the product adds it for free. `rounded`: whether the sum is rounded to y's type before it is used, which at a
+// lower precision should happen once.
 inline at::Tensor linear_but_bias(const PassContext& context, const at::Tensor& x_TI, const LinearWeights& weights,
-                                  at::Tensor& y_TO) {
-  const bool in_product = context.ops.adds_bias_in_product();
-  linear(x_TI, weights, in_product, y_TO);
-  return in_product ? at::Tensor() : weights.bias->value;
+                                  at::Tensor& y_TO, bool rounded = false) {
+  const bool apart = !context.ops.adds_bias_in_product() && !(rounded && y_TO.scalar_type() != at::kFloat);
+  if (apart) {
+    linear(context, x_TI, weights, y_TO);
+    return weights.bias->value;
+  }
+  at::addmm_out(y_TO, weights.bias->operand(), x_TI, weights.weight->operand().t());
+  return {};
+}
+
+// y_TO = x_TI W^T + b
+inline void affine(const PassContext& context, const at::Tensor& x_TI, const LinearWeights& weights, at::Tensor& y_TO) {
+  const at::Tensor bias_O = linear_but_bias(context, x_TI, weights, y_TO, true);
+  if (bias_O.defined()) y_TO.add_(bias_O);
 }
 
 // dW_OI = dy^T x, where the weight learns.

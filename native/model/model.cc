@@ -38,7 +38,7 @@ LossSum Model::loss(const std::vector<PackedBatch>& batches, const std::function
     if (labelled == 0) continue;
     const BatchTensors tensors(batch, position_base(config), device);
     const PassContext context{config, *ops, workspace, tensors, {}, false};
-    sum.loss += head_loss(context, parameters, encode(batch, context, nullptr));
+    sum.loss += head_loss(context, parameters, encode(batch, context, nullptr, true), true);
     sum.labelled += labelled;
   }
   return sum;
@@ -108,11 +108,11 @@ void Model::round_weights() {
   }
 }
 
-at::Tensor Model::encode(const PackedBatch& batch, const PassContext& context, PrefixStore* store) {
+at::Tensor Model::encode(const PackedBatch& batch, const PassContext& context, PrefixStore* store, bool labelled_only) {
   round_weights();
-  if (store == nullptr) return permafrost::encode(context, parameters, false, nullptr);
+  if (store == nullptr) return permafrost::encode(context, parameters, false, nullptr, nullptr, labelled_only);
   const StoredPrefix stored{*store, prefix_digests(), batch};
-  return permafrost::encode(context, parameters, false, nullptr, &stored);
+  return permafrost::encode(context, parameters, false, nullptr, &stored, labelled_only);
 }
 
 }  // namespace permafrost

@@ -56,7 +56,7 @@ struct Model {
   Parameters parameters;
 
  private:
-  at::Tensor encode(const PackedBatch& batch, const PassContext& context, PrefixStore* store);
+  at::Tensor encode(const PackedBatch& batch, const PassContext& context, PrefixStore* store, bool labelled_only = false);
 
   std::vector<WeightDigest> prefix_digests_;
   std::vector<std::pair<Parameter*, at::Tensor>> snapshot_;

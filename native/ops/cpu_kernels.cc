@@ -5,13 +5,17 @@
 
 #include <omp.h>
 
+#include <type_traits>
+
 #include "core/philox.h"
+#include "ops/dropout.h"
 
 namespace permafrost {
 
 namespace {
 
 #include "ops/cpu_math.inc"
+#include "ops/cpu_product.inc"
 #include "ops/cpu_rows.inc"
 #include "ops/cpu_attention.inc"
 #include "ops/cpu_disentangled.inc"
@@ -22,7 +26,8 @@ namespace CPU_LEVEL {
 
 extern const CpuKernels kernels;
 const CpuKernels kernels = {
-    embed,     scatter_rows,      layer_norm, layer_norm_columns, layer_norm_rows, activate, activate_backward, dropout,
+    blocked_product, product_scratch,
+    embed,     scatter_rows,      layer_norm, layer_norm_backward, activate, activate_backward, dropout,
     column_sums, attention_scratch, attention,  attention_backward, disentangled_scratch, disentangled_attention,
     disentangled_attention_backward, cross_entropy, squares, adamw,
 };

@@ -10,8 +10,10 @@ namespace permafrost {
 
 // What a kernel needs of a Dropout; threshold 0 means that it is off.
 struct Mask {
-  uint32_t key0, key1, site, pass, threshold;
+  uint32_t key0, key1, site, pass;
+  uint32_t threshold;  // of 16 bits
   float scale;
+  const int32_t* rows;  // numbers of its rows; null: 0, 1, 2, ...
 };
 
 struct AdamWConstants {
@@ -39,7 +41,35 @@ struct Relative {
   bool content_to_position, position_to_content;
 };
 
+// Column sums are first taken over so many rows at a time, by whichever thread computes the rows, so that they cost no
+// pass of their own and the number of threads changes no result.
+constexpr int64_t kRowsOfPart = 16;
+inline int64_t parts_of(int64_t rows) { return (rows + kRowsOfPart - 1) / kRowsOfPart; }
+
+// Parts of the sums that a LayerNorm's way back leaves, [parts_of(T), H] each: of the gradients of its weight and its
+// bias, and of the gradient behind the dropout, which may be null.
+struct NormParts {
+  float *weight, *norm_bias, *bias;
+};
+
+// C[M, N] = A[M, K] B[K, N], or C += A B where `add`. Rows of C are contiguous, A and B of any strides.
+struct Product {
+  int64_t M, N, K;
+  const float* a;
+  int64_t a_row, a_column;
+  const float* b;
+  int64_t b_row, b_column;
+  float* c;
+  int64_t c_row;
+  bool add;
+};
+
 struct CpuKernels {
+  // For B of few elements; the elements of C are summed up in an order that does not depend on M.
+  void (*product)(const Product& product, float* scratch);
+  // Floats of scratch for it.
+  int64_t (*product_scratch)(int64_t N, int64_t K, int64_t threads);
+
   // sum[t] = word[ids[t]] + token_type + position[positions[t]]; the last two may be null
   void (*embed)(const int32_t* ids, const int32_t* positions, const float* word, const float* position,
                 const float* token_type, float* sum, int64_t T, int64_t H);
@@ -49,16 +79,15 @@ struct CpuKernels {
   // sum <- residual + mask(sum + bias); y = LayerNorm(sum)
   void (*layer_norm)(float* sum, const float* bias, const float* residual, Mask mask, const float* weight,
                      const float* norm_bias, float eps, float* y, float* mean, float* rstd, int64_t T, int64_t H);
-  // dweight, dnorm_bias (+)= column sums; to be called before the rows, which may overwrite dy
-  void (*layer_norm_columns)(const float* dy, const float* sum, const float* mean, const float* rstd, float* dweight,
-                             bool add_weight, float* dnorm_bias, bool add_bias, int64_t T, int64_t H);
-  void (*layer_norm_rows)(const float* dy, const float* sum, const float* mean, const float* rstd, const float* weight,
-                          Mask mask, float* dsum, float* dbranch, int64_t T, int64_t H);
+  // Gradients of the sum and of the branch behind the dropout, either of which may be dy.
+  void (*layer_norm_backward)(const float* dy, const float* sum, const float* mean, const float* rstd,
+                              const float* weight, Mask mask, float* dsum, float* dbranch, NormParts parts, int64_t T,
+                              int64_t H);
 
   // pre <- pre + bias; y = activation(pre). kind: 0 gelu, 1 gelu_new, 2 relu
   void (*activate)(int kind, float* pre, const float* bias, float* y, int64_t rows, int64_t columns);
-  // dy <- dy * activation'(pre)
-  void (*activate_backward)(int kind, float* dy, const float* pre, int64_t count);
+  // dy <- dy * activation'(pre); parts: of the column sums of the result, or null
+  void (*activate_backward)(int kind, float* dy, const float* pre, float* parts, int64_t rows, int64_t columns);
 
   void (*dropout)(float* x, Mask mask, int64_t rows, int64_t columns);
   // sums (+)= column sums of x
@@ -66,16 +95,17 @@ struct CpuKernels {
 
   // Floats of scratch that each thread needs for sequences of at most `longest` tokens.
   int64_t (*attention_scratch)(int64_t longest, int64_t D);
-  void (*attention)(Sequences sequences, const float* qkv, float* y, float* lse, Mask mask, int64_t N, int64_t D,
-                    float* scratch, int64_t scratch_stride);
+  // qkv <- qkv + bias, which may be null; y: the mean of the values
+  void (*attention)(Sequences sequences, float* qkv, const float* bias, float* y, float* lse, Mask mask, int64_t N,
+                    int64_t D, float* scratch, int64_t scratch_stride);
   void (*attention_backward)(Sequences sequences, const float* dy, const float* qkv, const float* y, const float* lse,
                              float* dqkv, Mask mask, int64_t N, int64_t D, float* scratch, int64_t scratch_stride);
 
   // The same for disentangled attention. The gradients of the relative rows are written in `groups` parts, each
   // [relative.count, 2H] and to be added up, since sequences share them; a null pointer where nobody wants them.
   int64_t (*disentangled_scratch)(int64_t longest, int64_t rows, int64_t D);
-  void (*disentangled_attention)(Sequences sequences, const float* qkv, Relative relative, float* y, float* lse,
-                                 Mask mask, int64_t N, int64_t D, float* scratch, int64_t scratch_stride);
+  void (*disentangled_attention)(Sequences sequences, float* qkv, const float* bias, Relative relative, float* y,
+                                 float* lse, Mask mask, int64_t N, int64_t D, float* scratch, int64_t scratch_stride);
   void (*disentangled_attention_backward)(Sequences sequences, const float* dy, const float* qkv, Relative relative,
                                           const float* y, const float* lse, float* dqkv, float* drelative,
                                           int64_t groups, Mask mask, int64_t N, int64_t D, float* scratch,

@@ -98,9 +98,12 @@ void CudaOps::activate_backward(at::Tensor& dy_TI, const at::Tensor& pre_TI, Act
   bias_backward(dy_TI, dbias);
 }
 
-void CudaOps::attention(const BatchTensors& batch, const at::Tensor& qkv_T3H, int64_t num_heads,
+void CudaOps::attention(const BatchTensors& batch, at::Tensor& qkv_T3H, const at::Tensor& bias_3H, int64_t num_heads,
                         const Dropout& dropout, at::Tensor& y_TH, at::Tensor& lse_TN) {
-  if (attention_ == AttentionKind::dense) return PlainOps::attention(batch, qkv_T3H, num_heads, dropout, y_TH, lse_TN);
+  if (attention_ == AttentionKind::dense) {
+    return PlainOps::attention(batch, qkv_T3H, bias_3H, num_heads, dropout, y_TH, lse_TN);
+  }
+  if (bias_3H.defined()) qkv_T3H.add_(bias_3H);
   varlen_.forward(attention_, batch, qkv_T3H, num_heads, dropout, y_TH, lse_TN);
 }
 

@@ -16,28 +16,34 @@ struct Dropout {
   uint32_t pass = 0;
   // Number of the place: see dropout_site.
   uint32_t site = 0;
+  // Numbers of the rows of the mask, on the host; null: 0, 1, 2, ...
+  const int32_t* rows = nullptr;
 
   bool on() const { return probability > 0; }
-  float scale() const { return static_cast<float>(1.0 / (1.0 - probability)); }
-  // An element is dropped where its random word is below this.
-  uint32_t threshold() const { return static_cast<uint32_t>(probability * 4294967296.0); }
+  // An element is dropped where its 16 random bits are below this.
+  uint32_t threshold() const { return static_cast<uint32_t>(probability * 65536.0 + 0.5); }
+  uint32_t row(int64_t index) const { return static_cast<uint32_t>(rows == nullptr ? index : rows[index]); }
+  // Of what is kept: 1 / (1 - p) for the p that 16 bits allow, so that the mean stays.
+  float scale() const { return 65536.0f / static_cast<float>(65536 - threshold()); }
 };
 
-// A row of the mask is drawn in groups of 64 columns: 16 counters of four words each, word w of counter
-// l belonging to column 16 w + l of the group, so that vector code stores whole registers.
-constexpr int64_t kMaskGroup = 64;
+// A row of the mask is drawn in groups of 128 columns: 16 counters of four words of two halves each. Half h of
+// word w of counter l belongs to column 32 w + 16 h + l of the group, so that vector code stores whole registers.
+constexpr int64_t kMaskGroup = 128;
+constexpr int kMaskRounds = 7;
 
-inline uint32_t mask_word(const Dropout& dropout, uint32_t row, int64_t column) {
+// 16 random bits.
+inline uint32_t mask_bits(const Dropout& dropout, uint32_t row, int64_t column) {
   const int64_t within = column % kMaskGroup;
   PhiloxCounter counter = {{static_cast<uint32_t>(column / kMaskGroup * 16 + within % 16), row, dropout.site,
                             dropout.pass}};
-  philox4x32(counter, static_cast<uint32_t>(dropout.seed), static_cast<uint32_t>(dropout.seed >> 32));
-  return counter.word[within / 16];
+  philox4x32<kMaskRounds>(counter, static_cast<uint32_t>(dropout.seed), static_cast<uint32_t>(dropout.seed >> 32));
+  return counter.word[within / 32] >> (within / 16 % 2 * 16) & 0xffff;
 }
 
-// What the element is multiplied by: 0, or 1 / (1 - probability).
+// What the element is multiplied by: 0, or the scale.
 inline float mask_factor(const Dropout& dropout, uint32_t row, int64_t column) {
-  return mask_word(dropout, row, column) < dropout.threshold() ? 0.0f : dropout.scale();
+  return mask_bits(dropout, row, column) < dropout.threshold() ? 0.0f : dropout.scale();
 }
 
 }  // namespace permafrost

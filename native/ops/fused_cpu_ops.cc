@@ -5,6 +5,8 @@
 #include <algorithm>
 #include <cmath>
 
+#include "core/matrix_product.h"
+
 namespace permafrost {
 
 namespace {
@@ -14,9 +16,9 @@ float* data(at::Tensor& x) { return x.defined() ? x.data_ptr<float>() : nullptr;
 float* data(const GradSink& sink) { return sink.wanted() ? sink.grad.data_ptr<float>() : nullptr; }
 
 Mask mask_of(const Dropout& dropout) {
-  if (!dropout.on()) return {0, 0, 0, 0, 0, 1.0f};
+  if (!dropout.on()) return {0, 0, 0, 0, 0, 1.0f, nullptr};
   return {static_cast<uint32_t>(dropout.seed), static_cast<uint32_t>(dropout.seed >> 32), dropout.site, dropout.pass,
-          dropout.threshold(), dropout.scale()};
+          dropout.threshold(), dropout.scale(), dropout.rows};
 }
 
 int kind_of(Activation activation) { return static_cast<int>(activation); }
@@ -37,6 +39,10 @@ Relative relative_of(const RelativeRows& rows, const at::Tensor& relative_S2H) {
           rows.count,              rows.content_to_position, rows.position_to_content};
 }
 
+// Weights up to so many elements are multiplied here, not by a library: below, calls, copies and threads that wait for
+// one another cost a library a good part of the time.
+constexpr int64_t kSmallWeights = 1 << 18;
+
 // Parts of a batch whose gradients of the relative rows are added up side by side. A constant, so that the number
 // of threads changes no result.
 constexpr int64_t kRelativeGroups = 4;
@@ -47,6 +53,23 @@ void clear_unless_accumulated(const GradSink& sink) {
 }
 
 }  // namespace
+
+void FusedCpuOps::product(at::Tensor& out_MN, const at::Tensor& a_MK, const at::Tensor& b_KN, bool add,
+                          bool rows_apart) {
+  const bool library = b_KN.numel() > kSmallWeights && (!rows_apart || library_keeps_rows_apart());
+  if (library || out_MN.stride(1) != 1) return matrix_product(out_MN, a_MK, b_KN, add);
+  const auto needed = static_cast<size_t>(
+      kernels_.product_scratch(b_KN.size(1), b_KN.size(0), static_cast<int64_t>(omp_get_max_threads())));
+  if (packed_.size() < needed) packed_.resize(needed);
+  kernels_.product({out_MN.size(0), out_MN.size(1), a_MK.size(1), data(a_MK), a_MK.stride(0), a_MK.stride(1),
+                    data(b_KN), b_KN.stride(0), b_KN.stride(1), data(out_MN), out_MN.stride(0), add},
+                   packed_.data());
+}
+
+void FusedCpuOps::weight_gradient(const at::Tensor& dy_TO, const at::Tensor& x_TI, const GradSink& dweight) {
+  at::Tensor grad_OI = dweight.grad;
+  matrix_product(grad_OI, dy_TO.t(), x_TI, dweight.accumulate);
+}
 
 void FusedCpuOps::embed(const BatchTensors& batch, const at::Tensor& word_VH, const at::Tensor& position_PH,
                         const at::Tensor& token_type_YH, at::Tensor& sum_TH) {
@@ -89,13 +112,14 @@ void FusedCpuOps::layer_norm_backward(const at::Tensor& dy_TH, const at::Tensor&
                                       const GradSink& dnorm_bias, const GradSink& dbias) {
   const int64_t num_tokens = dy_TH.size(0);
   const int64_t hidden = dy_TH.size(1);
-  if (dweight.wanted() || dnorm_bias.wanted()) {
-    kernels_.layer_norm_columns(data(dy_TH), data(sum_TH), data(mean_T), data(rstd_T), data(dweight),
-                                dweight.accumulate, data(dnorm_bias), dnorm_bias.accumulate, num_tokens, hidden);
-  }
-  kernels_.layer_norm_rows(data(dy_TH), data(sum_TH), data(mean_T), data(rstd_T), data(weight_H), mask_of(dropout),
-                           data(dsum_TH), data(dbranch_TH), num_tokens, hidden);
-  bias_backward(dbranch_TH, dbias);
+  const int64_t size = parts_of(num_tokens) * hidden;
+  float* weight_parts = parts(3 * size);
+  const NormParts norm_parts{weight_parts, weight_parts + size, dbias.wanted() ? weight_parts + 2 * size : nullptr};
+  kernels_.layer_norm_backward(data(dy_TH), data(sum_TH), data(mean_T), data(rstd_T), data(weight_H), mask_of(dropout),
+                               data(dsum_TH), data(dbranch_TH), norm_parts, num_tokens, hidden);
+  add_parts(norm_parts.weight, num_tokens, dweight);
+  add_parts(norm_parts.norm_bias, num_tokens, dnorm_bias);
+  add_parts(norm_parts.bias, num_tokens, dbias);
 }
 
 void FusedCpuOps::activate(at::Tensor& pre_TI, const at::Tensor& bias_I, Activation activation, at::Tensor& y_TI) {
@@ -104,15 +128,16 @@ void FusedCpuOps::activate(at::Tensor& pre_TI, const at::Tensor& bias_I, Activat
 
 void FusedCpuOps::activate_backward(at::Tensor& dy_TI, const at::Tensor& pre_TI, Activation activation,
                                     const GradSink& dbias) {
-  kernels_.activate_backward(kind_of(activation), data(dy_TI), data(pre_TI), dy_TI.numel());
-  bias_backward(dy_TI, dbias);
+  float* dbias_parts = dbias.wanted() ? parts(parts_of(dy_TI.size(0)) * dy_TI.size(1)) : nullptr;
+  kernels_.activate_backward(kind_of(activation), data(dy_TI), data(pre_TI), dbias_parts, dy_TI.size(0), dy_TI.size(1));
+  add_parts(dbias_parts, dy_TI.size(0), dbias);
 }
 
-void FusedCpuOps::attention(const BatchTensors& batch, const at::Tensor& qkv_T3H, int64_t num_heads,
-                            const Dropout& dropout, at::Tensor& y_TH, at::Tensor& lse_TN) {
+void FusedCpuOps::attention(const BatchTensors& batch, at::Tensor& qkv_T3H, const at::Tensor& bias_3H,
+                            int64_t num_heads, const Dropout& dropout, at::Tensor& y_TH, at::Tensor& lse_TN) {
   const int64_t head_size = y_TH.size(1) / num_heads;
   const Scratch buffers = scratch(kernels_.attention_scratch(longest_of(batch), head_size));
-  kernels_.attention(sequences_of(batch), data(qkv_T3H), data(y_TH), data(lse_TN), mask_of(dropout), num_heads,
+  kernels_.attention(sequences_of(batch), data(qkv_T3H), data(bias_3H), data(y_TH), data(lse_TN), mask_of(dropout), num_heads,
                      head_size, buffers.data, buffers.stride);
 }
 
@@ -125,13 +150,13 @@ void FusedCpuOps::attention_backward(const BatchTensors& batch, const at::Tensor
                               data(dqkv_T3H), mask_of(dropout), num_heads, head_size, buffers.data, buffers.stride);
 }
 
-void FusedCpuOps::disentangled_attention(const BatchTensors& batch, const at::Tensor& qkv_T3H, const RelativeRows& rows,
-                                         const at::Tensor& relative_S2H, int64_t num_heads, const Dropout& dropout,
-                                         at::Tensor& y_TH, at::Tensor& lse_TN) {
+void FusedCpuOps::disentangled_attention(const BatchTensors& batch, at::Tensor& qkv_T3H, const at::Tensor& bias_3H,
+                                         const RelativeRows& rows, const at::Tensor& relative_S2H, int64_t num_heads,
+                                         const Dropout& dropout, at::Tensor& y_TH, at::Tensor& lse_TN) {
   const int64_t head_size = y_TH.size(1) / num_heads;
   const Scratch buffers = scratch(kernels_.disentangled_scratch(longest_of(batch), rows.count, head_size));
-  kernels_.disentangled_attention(sequences_of(batch), data(qkv_T3H), relative_of(rows, relative_S2H), data(y_TH),
-                                  data(lse_TN), mask_of(dropout), num_heads, head_size, buffers.data, buffers.stride);
+  kernels_.disentangled_attention(sequences_of(batch), data(qkv_T3H), data(bias_3H),
+                                  relative_of(rows, relative_S2H), data(y_TH), data(lse_TN), mask_of(dropout), num_heads, head_size, buffers.data, buffers.stride);
 }
 
 void FusedCpuOps::disentangled_attention_backward(const BatchTensors& batch, const at::Tensor& dy_TH,
@@ -202,6 +227,15 @@ void FusedCpuOps::adamw(at::Tensor& value, const at::Tensor& grad, at::Tensor& e
   constants.eps = static_cast<float>(step.eps);
   constants.step_size = static_cast<float>(step.learning_rate / correction1);
   kernels_.adamw(data(value), data(grad), data(exp_avg), data(exp_avg_sq), constants, value.numel());
+}
+
+float* FusedCpuOps::parts(int64_t floats) {
+  if (static_cast<int64_t>(parts_.size()) < floats) parts_.resize(static_cast<size_t>(floats));
+  return parts_.data();
+}
+
+void FusedCpuOps::add_parts(const float* parts, int64_t rows, const GradSink& sink) {
+  if (sink.wanted()) kernels_.column_sums(parts, data(sink), sink.accumulate, parts_of(rows), sink.grad.numel());
 }
 
 FusedCpuOps::Scratch FusedCpuOps::scratch(int64_t floats) {

@@ -13,6 +13,8 @@ class FusedCpuOps : public Ops {
   explicit FusedCpuOps(const CpuKernels& kernels) : kernels_(kernels) {}
 
   const char* attention_name() const override { return "fused"; }
+  void product(at::Tensor& out_MN, const at::Tensor& a_MK, const at::Tensor& b_KN, bool add, bool rows_apart) override;
+  void weight_gradient(const at::Tensor& dy_TO, const at::Tensor& x_TI, const GradSink& dweight) override;
 
   void embed(const BatchTensors& batch, const at::Tensor& word_VH, const at::Tensor& position_PH,
              const at::Tensor& token_type_YH, at::Tensor& sum_TH) override;
@@ -28,14 +30,14 @@ class FusedCpuOps : public Ops {
   void activate(at::Tensor& pre_TI, const at::Tensor& bias_I, Activation activation, at::Tensor& y_TI) override;
   void activate_backward(at::Tensor& dy_TI, const at::Tensor& pre_TI, Activation activation,
                          const GradSink& dbias) override;
-  void attention(const BatchTensors& batch, const at::Tensor& qkv_T3H, int64_t num_heads, const Dropout& dropout,
-                 at::Tensor& y_TH, at::Tensor& lse_TN) override;
+  void attention(const BatchTensors& batch, at::Tensor& qkv_T3H, const at::Tensor& bias_3H, int64_t num_heads,
+                 const Dropout& dropout, at::Tensor& y_TH, at::Tensor& lse_TN) override;
   void attention_backward(const BatchTensors& batch, const at::Tensor& dy_TH, const at::Tensor& qkv_T3H,
                           const at::Tensor& y_TH, const at::Tensor& lse_TN, int64_t num_heads, const Dropout& dropout,
                           at::Tensor& dqkv_T3H) override;
-  void disentangled_attention(const BatchTensors& batch, const at::Tensor& qkv_T3H, const RelativeRows& rows,
-                              const at::Tensor& relative_S2H, int64_t num_heads, const Dropout& dropout,
-                              at::Tensor& y_TH, at::Tensor& lse_TN) override;
+  void disentangled_attention(const BatchTensors& batch, at::Tensor& qkv_T3H, const at::Tensor& bias_3H,
+                              const RelativeRows& rows, const at::Tensor& relative_S2H, int64_t num_heads,
+                              const Dropout& dropout, at::Tensor& y_TH, at::Tensor& lse_TN) override;
   void disentangled_attention_backward(const BatchTensors& batch, const at::Tensor& dy_TH, const at::Tensor& qkv_T3H,
                                        const RelativeRows& rows, const at::Tensor& relative_S2H, const at::Tensor& y_TH,
                                        const at::Tensor& lse_TN, int64_t num_heads, const Dropout& dropout,
@@ -57,9 +59,15 @@ class FusedCpuOps : public Ops {
   // `floats` for each thread.
   Scratch scratch(int64_t floats);
 
+  // Room for parts of column sums, and their sums over `rows` rows into a gradient.
+  float* parts(int64_t floats);
+  void add_parts(const float* parts, int64_t rows, const GradSink& sink);
+
   const CpuKernels& kernels_;
   std::vector<float> scratch_;
+  std::vector<float> packed_;
   std::vector<float> relative_parts_;
+  std::vector<float> parts_;
   std::vector<double> partial_;
 };
 

@@ -12,14 +12,18 @@ std::unique_ptr<Ops> make_ops(at::Device device, Kernels kernels, at::ScalarType
   return std::make_unique<PlainOps>();
 }
 
+void Ops::product(at::Tensor& out_MN, const at::Tensor& a_MK, const at::Tensor& b_KN, bool add, bool) {
+  if (add) {
+    out_MN.addmm_(a_MK, b_KN);
+  } else {
+    at::mm_out(out_MN, a_MK, b_KN);
+  }
+}
+
 void Ops::weight_gradient(const at::Tensor& dy_TO, const at::Tensor& x_TI, const GradSink& dweight) {
   at::Tensor grad_OI = dweight.grad;
   if (x_TI.scalar_type() == grad_OI.scalar_type()) {
-    if (dweight.accumulate) {
-      grad_OI.addmm_(dy_TO.t(), x_TI);
-    } else {
-      at::mm_out(grad_OI, dy_TO.t(), x_TI);
-    }
+    product(grad_OI, dy_TO.t(), x_TI, dweight.accumulate);
   } else if (dweight.accumulate) {
     grad_OI.add_(at::mm(dy_TO.t(), x_TI));
   } else {

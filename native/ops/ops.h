@@ -50,6 +50,10 @@ class Ops {
   // Whether a pass needs nothing from the device but its results, as a recorded step must.
   virtual bool reads_nothing_back() const { return false; }
 
+  // out_MN = a_MK b_KN, or out_MN += a_MK b_KN where `add`. a holds a row a token. With `rows_apart`, a row's result
+  // does not depend on how many rows there are, nor on what they hold.
+  virtual void product(at::Tensor& out_MN, const at::Tensor& a_MK, const at::Tensor& b_KN, bool add = false,
+                       bool rows_apart = false);
   // Whether a matrix product adds a bias for free; otherwise the operation behind it does.
   virtual bool adds_bias_in_product() const { return false; }
   // dW_OI = dy^T x, in fp32
@@ -81,8 +85,9 @@ class Ops {
   virtual void activate_backward(at::Tensor& dy_TI, const at::Tensor& pre_TI, Activation activation,
                                  const GradSink& dbias) = 0;
 
-  // y_TH = softmax(q k^T / sqrt(D)) v within each sequence, per head; lse_TN: log-sum-exp of the scores.
-  virtual void attention(const BatchTensors& batch, const at::Tensor& qkv_T3H, int64_t num_heads,
+  // qkv_T3H <- qkv_T3H + bias_3H, which may be undefined; y_TH = softmax(q k^T / sqrt(D)) v within each sequence, per
+  // head; lse_TN: log-sum-exp of the scores.
+  virtual void attention(const BatchTensors& batch, at::Tensor& qkv_T3H, const at::Tensor& bias_3H, int64_t num_heads,
                          const Dropout& dropout, at::Tensor& y_TH, at::Tensor& lse_TN) = 0;
   virtual void attention_backward(const BatchTensors& batch, const at::Tensor& dy_TH, const at::Tensor& qkv_T3H,
                                   const at::Tensor& y_TH, const at::Tensor& lse_TN, int64_t num_heads,
@@ -91,9 +96,9 @@ class Ops {
   // The same with disentangled attention (He et al. 2021): the score of query i and key j is
   //   (q_i . k_j + q_i . relative_key[r] + k_j . relative_query[r]) / sqrt(D * (1 + number of positional terms)),
   // where r is the row of (i, j). relative_S2H: queries, then keys, of the S rows in use.
-  virtual void disentangled_attention(const BatchTensors& batch, const at::Tensor& qkv_T3H, const RelativeRows& rows,
-                                      const at::Tensor& relative_S2H, int64_t num_heads, const Dropout& dropout,
-                                      at::Tensor& y_TH, at::Tensor& lse_TN) = 0;
+  virtual void disentangled_attention(const BatchTensors& batch, at::Tensor& qkv_T3H, const at::Tensor& bias_3H,
+                                      const RelativeRows& rows, const at::Tensor& relative_S2H, int64_t num_heads,
+                                      const Dropout& dropout, at::Tensor& y_TH, at::Tensor& lse_TN) = 0;
   // drelative_S2H may be undefined where nobody wants it.
   virtual void disentangled_attention_backward(const BatchTensors& batch, const at::Tensor& dy_TH,
                                                const at::Tensor& qkv_T3H, const RelativeRows& rows,

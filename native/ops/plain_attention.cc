@@ -27,10 +27,11 @@ at::Tensor heads_of(const at::Tensor& x_TH, int64_t begin, int64_t end, int64_t 
   return x_TH.slice(0, begin, end).view({end - begin, num_heads, -1}).transpose(0, 1);
 }
 
-// Mask of the attention weights of one sequence, [N, n, n]; row number of (token, head) is token * N + head.
+// Mask of the attention weights of one sequence, [N, n, n]. Those of one head are one row of the mask, whose number is
+// begin * N + head.
 at::Tensor attention_mask(const Dropout& dropout, int64_t begin, int64_t end, int64_t num_heads, at::Device device) {
   const int64_t n = end - begin;
-  return dropout_factors(dropout, n * num_heads, n, begin * num_heads, device).view({n, num_heads, n}).transpose(0, 1);
+  return dropout_factors(dropout, num_heads, n * n, begin * num_heads, device).view({num_heads, n, n});
 }
 
 // What follows the scores: softmax, dropout, mean of the values.
@@ -104,8 +105,9 @@ at::Tensor relative_products(const Heads& heads, const RelativeHeads& relative, 
 
 }  // namespace
 
-void PlainOps::attention(const BatchTensors& batch, const at::Tensor& qkv_T3H, int64_t num_heads,
+void PlainOps::attention(const BatchTensors& batch, at::Tensor& qkv_T3H, const at::Tensor& bias_3H, int64_t num_heads,
                          const Dropout& dropout, at::Tensor& y_TH, at::Tensor& lse_TN) {
+  if (bias_3H.defined()) qkv_T3H.add_(bias_3H);
   const double scale = 1.0 / std::sqrt(static_cast<double>(y_TH.size(1) / num_heads));
   for (size_t s = 0; s + 1 < batch.cu_seqlens->size(); ++s) {
     const int64_t begin = (*batch.cu_seqlens)[s];
@@ -132,9 +134,10 @@ void PlainOps::attention_backward(const BatchTensors& batch, const at::Tensor& d
   }
 }
 
-void PlainOps::disentangled_attention(const BatchTensors& batch, const at::Tensor& qkv_T3H, const RelativeRows& rows,
-                                      const at::Tensor& relative_S2H, int64_t num_heads, const Dropout& dropout,
-                                      at::Tensor& y_TH, at::Tensor& lse_TN) {
+void PlainOps::disentangled_attention(const BatchTensors& batch, at::Tensor& qkv_T3H, const at::Tensor& bias_3H,
+                                      const RelativeRows& rows, const at::Tensor& relative_S2H, int64_t num_heads,
+                                      const Dropout& dropout, at::Tensor& y_TH, at::Tensor& lse_TN) {
+  if (bias_3H.defined()) qkv_T3H.add_(bias_3H);
   const double scale = 1.0 / std::sqrt(static_cast<double>(y_TH.size(1) / num_heads * rows.num_terms()));
   const RelativeHeads relative(relative_S2H, num_heads);
   for (size_t s = 0; s + 1 < batch.cu_seqlens->size(); ++s) {

@@ -22,14 +22,14 @@ class PlainOps : public Ops {
   void activate(at::Tensor& pre_TI, const at::Tensor& bias_I, Activation activation, at::Tensor& y_TI) override;
   void activate_backward(at::Tensor& dy_TI, const at::Tensor& pre_TI, Activation activation,
                          const GradSink& dbias) override;
-  void attention(const BatchTensors& batch, const at::Tensor& qkv_T3H, int64_t num_heads, const Dropout& dropout,
-                 at::Tensor& y_TH, at::Tensor& lse_TN) override;
+  void attention(const BatchTensors& batch, at::Tensor& qkv_T3H, const at::Tensor& bias_3H, int64_t num_heads,
+                 const Dropout& dropout, at::Tensor& y_TH, at::Tensor& lse_TN) override;
   void attention_backward(const BatchTensors& batch, const at::Tensor& dy_TH, const at::Tensor& qkv_T3H,
                           const at::Tensor& y_TH, const at::Tensor& lse_TN, int64_t num_heads, const Dropout& dropout,
                           at::Tensor& dqkv_T3H) override;
-  void disentangled_attention(const BatchTensors& batch, const at::Tensor& qkv_T3H, const RelativeRows& rows,
-                              const at::Tensor& relative_S2H, int64_t num_heads, const Dropout& dropout,
-                              at::Tensor& y_TH, at::Tensor& lse_TN) override;
+  void disentangled_attention(const BatchTensors& batch, at::Tensor& qkv_T3H, const at::Tensor& bias_3H,
+                              const RelativeRows& rows, const at::Tensor& relative_S2H, int64_t num_heads,
+                              const Dropout& dropout, at::Tensor& y_TH, at::Tensor& lse_TN) override;
   void disentangled_attention_backward(const BatchTensors& batch, const at::Tensor& dy_TH, const at::Tensor& qkv_T3H,
                                        const RelativeRows& rows, const at::Tensor& relative_S2H, const at::Tensor& y_TH,
                                        const at::Tensor& lse_TN, int64_t num_heads, const Dropout& dropout,

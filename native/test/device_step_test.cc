@@ -66,8 +66,8 @@ struct Twins {
   }
 
   void step(const PackedBatch& batch, double tolerance, bool update_now = false) {
-    const StepResult a = at_once_trainer->step(batch, update_now);
-    const StepResult b = ahead_trainer->step(batch, update_now);
+    const StepResult a = at_once_trainer->step(batch, {update_now});
+    const StepResult b = ahead_trainer->step(batch, {update_now});
     expect(std::fabs(a.loss - b.loss) <= tolerance * a.loss, "loss ", a.loss, " against ", b.loss);
     expect(a.updated == b.updated && a.tokens == b.tokens && a.learning_rate == b.learning_rate, "facts of the step");
     if (a.updated) {
@@ -140,8 +140,8 @@ TEST("a launched step takes the frozen prefix from a store") {
   PrefixStore one({0, 6, 17, 20}, store_options), other({0, 6, 17, 20}, store_options);
   const PackedBatch batch = batch_of({6, 11, 3}, 1);
   for (int step = 0; step < 3; ++step) {
-    const double a = twins.at_once_trainer->step(batch, false, &one).loss;
-    const double b = twins.ahead_trainer->step(batch, false, &other).loss;
+    const double a = twins.at_once_trainer->step(batch, {false, &one}).loss;
+    const double b = twins.ahead_trainer->step(batch, {false, &other}).loss;
     expect(std::fabs(a - b) < 2e-5 * a, "loss ", a, " against ", b);
   }
   expect(other.usage().hits == 6 && other.usage().misses == 3, "rows must come from the store from the second step on");
@@ -156,14 +156,14 @@ TEST("a launched step that is not finite says so and changes nothing") {
   weight.fill_(std::numeric_limits<float>::infinity());
   std::vector<at::Tensor> before;
   for (const Parameter& parameter : parameters.stored()) before.push_back(parameter.value.clone());
-  expect(thrown_code([&] { twins.ahead_trainer->step(batch_of({9, 4}, 2), false); }) == ErrorCode::NON_FINITE,
+  expect(thrown_code([&] { twins.ahead_trainer->step(batch_of({9, 4}, 2)); }) == ErrorCode::NON_FINITE,
          "the step must fail");
   size_t i = 0;
   for (const Parameter& parameter : parameters.stored()) {
     expect(parameter.value.equal(before[i++]), "a bad step must change no weight");
   }
   weight.copy_(kept);
-  const StepResult next = twins.ahead_trainer->step(batch_of({9, 4}, 3), false);
+  const StepResult next = twins.ahead_trainer->step(batch_of({9, 4}, 3));
   expect(std::isfinite(next.loss) && std::isfinite(next.grad_norm), "the next step must be a good one");
 }
 

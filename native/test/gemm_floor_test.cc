@@ -74,6 +74,19 @@ TEST("the yardstick goes down to the lowest part that learns") {
                   12 + 16 + 4 + 3);
 }
 
+TEST("the yardstick's last layer goes on with the labelled tokens alone, unless it belongs to the frozen prefix") {
+  Fixture fixture;
+  constexpr int64_t kScored = 4;
+  const double behind = kHidden * kHidden + 2.0 * kHidden * kIntermediate, head = kLabels * kHidden;
+  apply_plan(fixture.model.parameters, {false, {0, 0, 0}, {0, 0, 0}}, nullptr);
+  const ProductTiming some = time_step_products(fixture.model, kTokens, kScored);
+  const double all = 3.0 * kTokens * kLayers * kLayerWeights;
+  expect(some.flops == 2 * (all - 3 * (kTokens - kScored) * behind + 3 * kScored * head), "got ", some.flops);
+  apply_plan(fixture.model.parameters, {true, {1, 1, 1}, {0, 0, 0}}, nullptr);
+  const ProductTiming frozen = time_step_products(fixture.model, kTokens, kScored);
+  expect(frozen.flops == 2 * (kTokens * kLayers * kLayerWeights + 2 * kScored * head), "got ", frozen.flops);
+}
+
 TEST("the yardstick scores hidden tokens alone, with their embeddings as decoder") {
   EncoderConfig config = Fixture::config();
   config.head = Head::masked_lm;
@@ -82,7 +95,8 @@ TEST("the yardstick scores hidden tokens alone, with their embeddings as decoder
   constexpr int64_t kScored = 2;
   const double head = 3.0 * kScored * (kHidden * kHidden + kHidden * static_cast<double>(config.vocab_size));
   const ProductTiming timing = time_step_products(model, kTokens, kScored);
-  expect(timing.flops == 2 * (3 * kTokens * kLayers * kLayerWeights + head), "got ", timing.flops);
+  const double layers = kTokens * kLayers * kLayerWeights - (kTokens - kScored) * (kHidden * kHidden + 2.0 * kHidden * kIntermediate);
+  expect(timing.flops == 2 * (3 * layers + head), "got ", timing.flops);
   expect(timing.products == 3 * (4 * kLayers + 2), "got ", timing.products);
 }
 

@@ -239,7 +239,7 @@ TEST("in every family, gradients are the slopes of the loss") {
     const auto loss = [&] {
       TrainerOptions still;
       still.learning_rate = 0;
-      return Trainer(model, still).step(batch, true).loss;
+      return Trainer(model, still).step(batch, {true}).loss;
     };
     trainer.gradient_norms(batch);
     at::manual_seed(8);
@@ -281,11 +281,41 @@ TEST("both kinds of kernels train alike with dropout on") {
       options.learning_rate = 1e-3;
       options.schedule = Schedule::constant;
       Trainer trainer(model, options);
-      for (int i = 0; i < 5; ++i) losses[kernels == Kernels::fused].push_back(trainer.step(batch, false).loss);
+      for (int i = 0; i < 5; ++i) losses[kernels == Kernels::fused].push_back(trainer.step(batch).loss);
     }
     for (size_t i = 0; i < losses[0].size(); ++i) {
       expect(std::abs(losses[0][i] - losses[1][i]) < 1e-4, model_type, ", step ", i, ": ", losses[0][i], " and ",
              losses[1][i]);
+    }
+  }
+}
+
+TEST("leaving out tokens without a label changes neither loss nor gradients, with dropout on") {
+  for (const Kernels kernels : {Kernels::plain, Kernels::fused}) {
+    for (const char* model_type : kModelTypes) {
+      for (const std::vector<uint8_t>& layers : {std::vector<uint8_t>{0, 0, 0}, {0, 1, 1}, {1, 1, 1}}) {
+        std::vector<at::Tensor> gradients[2];
+        double losses[2];
+        for (const bool every_token : {false, true}) {
+          Model model(config_of(model_type, 0.2), at::kCPU, kernels);
+          initialise(model.parameters, model.config, 3, {});
+          std::vector<uint8_t> plan_layers = layers;
+          plan_layers.resize(static_cast<size_t>(model.config.num_layers), layers.back());
+          apply_plan(model.parameters, {layers[0] == 1, plan_layers, std::vector<uint8_t>(plan_layers.size(), 0)}, nullptr);
+          TrainerOptions still;
+          still.learning_rate = 0;
+          Trainer trainer(model, still);
+          losses[every_token] = trainer.step(small_batch(), {true, nullptr, every_token}).loss;
+          for (const Parameter& parameter : model.parameters.stored()) {
+            if (parameter.requires_grad) gradients[every_token].push_back(parameter.grad.clone());
+          }
+        }
+        expect(std::abs(losses[0] - losses[1]) < 1e-6, model_type, ": losses ", losses[0], " and ", losses[1]);
+        for (size_t i = 0; i < gradients[0].size(); ++i) {
+          const double difference = (gradients[0][i] - gradients[1][i]).abs().max().item<double>();
+          expect(difference < 2e-6, model_type, ": gradient ", i, " differs by ", difference);
+        }
+      }
     }
   }
 }
@@ -298,13 +328,13 @@ TEST("a frozen layer gives up gradient and optimizer state and keeps its bytes")
   options.schedule = Schedule::constant;
   Trainer trainer(model, options);
   const PackedBatch batch = small_batch();
-  for (int i = 0; i < 3; ++i) trainer.step(batch, false);
+  for (int i = 0; i < 3; ++i) trainer.step(batch);
   const size_t all_state = trainer.optimizer().state_bytes();
   apply_plan(model.parameters, plan_of(true, {1, 1, 0}, {0, 0, 0}), &trainer.optimizer());
   expect(trainer.optimizer().state_bytes() < all_state, "no state was dropped");
   std::vector<at::Tensor> before;
   for (const Parameter& parameter : model.parameters.stored()) before.push_back(parameter.value.clone());
-  for (int i = 0; i < 3; ++i) trainer.step(batch, false);
+  for (int i = 0; i < 3; ++i) trainer.step(batch);
   size_t i = 0;
   for (const Parameter& parameter : model.parameters.stored()) {
     expect(at::equal(parameter.value, before[i++]) == !parameter.requires_grad, "a parameter of layer ",
@@ -329,10 +359,10 @@ TEST("accumulated batches give the update of the batch that holds them all") {
     options.gradient_accumulation = parts;
     Trainer trainer(model, options);
     if (parts == 1) {
-      norms[0] = trainer.step(whole, false).grad_norm;
+      norms[0] = trainer.step(whole).grad_norm;
     } else {
-      expect(!trainer.step(first, false).updated, "updated after half of the batch");
-      norms[1] = trainer.step(second, false).grad_norm;
+      expect(!trainer.step(first).updated, "updated after half of the batch");
+      norms[1] = trainer.step(second).grad_norm;
     }
     for (const Parameter& parameter : model.parameters.stored()) results[parts - 1].push_back(parameter.value.clone());
   }

@@ -56,13 +56,60 @@ void compare(const Compute& compute, double tolerance) {
   }
 }
 
+TEST("products equal the plain ones, whatever the shapes, strides and layouts") {
+  at::manual_seed(9);
+  // Around the edges of tiles, panels, chunks of rows and the depth of a panel.
+  for (const auto& [M, N, K] : std::vector<std::tuple<int64_t, int64_t, int64_t>>{
+           {1, 1, 1}, {5, 7, 3}, {6, 16, 8}, {23, 33, 17}, {49, 31, 256}, {97, 100, 259}, {12, 64, 600}, {130, 48, 72}}) {
+    for (const bool a_transposed : {false, true}) {
+      for (const bool b_transposed : {false, true}) {
+        const at::Tensor a = a_transposed ? at::randn({K, M + 3}).slice(1, 1, M + 1).t() : at::randn({M, K});
+        const at::Tensor b = b_transposed ? at::randn({N, K}).t() : at::randn({K, N + 5}).slice(1, 2, N + 2);
+        const at::Tensor start = at::randn({M, N});
+        compare(
+            [&, M = M, N = N](Ops& ops) -> std::vector<at::Tensor> {
+              at::Tensor product = at::empty({M, N}), sum = start.clone(), padded = at::ones({M, N + 3});
+              at::Tensor part = padded.slice(1, 1, N + 1);
+              ops.product(product, a, b);
+              ops.product(sum, a, b, true);
+              ops.product(part, a, b);
+              return {product, sum, padded};
+            },
+            1e-5 * std::sqrt(static_cast<double>(K)) + 1e-6);
+      }
+    }
+  }
+}
+
+TEST("a row of a product has the same bits whatever the rows beside it, at the sizes of BERT") {
+  const c10::InferenceMode inference;
+  at::manual_seed(10);
+  for (const CpuKernels* kernels : levels()) {
+    FusedCpuOps ops(*kernels);
+    for (const auto& [O, I] : std::vector<std::pair<int64_t, int64_t>>{{384, 128}, {2304, 768}, {768, 3072}}) {
+      const at::Tensor x = at::randn({200, I}), weight = at::randn({O, I});
+      at::Tensor all = at::empty({200, O});
+      ops.product(all, x, weight.t(), false, true);
+      for (const auto& [begin, end] : std::vector<std::pair<int64_t, int64_t>>{{0, 2}, {13, 40}, {50, 153}, {100, 200}}) {
+        at::Tensor some = at::empty({end - begin, O});
+        ops.product(some, x.slice(0, begin, end), weight.t(), false, true);
+        expect(at::equal(some, all.slice(0, begin, end)), "rows ", begin, " to ", end, " of ", I, " by ", O, " differ");
+      }
+    }
+  }
+}
+
 TEST("layer_norm and its gradients equal the plain ones") {
   at::manual_seed(1);
   const int64_t tokens = 37;
   const at::Tensor x = at::randn({tokens, kHidden}), residual = at::randn({tokens, kHidden}),
                    dy = at::randn({tokens, kHidden});
+  std::vector<int32_t> rows(tokens);
+  for (int64_t t = 0; t < tokens; ++t) rows[t] = static_cast<int32_t>(3 * t + 1);
+  Dropout numbered = kDropout;
+  numbered.rows = rows.data();
   const at::Tensor bias = at::randn({kHidden}), weight = at::randn({kHidden}), norm_bias = at::randn({kHidden});
-  for (const Dropout& dropout : {Dropout{}, kDropout}) {
+  for (const Dropout& dropout : {Dropout{}, kDropout, numbered}) {
     compare(
         [&](Ops& ops) -> std::vector<at::Tensor> {
           at::Tensor sum = x.clone(), y = at::empty_like(x), mean = at::empty({tokens}), rstd = at::empty({tokens});
@@ -82,13 +129,15 @@ TEST("attention and its gradients equal the plain ones at every length") {
   const PackedBatch batch = make_batch();
   const BatchTensors tensors(batch, -1, at::kCPU);
   const at::Tensor qkv = at::randn({batch.num_tokens(), 3 * kHidden}), dy = at::randn({batch.num_tokens(), kHidden});
+  const at::Tensor bias = at::randn({3 * kHidden});
   for (const Dropout& dropout : {Dropout{}, kDropout}) {
     compare(
         [&](Ops& ops) -> std::vector<at::Tensor> {
           at::Tensor y = at::empty_like(dy), lse = at::empty({batch.num_tokens(), kHeads}), dqkv = at::empty_like(qkv);
-          ops.attention(tensors, qkv, kHeads, dropout, y, lse);
-          ops.attention_backward(tensors, dy, qkv, y, lse, kHeads, dropout, dqkv);
-          return {y, lse, dqkv};
+          at::Tensor biased = qkv.clone();
+          ops.attention(tensors, biased, bias, kHeads, dropout, y, lse);
+          ops.attention_backward(tensors, dy, biased, y, lse, kHeads, dropout, dqkv);
+          return {biased, y, lse, dqkv};
         },
         5e-5);
   }
@@ -99,6 +148,7 @@ TEST("disentangled attention and its gradients equal the plain ones at every len
   const PackedBatch batch = make_batch();
   const BatchTensors tensors(batch, -1, at::kCPU);
   const at::Tensor qkv = at::randn({batch.num_tokens(), 3 * kHidden}), dy = at::randn({batch.num_tokens(), kHidden});
+  const at::Tensor bias = at::randn({3 * kHidden});
   const auto check = [&](const RelativeAttention& relative, const Dropout& dropout, bool wanted) {
     const RelativeRows rows(relative, 130);
     const at::Tensor table = at::randn({rows.count, 2 * kHidden});
@@ -106,10 +156,11 @@ TEST("disentangled attention and its gradients equal the plain ones at every len
         [&](Ops& ops) -> std::vector<at::Tensor> {
           at::Tensor y = at::empty_like(dy), lse = at::empty({batch.num_tokens(), kHeads}), dqkv = at::empty_like(qkv);
           at::Tensor dtable = wanted ? at::empty_like(table) : at::Tensor();
-          ops.disentangled_attention(tensors, qkv, rows, table, kHeads, dropout, y, lse);
-          ops.disentangled_attention_backward(tensors, dy, qkv, rows, table, y, lse, kHeads, dropout, dqkv, dtable);
-          if (wanted) return {y, lse, dqkv, dtable};
-          return {y, lse, dqkv};
+          at::Tensor biased = qkv.clone();
+          ops.disentangled_attention(tensors, biased, bias, rows, table, kHeads, dropout, y, lse);
+          ops.disentangled_attention_backward(tensors, dy, biased, rows, table, y, lse, kHeads, dropout, dqkv, dtable);
+          if (wanted) return {biased, y, lse, dqkv, dtable};
+          return {biased, y, lse, dqkv};
         },
         1e-4);
   };
@@ -238,7 +289,7 @@ TEST("a mask has the same bits for any number of threads and about the right sha
 
 TEST("masks of other seeds, passes, places and rows are others") {
   const Dropout base = kDropout;
-  const auto word = [](Dropout dropout, uint32_t row) { return mask_word(dropout, row, 3); };
+  const auto word = [](Dropout dropout, uint32_t row) { return mask_bits(dropout, row, 3); };
   Dropout seed = base, pass = base, site = base;
   ++seed.seed;
   ++pass.pass;

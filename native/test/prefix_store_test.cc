@@ -81,7 +81,7 @@ struct Training {
     Trainer trainer(model, options);
     std::vector<double> result;
     for (int epoch = 0; epoch < 3; ++epoch) {
-      for (const PackedBatch& batch : epoch_of(epoch)) result.push_back(trainer.step(batch, false, store).loss);
+      for (const PackedBatch& batch : epoch_of(epoch)) result.push_back(trainer.step(batch, {false, store}).loss);
     }
     return result;
   }

@@ -41,18 +41,18 @@ Trainer::Trainer(Model& model, const TrainerOptions& options)
   device_step_ = std::make_unique<DeviceStep>(model, optimizer_, device_options);
 }
 
-StepResult Trainer::step(const PackedBatch& batch, bool update_now, PrefixStore* store) {
-  return launch(batch, update_now, store)();
+StepResult Trainer::step(const PackedBatch& batch, const StepOptions& options) {
+  return launch(batch, options)();
 }
 
-std::function<StepResult()> Trainer::launch(const PackedBatch& batch, bool update_now, PrefixStore* store) {
+std::function<StepResult()> Trainer::launch(const PackedBatch& batch, const StepOptions& options) {
   check_something_learns();
   if (!device_step_) {
-    const StepResult result = step_at_once(batch, update_now, store);
+    const StepResult result = step_at_once(batch, options);
     return [result] { return result; };
   }
   try {
-    return launch_ahead(batch, update_now, store);
+    return launch_ahead(batch, options);
   } catch (const c10::OutOfMemoryError&) {
     // The next step starts afresh, with all memory that this one took.
     accumulated_batches_ = 0;
@@ -62,17 +62,17 @@ std::function<StepResult()> Trainer::launch(const PackedBatch& batch, bool updat
   }
 }
 
-std::function<StepResult()> Trainer::launch_ahead(const PackedBatch& batch, bool update_now, PrefixStore* store) {
+std::function<StepResult()> Trainer::launch_ahead(const PackedBatch& batch, const StepOptions& options) {
   validate(batch, model_.config);
   validate_labels(batch);
   const bool single = options_.gradient_accumulation == 1;
   const bool accumulate = accumulated_batches_ > 0;
   const int64_t labelled = count_labelled(batch);
   const int64_t all_labelled = accumulated_labelled_ + labelled;
-  const bool update = accumulated_batches_ + 1 >= options_.gradient_accumulation || update_now;
+  const bool update = accumulated_batches_ + 1 >= options_.gradient_accumulation || options.update_now;
   const double rate = present_learning_rate();
   const LaunchedStep launched{batch,
-                              store,
+                              options.store,
                               passes_++,
                               accumulate,
                               update,
@@ -99,7 +99,7 @@ double Trainer::present_learning_rate() const {
                           options_.total_steps);
 }
 
-StepResult Trainer::step_at_once(const PackedBatch& batch, bool update_now, PrefixStore* store) {
+StepResult Trainer::step_at_once(const PackedBatch& batch, const StepOptions& options) {
   // A single batch has its mean gradient from the start, as Hugging Face computes it. Several batches
   // add up the gradients of their summed losses and are divided by all their labels at the update, so
   // that a large batch and its parts give the same.
@@ -109,11 +109,11 @@ StepResult Trainer::step_at_once(const PackedBatch& batch, bool update_now, Pref
   validate_labels(batch);
   const int64_t labelled = count_labelled(batch);
   const double scale = single ? 1.0 / static_cast<double>(labelled) : 1.0;
-  const double loss = forward_backward(batch, scale, accumulate, store) / static_cast<double>(labelled);
+  const double loss = forward_backward(batch, scale, accumulate, options) / static_cast<double>(labelled);
 
   const double learning_rate = present_learning_rate();
   accumulated_labelled_ += labelled;
-  if (++accumulated_batches_ < options_.gradient_accumulation && !update_now) {
+  if (++accumulated_batches_ < options_.gradient_accumulation && !options.update_now) {
     return {loss, std::numeric_limits<double>::quiet_NaN(), learning_rate, batch.num_tokens(), false};
   }
   const double mean_scale = single ? 1.0 : 1.0 / static_cast<double>(accumulated_labelled_);
@@ -133,7 +133,7 @@ std::vector<double> Trainer::gradient_norms(const PackedBatch& batch) {
   validate_labels(batch);
   accumulated_batches_ = 0;
   accumulated_labelled_ = 0;
-  forward_backward(batch, 1.0 / static_cast<double>(count_labelled(batch)), false, nullptr);
+  forward_backward(batch, 1.0 / static_cast<double>(count_labelled(batch)), false, {});
   std::vector<double> norms;
   for (const NamedParameter& named : model_.parameters.named()) {
     const bool learns = named.parameter->requires_grad && named.parameter->grad.defined();
@@ -156,7 +156,8 @@ void Trainer::seek(const TrainerPosition& position) {
   accumulated_labelled_ = 0;
 }
 
-double Trainer::forward_backward(const PackedBatch& batch, double scale, bool accumulate, PrefixStore* store) {
+double Trainer::forward_backward(const PackedBatch& batch, double scale, bool accumulate,
+                                 const StepOptions& options) {
   model_.round_weights();
   model_.ops->begin_pass();
   const GeneratorLock generator(model_.device, options_.seed, passes_);
@@ -164,20 +165,22 @@ double Trainer::forward_backward(const PackedBatch& batch, double scale, bool ac
   const PassContext context{model_.config, *model_.ops, model_.workspace, tensors,
                             {true, options_.seed, passes_++}, accumulate};
   EncoderActivations kept;
-  const bool uses_store = store != nullptr && !options_.frozen_dropout;
+  const bool uses_store = options.store != nullptr && !options_.frozen_dropout;
+  // Masked language modelling scores few tokens as it is.
+  const bool labelled_only = !options.every_token || model_.config.head == Head::masked_lm;
   std::optional<StoredPrefix> stored;
-  if (uses_store) stored.emplace(StoredPrefix{*store, model_.prefix_digests(), batch});
-  const at::Tensor hidden_TH =
-      encode(context, model_.parameters, options_.frozen_dropout, &kept, uses_store ? &*stored : nullptr);
+  if (uses_store) stored.emplace(StoredPrefix{*options.store, model_.prefix_digests(), batch});
+  const at::Tensor hidden_RH = encode(context, model_.parameters, options_.frozen_dropout, &kept,
+                                      uses_store ? &*stored : nullptr, labelled_only);
   const bool encoder_learns = frozen_prefix(model_.parameters) < model_.config.num_layers;
-  const HeadGradients head = head_gradients(context, model_.parameters, hidden_TH, scale, encoder_learns);
+  const HeadGradients head = head_gradients(context, model_.parameters, hidden_RH, labelled_only, scale, encoder_learns);
   if (!std::isfinite(head.loss_sum)) {
     // The head may have added to what was accumulated before.
     accumulated_batches_ = 0;
     accumulated_labelled_ = 0;
     require_finite_loss(head.loss_sum, updates_ + 1);
   }
-  encode_backward(context, model_.parameters, kept, head.dhidden_TH);
+  encode_backward(context, model_.parameters, kept, head.dhidden_RH);
   return head.loss_sum;
 }
 

@@ -31,6 +31,16 @@ struct TrainerOptions {
   bool launch_ahead_on_cpu = false;
 };
 
+struct StepOptions {
+  // Updates with what was accumulated so far.
+  bool update_now = false;
+  // Where the outputs of the frozen prefix come from, with frozen dropout off.
+  PrefixStore* store = nullptr;
+  // Computes the whole last layer for tokens without a label, too, whose output goes nowhere. On a CPU it is left out
+  // otherwise.
+  bool every_token = false;
+};
+
 struct StepResult {
   double loss;
   double grad_norm;  // before clipping; meaningless where not updated
@@ -52,13 +62,12 @@ class Trainer {
   // Forward, loss, backward and, on every gradient_accumulation-th call or where `update_now` says so,
   // clipping and update.
   // Throws NON_FINITE, leaving the weights as they were, where loss or gradient is not a number.
-  // The outputs of the frozen prefix come from `store` where one is given and frozen dropout is off.
-  StepResult step(const PackedBatch& batch, bool update_now, PrefixStore* store = nullptr);
+  StepResult step(const PackedBatch& batch, const StepOptions& options = {});
 
   // The same in two parts: what is returned waits for the device and gives the result. On a CPU everything is done
   // at once. On a card NON_FINITE comes only from what is returned; later steps may have been launched by then,
   // from the weights before the bad step, which changed none.
-  std::function<StepResult()> launch(const PackedBatch& batch, bool update_now, PrefixStore* store = nullptr);
+  std::function<StepResult()> launch(const PackedBatch& batch, const StepOptions& options = {});
 
   // Number of launched steps whose results may be waited for.
   int64_t read_back_every() const { return device_step_ ? options_.read_back_every : 1; }
@@ -77,9 +86,9 @@ class Trainer {
 
  private:
   // Gradients of the summed loss times `scale`; returns the sum.
-  double forward_backward(const PackedBatch& batch, double scale, bool accumulate, PrefixStore* store);
-  StepResult step_at_once(const PackedBatch& batch, bool update_now, PrefixStore* store);
-  std::function<StepResult()> launch_ahead(const PackedBatch& batch, bool update_now, PrefixStore* store);
+  double forward_backward(const PackedBatch& batch, double scale, bool accumulate, const StepOptions& options);
+  StepResult step_at_once(const PackedBatch& batch, const StepOptions& options);
+  std::function<StepResult()> launch_ahead(const PackedBatch& batch, const StepOptions& options);
   double present_learning_rate() const;
   void check_something_learns() const;
 

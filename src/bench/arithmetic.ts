@@ -28,15 +28,27 @@ interface LayerMaps {
   down: number;
 }
 
-/** Counts weights, each of which costs every token one multiplication. */
+/** Counts products, and multiplications: each weight costs each token one. */
 class Tally {
-  weights = 0;
+  multiplications = 0;
   products = 0;
 
-  add(...maps: number[]): void {
-    for (const weights of maps) this.weights += weights;
+  add(tokens: number, ...maps: number[]): void {
+    for (const weights of maps) this.multiplications += tokens * weights;
     this.products += maps.length;
   }
+}
+
+export interface ArithmeticOptions {
+  /**
+   * Tokens that the last layer goes on with behind attention, and that the head scores: those with a label, where the
+   * others are left out.
+   *
+   * @default all
+   */
+  scoredTokens?: number;
+  /** Whether the output of the frozen prefix is read instead of computed. @default false */
+  prefixKept?: boolean;
 }
 
 /**
@@ -47,13 +59,12 @@ class Tally {
  * while the embeddings are frozen.
  *
  * @param numTokens tokens that the step computes, fillers included.
- * @param prefixKept whether the output of the frozen prefix is read instead of computed.
  */
 export function stepArithmetic(
   sizes: LinearSizes,
   plan: FreezePlan,
   numTokens: number,
-  prefixKept = false,
+  { scoredTokens = numTokens, prefixKept = false }: ArithmeticOptions = {},
 ): StepArithmetic {
   const { hiddenSize: hidden, intermediateSize: intermediate, numLayers, numLabels } = sizes;
   const maps: LayerMaps = {
@@ -65,21 +76,27 @@ export function stepArithmetic(
   const head = hidden * numLabels;
   const [forward, activations, weights] = [new Tally(), new Tally(), new Tally()];
   const prefix = frozenPrefixLength(plan);
+  // A frozen prefix gives the output of every token.
+  const behindAttention = (layer: number) =>
+    layer + 1 === numLayers && layer >= prefix ? scoredTokens : numTokens;
   for (let layer = prefixKept ? Math.max(prefix, 0) : 0; layer < numLayers; layer++) {
-    forward.add(maps.qkv, maps.output, maps.up, maps.down);
+    forward.add(numTokens, maps.qkv);
+    forward.add(behindAttention(layer), maps.output, maps.up, maps.down);
   }
-  forward.add(head);
-  weights.add(head);
-  if (prefix < numLayers) activations.add(head);
+  forward.add(scoredTokens, head);
+  weights.add(scoredTokens, head);
+  if (prefix < numLayers) activations.add(scoredTokens, head);
   for (let layer = Math.max(prefix, 0); layer < numLayers; layer++) {
-    addBackward(maps, learningParts(plan, layer), layer > prefix, activations, weights);
+    const tokens = { all: numTokens, behindAttention: behindAttention(layer) };
+    addBackward(maps, tokens, learningParts(plan, layer), layer > prefix, activations, weights);
   }
-  const perWeight = 2 * numTokens;
+  const operations = (...tallies: Tally[]) =>
+    tallies.reduce((sum, { multiplications }) => sum + 2 * multiplications, 0);
   return {
-    forward: perWeight * forward.weights,
-    activationGradients: perWeight * activations.weights,
-    weightGradients: perWeight * weights.weights,
-    flops: perWeight * (forward.weights + activations.weights + weights.weights),
+    forward: operations(forward),
+    activationGradients: operations(activations),
+    weightGradients: operations(weights),
+    flops: operations(forward, activations, weights),
     products: forward.products + activations.products + weights.products,
   };
 }
@@ -101,6 +118,7 @@ function learningParts(plan: FreezePlan, layer: number): Record<WeightPart, bool
 /** From the layer's output down to the lowest part of it that wants a gradient. */
 function addBackward(
   maps: LayerMaps,
+  tokens: { all: number; behindAttention: number },
   learns: Record<WeightPart, boolean>,
   inputWanted: boolean,
   activations: Tally,
@@ -108,10 +126,11 @@ function addBackward(
 ): void {
   const throughAttention = inputWanted || learns.attention;
   const throughMiddle = throughAttention || learns.layerNorm;
-  if (learns.feedForward) weights.add(maps.down, maps.up);
-  if (learns.attention) weights.add(maps.output, maps.qkv);
-  if (throughMiddle || learns.feedForward) activations.add(maps.down);
-  if (throughMiddle) activations.add(maps.up);
-  if (throughAttention) activations.add(maps.output);
-  if (inputWanted) activations.add(maps.qkv);
+  if (learns.feedForward) weights.add(tokens.behindAttention, maps.down, maps.up);
+  if (learns.attention) weights.add(tokens.behindAttention, maps.output);
+  if (learns.attention) weights.add(tokens.all, maps.qkv);
+  if (throughMiddle || learns.feedForward) activations.add(tokens.behindAttention, maps.down);
+  if (throughMiddle) activations.add(tokens.behindAttention, maps.up);
+  if (throughAttention) activations.add(tokens.behindAttention, maps.output);
+  if (inputWanted) activations.add(tokens.all, maps.qkv);
 }

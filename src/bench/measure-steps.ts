@@ -1,14 +1,14 @@
 import type { EncodedDataset } from '../contract/encoded-dataset.js';
 import type { EncoderConfig } from '../contract/encoder-config.js';
 import type { FreezePlan } from '../contract/freeze-plan.js';
-import type { PackedBatch } from '../contract/packed-batch.js';
+import { IGNORED_LABEL, type PackedBatch } from '../contract/packed-batch.js';
 import { PermafrostError } from '../errors/error.js';
 import { encoderConfigOf } from '../experiment/shape.js';
 import { PrefixStore } from '../model/prefix-store.js';
 import { TokenClassifier } from '../model/token-classifier.js';
 import type { Trainer } from '../model/trainer.js';
 import type { NativeMemory } from '../native/addon.js';
-import { type BenchMode, layOut, PAD_ID } from './modes.js';
+import { type BenchMode, computesEveryToken, layOut, PAD_ID } from './modes.js';
 import type { BenchOptions } from './options.js';
 import { endlessBatches, randomDataset } from './workload.js';
 
@@ -19,6 +19,8 @@ export interface StepSample {
   tokens: number;
   /** Tokens that were computed, fillers included. */
   paddedTokens: number;
+  /** Tokens that the last layer goes on with behind attention. */
+  scoredTokens: number;
   /** The matrix products of this step by themselves, in seconds; null where they were not measured. */
   floorSeconds: number | null;
 }
@@ -120,6 +122,10 @@ function requireHits(store: PrefixStore, { batchSize, steps, warmup }: BenchOpti
   );
 }
 
+function countLabelled({ labels }: PackedBatch): number {
+  return labels!.reduce((count, label) => count + (label === IGNORED_LABEL ? 0 : 1), 0);
+}
+
 async function runRounds(
   { modes, steps, warmup, floor }: BenchOptions,
   { model, trainer, batches, store }: Subject,
@@ -131,17 +137,19 @@ async function runRounds(
     const seconds: number[] = [];
     for (const mode of modes) {
       const batch = layOut(mode, packed);
+      const everyToken = computesEveryToken(mode);
       const start = performance.now();
-      await trainer.step(batch, { ...callOptions, ...(store && { store }) });
+      await trainer.step(batch, { ...callOptions, everyToken, ...(store && { store }) });
       const elapsed = (performance.now() - start) / 1000;
       seconds.push(elapsed);
+      const scoredTokens = everyToken ? batch.inputIds.length : countLabelled(batch);
       const floorSeconds =
         floor && store === null && mode === modes[0]
-          ? (await model.benchmarkProducts(batch.inputIds.length, callOptions)).seconds
+          ? (await model.benchmarkProducts(batch.inputIds.length, { ...callOptions, scoredTokens })).seconds
           : null;
       if (round < warmup) continue;
       const [tokens, paddedTokens] = [packed.inputIds.length, batch.inputIds.length];
-      samples.get(mode)!.push({ seconds: elapsed, tokens, paddedTokens, floorSeconds });
+      samples.get(mode)!.push({ seconds: elapsed, tokens, paddedTokens, scoredTokens, floorSeconds });
     }
     onRound?.(round + 1, warmup + steps, seconds);
   }

@@ -41,6 +41,14 @@ export function layOut(mode: BenchMode, packed: PackedBatch): PackedBatch {
   return padBatch(packed, mode === 'longest' ? 'longest' : MAX_LENGTH, PAD_ID);
 }
 
+/**
+ * Whether a mode computes the last layer for tokens without a label, too. Padding is work done the usual way, in which
+ * every layer computes whatever it is given.
+ */
+export function computesEveryToken(mode: BenchMode): boolean {
+  return mode !== 'packed';
+}
+
 function isMode(name: string): name is BenchMode {
   return (BENCH_MODES as readonly string[]).includes(name);
 }

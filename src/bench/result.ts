@@ -115,8 +115,10 @@ function modeResult(
   const total = sum(seconds);
   const tokens = sum(steps.map((step) => step.tokens));
   const paddedTokens = sum(steps.map((step) => step.paddedTokens));
+  const scoredTokens = sum(steps.map((step) => step.scoredTokens));
   const sizes = { ...config, numLabels: config.labels.length };
-  const gflop = stepArithmetic(sizes, plan, paddedTokens, prefixStore).flops / 1e9;
+  const arithmetic = stepArithmetic(sizes, plan, paddedTokens, { scoredTokens, prefixKept: prefixStore });
+  const gflop = arithmetic.flops / 1e9;
   return {
     mode,
     secondsPerStep: median(seconds),

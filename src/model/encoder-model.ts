@@ -211,7 +211,7 @@ export abstract class EncoderModel {
    * Computes the matrix products of one training step under the present freezing, and nothing else: the floor
    * that a step over `numTokens` tokens is measured against. Those within attention are left out. Changes nothing.
    *
-   * @param options.scoredTokens tokens that the head scores. @default all
+   * @param options.scoredTokens tokens with a label, which alone the last layer and the head go on with. @default all
    * @throws INVALID_OPTION where `numTokens` is no whole number from 1, or fewer than `scoredTokens`
    */
   async benchmarkProducts(

@@ -30,6 +30,8 @@ export class Trainer {
    * @param options.updateNow updates with what was accumulated so far; for the last batches of an epoch.
    * @param options.store where the frozen prefix's outputs are kept; used with `frozenDropout: 'off'` and
    *   a batch that has `examples`.
+   * @param options.everyToken computes the whole last layer for tokens without a label, too, as other programs do. Loss
+   *   and gradients are the same without, and so a CPU leaves it out; for measurements.
    *
    * On a card a promise settles when its loss has been read back; later steps may be under way by then.
    *
@@ -38,13 +40,13 @@ export class Trainer {
    */
   async step(
     batch: PackedBatch | RaggedBatch,
-    options: { updateNow?: boolean; store?: PrefixStore; signal?: AbortSignal } = {},
+    options: { updateNow?: boolean; store?: PrefixStore; everyToken?: boolean; signal?: AbortSignal } = {},
   ): Promise<StepResult> {
     const packed = toPacked(batch);
-    const updateNow = options.updateNow ?? false;
+    const { updateNow = false, everyToken = false, store, signal } = options;
     return this.#engine.call(
-      (native) => native.step(this.#id, packed, updateNow, options.store?.native),
-      options.signal,
+      (native) => native.step(this.#id, packed, updateNow, everyToken, store?.native),
+      signal,
     );
   }
 

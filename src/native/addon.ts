@@ -171,6 +171,7 @@ export interface NativeEngine {
     trainer: number,
     batch: NativeBatch,
     updateNow: boolean,
+    everyToken: boolean,
     store?: NativePrefixStore,
   ): Promise<StepResult>;
   gradients(trainer: number, batch: NativeBatch): Promise<Float64Array>;

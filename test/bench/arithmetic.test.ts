@@ -33,7 +33,7 @@ describe('the arithmetic with the prefix kept', () => {
   it.each([3, 6, 9])('approaches the bound at k = %d', (k) => {
     const full = stepArithmetic(bertBase, parseStrategy('full').plan(12), 100).flops;
     const plan = parseStrategy(`bottom-up:${k}`).plan(12);
-    const kept = stepArithmetic(bertBase, plan, 100, true).flops;
+    const kept = stepArithmetic(bertBase, plan, 100, { prefixKept: true }).flops;
     const bound = relativeCost(plan).speedupWithPrefixKept;
     expect(full / kept).toBeGreaterThan(bound);
     // The lowest layer's gradient of its input is not in the bound: at k = 9 a twelfth of what is left.
@@ -41,7 +41,9 @@ describe('the arithmetic with the prefix kept', () => {
   });
 
   it('leaves the head alone where every layer is frozen', () => {
-    const { flops, products } = stepArithmetic(bertBase, parseStrategy('bottom-up:12').plan(12), 100, true);
+    const { flops, products } = stepArithmetic(bertBase, parseStrategy('bottom-up:12').plan(12), 100, {
+      prefixKept: true,
+    });
     expect(flops).toBe(2 * 100 * 2 * 768 * 9);
     expect(products).toBe(2);
   });
@@ -70,14 +72,16 @@ describe('the bare products of the engine', () => {
       for (const notation of notations) {
         const plan = parseStrategy(notation).plan(3);
         await model.freeze(plan);
-        const { flops, products, seconds } = await model.benchmarkProducts(13);
-        const expected = stepArithmetic({ ...sizes, numLabels: 3 }, plan, 13);
-        expect({ notation, flops, products }).toEqual({
-          notation,
-          flops: expected.flops,
-          products: expected.products,
-        });
-        expect(seconds).toBeGreaterThan(0);
+        for (const scoredTokens of [13, 4]) {
+          const { flops, products, seconds } = await model.benchmarkProducts(13, { scoredTokens });
+          const expected = stepArithmetic({ ...sizes, numLabels: 3 }, plan, 13, { scoredTokens });
+          expect({ notation, flops, products }).toEqual({
+            notation,
+            flops: expected.flops,
+            products: expected.products,
+          });
+          expect(seconds).toBeGreaterThan(0);
+        }
       }
     } finally {
       await model.dispose();

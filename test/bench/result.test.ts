@@ -12,7 +12,7 @@ const shape = parseShape('tiny');
 const base = { shape, lengths: [5], modes: ['packed', 'pad128'] as BenchMode[], freeze: full() };
 
 function sample(seconds: number, paddedTokens: number, floorSeconds: number | null = null): StepSample {
-  return { seconds, tokens: 100, paddedTokens, floorSeconds };
+  return { seconds, tokens: 100, paddedTokens, scoredTokens: paddedTokens, floorSeconds };
 }
 
 function measurementOf(samples: [BenchMode, StepSample[]][]): StepMeasurement {
