@@ -16,9 +16,15 @@ namespace permafrost {
 
 namespace {
 
-Model& model_of(EngineState& state) {
+// Whose weights are of no interest, and may wait for updates of single rows.
+Model& unsettled_model_of(EngineState& state) {
   check(state.model != nullptr, ErrorCode::INTERNAL, "The engine has no model yet.");
   return *state.model;
+}
+
+Model& model_of(EngineState& state) {
+  if (state.trainer) state.trainer->settle();
+  return unsettled_model_of(state);
 }
 
 Trainer& trainer_of(EngineState& state, uint32_t id) {
@@ -329,7 +335,7 @@ Napi::Value EngineObject::memory(const Napi::CallbackInfo& info) {
     return promise_job(
         info.Env(), engine_,
         [](EngineState& state) {
-          const Model& model = model_of(state);
+          const Model& model = unsettled_model_of(state);
           HeldBytes bytes;
           for (const Parameter& parameter : model.parameters.stored()) {
             bytes.parameters += parameter.value.nbytes();
@@ -348,7 +354,7 @@ Napi::Value EngineObject::device(const Napi::CallbackInfo& info) {
     return promise_job(
         info.Env(), engine_,
         [](EngineState& state) {
-          const Model& model = model_of(state);
+          const Model& model = unsettled_model_of(state);
           const DeviceStep* step = state.trainer ? state.trainer->device_step() : nullptr;
           return DeviceFacts{model.device.str(), model.ops->attention_name(),
                        step != nullptr ? step->why_no_graphs() : "no steps are launched ahead",
@@ -365,7 +371,7 @@ Napi::Value EngineObject::gemm_floor(const Napi::CallbackInfo& info) {
     const int64_t scored_tokens = decode_int(info[1], "scoredTokens");
     return promise_job(
         info.Env(), engine_,
-        [=](EngineState& state) { return time_step_products(model_of(state), num_tokens, scored_tokens); },
+        [=](EngineState& state) { return time_step_products(unsettled_model_of(state), num_tokens, scored_tokens); },
         timing_value);
   });
 }

@@ -116,6 +116,7 @@ void Engine::work() {
     const size_t allowed = state_.trainer ? static_cast<size_t>(state_.trainer->read_back_every()) : 1;
     settle_launched(allowed - 1);
   }
+  if (state_.trainer) state_.trainer->optimizer().abandon();
   state_.trainer.reset();
   state_.model.reset();
 }

@@ -19,9 +19,13 @@ void apply_plan(Parameters& parameters, const FreezePlan& plan, Optimizer* optim
   check(plan.layers.size() == parameters.layers.size() && plan.parts.size() == parameters.layers.size(),
         ErrorCode::INVALID_PLAN, "The plan speaks of ", plan.layers.size(), " layers, the model has ",
         parameters.layers.size(), ".");
+  // Before anything stands still: what is frozen keeps the bytes that it has now.
+  if (optimizer != nullptr) optimizer->settle();
   for (Parameter& parameter : parameters.stored()) {
     parameter.requires_grad = !is_frozen(parameter, plan);
-    if (!parameter.requires_grad) parameter.grad.reset();
+    if (parameter.requires_grad) continue;
+    parameter.grad.reset();
+    parameter.grad_rows.clear();
   }
   if (optimizer != nullptr) optimizer->drop_frozen();
 }

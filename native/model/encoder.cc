@@ -23,6 +23,7 @@ at::Tensor encode(const PassContext& outer, const Parameters& parameters, bool p
   const int64_t prefix = frozen_prefix(parameters);
   PassContext prefix_context = context;
   prefix_context.dropout.training = context.dropout.training && prefix_dropout;
+  prefix_context.rows_apart = !prefix_context.dropout.training;
 
   at::Tensor hidden_TH;
   int64_t first = 0;

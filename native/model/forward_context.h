@@ -36,6 +36,9 @@ struct PassContext {
   DropoutPass dropout;
   // Whether gradients are added to what earlier micro-batches left.
   bool accumulate = false;
+  // Whether a sentence's rows have the same bits in every batch, so that those kept of a frozen prefix are those that
+  // would be computed again. Libraries multiply faster without.
+  bool rows_apart = false;
   // Embeddings of distances, where attention is disentangled.
   const RelativePass* relative = nullptr;
 
@@ -49,11 +52,12 @@ struct PassContext {
   // The gradient of a parameter that learns, allocated at its first use.
   GradSink sink(Parameter& parameter) const {
     if (!parameter.requires_grad) return {};
+    std::vector<int32_t>* rows = parameter.by_rows ? &parameter.grad_rows : nullptr;
     if (!parameter.grad.defined()) {
-      parameter.grad = at::empty_like(parameter.value);
-      return {parameter.grad, false};
+      parameter.grad = parameter.by_rows ? at::zeros_like(parameter.value) : at::empty_like(parameter.value);
+      return {parameter.grad, false, rows};
     }
-    return {parameter.grad, accumulate};
+    return {parameter.grad, accumulate, rows};
   }
 
   // A buffer of the type that the model computes in.

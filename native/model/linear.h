@@ -6,10 +6,9 @@
 
 namespace permafrost {
 
-// y_TO = x_TI W^T. Without dropout a sentence's rows are the same in every batch, so that what is kept of a frozen
-// prefix is what would be computed again.
+// y_TO = x_TI W^T
 inline void linear(const PassContext& context, const at::Tensor& x_TI, const LinearWeights& weights, at::Tensor& y_TO) {
-  context.ops.product(y_TO, x_TI, weights.weight->operand().t(), false, !context.dropout.training);
+  context.ops.product(y_TO, x_TI, weights.weight->operand().t(), false, context.rows_apart);
 }
 
 // The same for a bias that the next operation can add as well. Returns what is left to add: the bias, or nothing

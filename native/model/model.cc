@@ -20,7 +20,10 @@ EncoderConfig validated(const EncoderConfig& config) {
 
 Model::Model(const EncoderConfig& config, at::Device device, Kernels kernels, at::ScalarType type)
     : config(validated(config)), device(device), type(type), ops(make_ops(device, kernels, type, this->config.head_size())),
-      workspace(device, type), parameters(config, device) {}
+      workspace(device, type), parameters(config, device) {
+  // A tied decoder reads, and gives a gradient to, every row.
+  parameters.embeddings.word->by_rows = ops->updates_rows() && this->config.head != Head::masked_lm;
+}
 
 at::Tensor Model::logits(const PackedBatch& batch) {
   validate(batch, config);

@@ -33,6 +33,10 @@ struct Parameter {
   bool in_products = false;
   // Defined only while the parameter learns and a gradient was computed since.
   at::Tensor grad;
+  // Whether a step reads, and has gradients of, few of the rows: those of the batch's tokens. The gradient is zero
+  // outside `grad_rows` then, whose rows are distinct.
+  bool by_rows = false;
+  std::vector<int32_t> grad_rows;
   bool requires_grad = true;
   // Weight decay spares biases and LayerNorm weights.
   bool decays = false;

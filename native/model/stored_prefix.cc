@@ -58,7 +58,7 @@ at::Tensor read_or_compute_prefix(const PassContext& context, const Parameters& 
 
   const PackedBatch absent = select(stored.batch, missing);
   const BatchTensors tensors(absent, context.batch.position_base, context.batch.input_ids_T.device());
-  const PassContext absent_context{context.config, context.ops, context.workspace, tensors, {}, false};
+  const PassContext absent_context{context.config, context.ops, context.workspace, tensors, {}, false, true};
   const at::Tensor computed_TH = compute(absent_context, parameters, depth, absent, stored);
   for (size_t i = 0; i < missing.size(); ++i) {
     const int64_t begin = stored.batch.cu_seqlens[missing[i]];

@@ -3,6 +3,9 @@
 // function, and that copy might hold instructions that the processor lacks.
 #include "ops/cpu_kernels.h"
 
+#if defined(__AVX__)
+#include <immintrin.h>
+#endif
 #include <omp.h>
 
 #include <type_traits>
@@ -30,6 +33,7 @@ const CpuKernels kernels = {
     embed,     scatter_rows,      layer_norm, layer_norm_backward, activate, activate_backward, dropout,
     column_sums, attention_scratch, attention,  attention_backward, disentangled_scratch, disentangled_attention,
     disentangled_attention_backward, cross_entropy, squares, adamw,
+    adamw_rows, adamw_gradient_rows,
 };
 
 }  // namespace CPU_LEVEL

@@ -120,6 +120,12 @@ struct CpuKernels {
   void (*squares)(const float* x, double* partial, int64_t count, int64_t chunk);
   void (*adamw)(float* value, const float* grad, float* exp_avg, float* exp_avg_sq, AdamWConstants constants,
                 int64_t count);
+  // The same on `count` rows of tables of H columns: with a gradient of zero, row rows[i] for the constants from
+  // first[i] to `steps`; and with the rows of a gradient.
+  void (*adamw_rows)(const int32_t* rows, const int32_t* first, int64_t count, const AdamWConstants* constants,
+                     int64_t steps, float* value, float* exp_avg, float* exp_avg_sq, int64_t H);
+  void (*adamw_gradient_rows)(const int32_t* rows, int64_t count, AdamWConstants constants, const float* grad,
+                              float* value, float* exp_avg, float* exp_avg_sq, int64_t H);
 };
 
 // The kernels for the best instruction level of this processor.

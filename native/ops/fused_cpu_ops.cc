@@ -47,17 +47,55 @@ constexpr int64_t kSmallWeights = 1 << 18;
 // of threads changes no result.
 constexpr int64_t kRelativeGroups = 4;
 
+AdamWConstants constants_of(const AdamWStep& step) {
+  const double correction1 = 1.0 - std::pow(step.beta1, static_cast<double>(step.step));
+  const double correction2 = 1.0 - std::pow(step.beta2, static_cast<double>(step.step));
+  AdamWConstants constants;
+  constants.decay = static_cast<float>(1.0 - step.learning_rate * step.weight_decay);
+  constants.grad_scale = static_cast<float>(step.grad_scale);
+  constants.beta1 = static_cast<float>(step.beta1);
+  constants.beta2 = static_cast<float>(step.beta2);
+  constants.one_minus_beta1 = static_cast<float>(1.0 - step.beta1);
+  constants.one_minus_beta2 = static_cast<float>(1.0 - step.beta2);
+  constants.sqrt_correction2 = static_cast<float>(std::sqrt(correction2));
+  constants.eps = static_cast<float>(step.eps);
+  constants.step_size = static_cast<float>(step.learning_rate / correction1);
+  return constants;
+}
+
 // Clears a table of gradients that rows are then added to.
 void clear_unless_accumulated(const GradSink& sink) {
-  if (!sink.accumulate) at::Tensor(sink.grad).zero_();
+  if (sink.accumulate) return;
+  if (sink.rows == nullptr) {
+    at::Tensor(sink.grad).zero_();
+    return;
+  }
+  const int64_t columns = sink.grad.size(1);
+  for (const int32_t row : *sink.rows) std::fill_n(data(sink) + row * columns, columns, 0.0f);
+  sink.rows->clear();
+}
+
+// Adds the rows of a batch to those of a gradient that is kept by rows.
+void note_rows(const GradSink& sink, const at::Tensor& rows_T) {
+  if (sink.rows == nullptr) return;
+  const int32_t* rows = rows_T.data_ptr<int32_t>();
+  sink.rows->insert(sink.rows->end(), rows, rows + rows_T.numel());
+  std::sort(sink.rows->begin(), sink.rows->end());
+  sink.rows->erase(std::unique(sink.rows->begin(), sink.rows->end()), sink.rows->end());
 }
 
 }  // namespace
 
 void FusedCpuOps::product(at::Tensor& out_MN, const at::Tensor& a_MK, const at::Tensor& b_KN, bool add,
                           bool rows_apart) {
-  const bool library = b_KN.numel() > kSmallWeights && (!rows_apart || library_keeps_rows_apart());
-  if (library || out_MN.stride(1) != 1) return matrix_product(out_MN, a_MK, b_KN, add);
+  // No library promises that a row does not depend on the others: OpenBLAS, oneDNN and MKL all add up in other orders
+  // where there are few rows.
+  const bool library = b_KN.numel() > kSmallWeights && !rows_apart;
+  if (library) return matrix_product(out_MN, a_MK, b_KN, add);
+  multiply(out_MN, a_MK, b_KN, add);
+}
+
+void FusedCpuOps::multiply(at::Tensor& out_MN, const at::Tensor& a_MK, const at::Tensor& b_KN, bool add) {
   const auto needed = static_cast<size_t>(
       kernels_.product_scratch(b_KN.size(1), b_KN.size(0), static_cast<int64_t>(omp_get_max_threads())));
   if (packed_.size() < needed) packed_.resize(needed);
@@ -68,7 +106,9 @@ void FusedCpuOps::product(at::Tensor& out_MN, const at::Tensor& a_MK, const at::
 
 void FusedCpuOps::weight_gradient(const at::Tensor& dy_TO, const at::Tensor& x_TI, const GradSink& dweight) {
   at::Tensor grad_OI = dweight.grad;
-  matrix_product(grad_OI, dy_TO.t(), x_TI, dweight.accumulate);
+  const bool library = grad_OI.numel() > kSmallWeights;
+  if (library) return matrix_product(grad_OI, dy_TO.t(), x_TI, dweight.accumulate);
+  multiply(grad_OI, dy_TO.t(), x_TI, dweight.accumulate);
 }
 
 void FusedCpuOps::embed(const BatchTensors& batch, const at::Tensor& word_VH, const at::Tensor& position_PH,
@@ -83,6 +123,7 @@ void FusedCpuOps::embed_backward(const BatchTensors& batch, const at::Tensor& ds
   const int64_t hidden = dsum_TH.size(1);
   if (dword.wanted()) {
     clear_unless_accumulated(dword);
+    note_rows(dword, batch.input_ids_T);
     kernels_.scatter_rows(batch.input_ids_T.data_ptr<int32_t>(), pad_token_id, data(dsum_TH), data(dword), num_tokens,
                           hidden);
   }
@@ -214,19 +255,23 @@ double FusedCpuOps::squared_norm(const at::Tensor& x) {
 
 void FusedCpuOps::adamw(at::Tensor& value, const at::Tensor& grad, at::Tensor& exp_avg, at::Tensor& exp_avg_sq,
                         const AdamWStep& step) {
-  const double correction1 = 1.0 - std::pow(step.beta1, static_cast<double>(step.step));
-  const double correction2 = 1.0 - std::pow(step.beta2, static_cast<double>(step.step));
-  AdamWConstants constants;
-  constants.decay = static_cast<float>(1.0 - step.learning_rate * step.weight_decay);
-  constants.grad_scale = static_cast<float>(step.grad_scale);
-  constants.beta1 = static_cast<float>(step.beta1);
-  constants.beta2 = static_cast<float>(step.beta2);
-  constants.one_minus_beta1 = static_cast<float>(1.0 - step.beta1);
-  constants.one_minus_beta2 = static_cast<float>(1.0 - step.beta2);
-  constants.sqrt_correction2 = static_cast<float>(std::sqrt(correction2));
-  constants.eps = static_cast<float>(step.eps);
-  constants.step_size = static_cast<float>(step.learning_rate / correction1);
-  kernels_.adamw(data(value), data(grad), data(exp_avg), data(exp_avg_sq), constants, value.numel());
+  kernels_.adamw(data(value), data(grad), data(exp_avg), data(exp_avg_sq), constants_of(step), value.numel());
+}
+
+void FusedCpuOps::adamw_rows(const std::vector<int32_t>& rows, const std::vector<int32_t>& first,
+                             const std::vector<AdamWStep>& steps, at::Tensor& value, at::Tensor& exp_avg,
+                             at::Tensor& exp_avg_sq) {
+  std::vector<AdamWConstants> constants;
+  constants.reserve(steps.size());
+  for (const AdamWStep& step : steps) constants.push_back(constants_of(step));
+  kernels_.adamw_rows(rows.data(), first.data(), static_cast<int64_t>(rows.size()), constants.data(),
+                      static_cast<int64_t>(steps.size()), data(value), data(exp_avg), data(exp_avg_sq), value.size(1));
+}
+
+void FusedCpuOps::adamw_rows(const std::vector<int32_t>& rows, const AdamWStep& step, const at::Tensor& grad,
+                             at::Tensor& value, at::Tensor& exp_avg, at::Tensor& exp_avg_sq) {
+  kernels_.adamw_gradient_rows(rows.data(), static_cast<int64_t>(rows.size()), constants_of(step), data(grad),
+                               data(value), data(exp_avg), data(exp_avg_sq), value.size(1));
 }
 
 float* FusedCpuOps::parts(int64_t floats) {

@@ -47,9 +47,15 @@ class FusedCpuOps : public Ops {
   double cross_entropy(const at::Tensor& logits_TC, const at::Tensor& labels_T, double scale,
                        at::Tensor& dlogits_TC) override;
   void argmax(const at::Tensor& logits_TC, int32_t* labels_T) override;
+  bool updates_rows() const override { return true; }
   double squared_norm(const at::Tensor& x) override;
   void adamw(at::Tensor& value, const at::Tensor& grad, at::Tensor& exp_avg, at::Tensor& exp_avg_sq,
              const AdamWStep& step) override;
+  void adamw_rows(const std::vector<int32_t>& rows, const std::vector<int32_t>& first,
+                  const std::vector<AdamWStep>& steps, at::Tensor& value, at::Tensor& exp_avg,
+                  at::Tensor& exp_avg_sq) override;
+  void adamw_rows(const std::vector<int32_t>& rows, const AdamWStep& step, const at::Tensor& grad, at::Tensor& value,
+                  at::Tensor& exp_avg, at::Tensor& exp_avg_sq) override;
 
  private:
   struct Scratch {
@@ -59,6 +65,8 @@ class FusedCpuOps : public Ops {
   // `floats` for each thread.
   Scratch scratch(int64_t floats);
 
+  // A product by a kernel of this project's. Rows of `out_MN` are contiguous.
+  void multiply(at::Tensor& out_MN, const at::Tensor& a_MK, const at::Tensor& b_KN, bool add);
   // Room for parts of column sums, and their sums over `rows` rows into a gradient.
   float* parts(int64_t floats);
   void add_parts(const float* parts, int64_t rows, const GradSink& sink);

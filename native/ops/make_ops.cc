@@ -1,3 +1,4 @@
+#include "core/error.h"
 #include "ops/cuda_ops.h"
 #include "ops/fused_cpu_ops.h"
 #include "ops/plain_ops.h"
@@ -18,6 +19,16 @@ void Ops::product(at::Tensor& out_MN, const at::Tensor& a_MK, const at::Tensor& 
   } else {
     at::mm_out(out_MN, a_MK, b_KN);
   }
+}
+
+void Ops::adamw_rows(const std::vector<int32_t>&, const std::vector<int32_t>&, const std::vector<AdamWStep>&, at::Tensor&,
+                     at::Tensor&, at::Tensor&) {
+  fail(ErrorCode::INTERNAL, "These operations update no rows.");
+}
+
+void Ops::adamw_rows(const std::vector<int32_t>&, const AdamWStep&, const at::Tensor&, at::Tensor&, at::Tensor&,
+                     at::Tensor&) {
+  fail(ErrorCode::INTERNAL, "These operations update no rows.");
 }
 
 void Ops::weight_gradient(const at::Tensor& dy_TO, const at::Tensor& x_TI, const GradSink& dweight) {

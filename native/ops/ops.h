@@ -9,6 +9,7 @@
 
 #include <cstdint>
 #include <memory>
+#include <vector>
 
 #include "core/libtorch.h"
 #include "model/batch.h"
@@ -22,6 +23,8 @@ namespace permafrost {
 struct GradSink {
   at::Tensor grad;
   bool accumulate = false;
+  // The rows that are other than zero, where the gradient is kept by rows: see Parameter::by_rows.
+  std::vector<int32_t>* rows = nullptr;
 
   bool wanted() const { return grad.defined(); }
 };
@@ -50,8 +53,8 @@ class Ops {
   // Whether a pass needs nothing from the device but its results, as a recorded step must.
   virtual bool reads_nothing_back() const { return false; }
 
-  // out_MN = a_MK b_KN, or out_MN += a_MK b_KN where `add`. a holds a row a token. With `rows_apart`, a row's result
-  // does not depend on how many rows there are, nor on what they hold.
+  // out_MN = a_MK b_KN, or out_MN += a_MK b_KN where `add`. a holds a row a token. With `rows_apart`, the fused kernels of
+  // the CPU give a row the same bits however many rows there are.
   virtual void product(at::Tensor& out_MN, const at::Tensor& a_MK, const at::Tensor& b_KN, bool add = false,
                        bool rows_apart = false);
   // Whether a matrix product adds a bias for free; otherwise the operation behind it does.
@@ -118,9 +121,19 @@ class Ops {
   // Index of the largest logit of each token, the first one among equals.
   virtual void argmax(const at::Tensor& logits_TC, int32_t* labels_T) = 0;
 
+  // Whether tables that are looked up are updated by rows.
+  virtual bool updates_rows() const { return false; }
   virtual double squared_norm(const at::Tensor& x) = 0;
   virtual void adamw(at::Tensor& value, const at::Tensor& grad, at::Tensor& exp_avg, at::Tensor& exp_avg_sq,
                      const AdamWStep& step) = 0;
+  // Updates one after another on some rows, with a gradient of zero: row rows[i] gets those from steps[first[i]] on.
+  // The same bits as `adamw` of each step. Where `updates_rows`.
+  virtual void adamw_rows(const std::vector<int32_t>& rows, const std::vector<int32_t>& first,
+                          const std::vector<AdamWStep>& steps, at::Tensor& value, at::Tensor& exp_avg,
+                          at::Tensor& exp_avg_sq);
+  // One update on some rows, with the gradient's rows.
+  virtual void adamw_rows(const std::vector<int32_t>& rows, const AdamWStep& step, const at::Tensor& grad,
+                          at::Tensor& value, at::Tensor& exp_avg, at::Tensor& exp_avg_sq);
 };
 
 // `fused` asks for the fast ones: the one-pass kernels on a CPU, few kernels an operation on a card.

@@ -23,9 +23,24 @@ class Optimizer {
     at::Tensor exp_avg, exp_avg_sq;
     int64_t step = 0;
     at::Tensor device_step;  // the number in update_on_device; one tensor for all that have it
+    // Of a parameter that is kept by rows: updates that rows without a gradient still wait for, and how many of them
+    // each row has had.
+    std::vector<AdamWStep> pending;
+    std::vector<int32_t> done;
   };
 
   Optimizer(Parameters& parameters, Ops& ops, const AdamWOptions& options);
+  ~Optimizer() { settle(); }
+  Optimizer(const Optimizer&) = delete;
+  Optimizer& operator=(const Optimizer&) = delete;
+
+  // A row of a table that no token of a step looks up has a gradient of zero, and its update follows from the step's
+  // constants alone. It is put off until the row is read: by `settle_rows` before a pass that reads those of `ids`
+  // alone, by `settle` before anything else looks at weights or moments. The bits are those of updates at once.
+  void settle_rows(const std::vector<int32_t>& ids);
+  void settle();
+  // Forgets what is pending, where nobody will look at the weights again.
+  void abandon();
 
   // Global L2 norm of the gradients of all parameters that learn.
   double gradient_norm() const;
@@ -49,6 +64,9 @@ class Optimizer {
   size_t state_bytes() const;
 
  private:
+  State& begun(const Parameter& parameter);
+  void update_rows(Parameter& parameter, State& state, const AdamWStep& step);
+
   Parameters& parameters_;
   Ops& ops_;
   AdamWOptions options_;

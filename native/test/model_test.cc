@@ -342,6 +342,67 @@ TEST("a frozen layer gives up gradient and optimizer state and keeps its bytes")
   }
 }
 
+TEST("rows of the embeddings that wait for their updates get the bits of updates at once") {
+  std::vector<at::Tensor> values[2], moments[2];
+  for (const bool by_rows : {false, true}) {
+    Model model(small_config(0.1), at::kCPU, Kernels::fused);
+    initialise(model.parameters, model.config, 3, {});
+    expect(model.parameters.embeddings.word->by_rows, "the table must be kept by rows");
+    model.parameters.embeddings.word->by_rows = by_rows;
+    TrainerOptions options;
+    options.learning_rate = 1e-2;
+    options.adamw.weight_decay = 0.1;
+    options.warmup_steps = 3;
+    options.total_steps = 14;
+    options.gradient_accumulation = 2;
+    options.max_grad_norm = 0;
+    Trainer trainer(model, options);
+    for (int32_t step = 0; step < 24; ++step) {
+      PackedBatch batch = small_batch();
+      // Few ids at a time, some again and again, some once, many never.
+      for (size_t t = 0; t < batch.input_ids.size(); ++t) {
+        batch.input_ids[t] = t % 3 == 0 ? 7 : 1 + (step / 4 * 5 + static_cast<int32_t>(t) % 4) % 31;
+      }
+      trainer.step(batch);
+      if (step == 11) trainer.settle();
+    }
+    if (by_rows) {
+      const at::Tensor& grad = model.parameters.embeddings.word->grad;
+      const at::Tensor is_zero_V = grad.abs().sum(1).eq(0);
+      expect(is_zero_V.sum().item<int64_t>() > 40, "the gradient must be zero in rows of other batches");
+    }
+    for (Parameter& parameter : model.parameters.stored()) {
+      const Optimizer::State* state = trainer.optimizer().state_of(parameter);
+      values[by_rows].push_back(parameter.value.clone());
+      moments[by_rows].push_back(state->exp_avg.clone());
+      moments[by_rows].push_back(state->exp_avg_sq.clone());
+    }
+  }
+  for (size_t i = 0; i < values[0].size(); ++i) expect(at::equal(values[0][i], values[1][i]), "weight ", i, " differs");
+  for (size_t i = 0; i < moments[0].size(); ++i) expect(at::equal(moments[0][i], moments[1][i]), "moment ", i, " differs");
+}
+
+TEST("a trainer that ends, and a plan that freezes, leave no row of the embeddings behind") {
+  const auto trained = [](bool by_rows, bool frozen) {
+    Model model(small_config(0), at::kCPU, Kernels::fused);
+    initialise(model.parameters, model.config, 3, {});
+    model.parameters.embeddings.word->by_rows = by_rows;
+    TrainerOptions options;
+    options.learning_rate = 1e-2;
+    {
+      Trainer trainer(model, options);
+      for (int step = 0; step < 4; ++step) trainer.step(small_batch());
+      if (frozen) apply_plan(model.parameters, {true, {0, 0, 0}, {0, 0, 0}}, &trainer.optimizer());
+      if (frozen) trainer.step(small_batch());
+    }
+    return model.parameters.embeddings.word->value.clone();
+  };
+  for (const bool frozen : {false, true}) {
+    const double difference = (trained(true, frozen) - trained(false, frozen)).abs().max().item<double>();
+    expect(difference < 1e-7, "frozen ", frozen, ": rows differ by ", difference);
+  }
+}
+
 TEST("accumulated batches give the update of the batch that holds them all") {
   PackedBatch whole = small_batch();
   PackedBatch first{{whole.input_ids.begin(), whole.input_ids.begin() + 8},

@@ -158,6 +158,7 @@ void Trainer::seek(const TrainerPosition& position) {
 
 double Trainer::forward_backward(const PackedBatch& batch, double scale, bool accumulate,
                                  const StepOptions& options) {
+  optimizer_.settle_rows(batch.input_ids);
   model_.round_weights();
   model_.ops->begin_pass();
   const GeneratorLock generator(model_.device, options_.seed, passes_);

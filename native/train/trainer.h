@@ -83,6 +83,8 @@ class Trainer {
   void seek(const TrainerPosition& position);
 
   Optimizer& optimizer() { return optimizer_; }
+  // Brings all weights up to date. To be called before anything but a step of this trainer reads them.
+  void settle() { optimizer_.settle(); }
 
  private:
   // Gradients of the summed loss times `scale`; returns the sum.
