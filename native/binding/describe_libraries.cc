@@ -2,6 +2,7 @@
 
 #include "core/blas.h"
 #include "core/libtorch.h"
+#include "core/matrix_product.h"
 #include "device/nvidia_driver.h"
 #include "permafrost/build_info.h"
 
@@ -76,6 +77,7 @@ Napi::Object describe_libtorch(Napi::Env env) {
   value.Set("cxx11Abi", env.Null());
 #endif
   value.Set("blas", describe_blas(env));
+  value.Set("multipliesByOneDnn", multiplies_by_onednn());
   return value;
 }
 

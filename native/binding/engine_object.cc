@@ -16,23 +16,6 @@ namespace permafrost {
 
 namespace {
 
-// Whose weights are of no interest, and may wait for updates of single rows.
-Model& unsettled_model_of(EngineState& state) {
-  check(state.model != nullptr, ErrorCode::INTERNAL, "The engine has no model yet.");
-  return *state.model;
-}
-
-Model& model_of(EngineState& state) {
-  if (state.trainer) state.trainer->settle();
-  return unsettled_model_of(state);
-}
-
-Trainer& trainer_of(EngineState& state, uint32_t id) {
-  check(state.trainer != nullptr && state.trainer_id == id, ErrorCode::DISPOSED,
-        "This trainer was replaced by a later one of the same model; use that one.");
-  return *state.trainer;
-}
-
 FreezeResult describe_freezing(const Model& model) {
   FreezeResult result{{}, frozen_prefix(model.parameters)};
   for (const NamedParameter& named : model.parameters.named()) result.trainable.push_back(named.parameter->requires_grad);

@@ -5,8 +5,8 @@
 
 namespace permafrost {
 
-// The library of fp32 products on a CPU, for people: "oneDNN", or empty where it is libtorch's BLAS.
-const char* product_library();
+// Whether large fp32 products on a CPU go to oneDNN rather than to libtorch's BLAS.
+bool multiplies_by_onednn();
 
 // out_MN = a_MK b_KN, or out_MN += a_MK b_KN where `add`. All of one type and device; a and b may be transposed views.
 // The same shapes and threads give the same bits.

@@ -16,6 +16,22 @@ int available_cores() {
   return std::max(1u, std::thread::hardware_concurrency());
 }
 
+Model& unsettled_model_of(EngineState& state) {
+  check(state.model != nullptr, ErrorCode::INTERNAL, "The engine has no model yet.");
+  return *state.model;
+}
+
+Model& model_of(EngineState& state) {
+  if (state.trainer) state.trainer->settle();
+  return unsettled_model_of(state);
+}
+
+Trainer& trainer_of(EngineState& state, uint32_t id) {
+  check(state.trainer != nullptr && state.trainer_id == id, ErrorCode::DISPOSED,
+        "This trainer was replaced by a later one of the same model; use that one.");
+  return *state.trainer;
+}
+
 std::shared_ptr<Engine> Engine::start(int num_threads) {
   std::shared_ptr<Engine> engine(new Engine(num_threads > 0 ? num_threads : available_cores()));
   // The thread keeps the engine alive until it ends, so that nobody has to wait for it.

@@ -24,6 +24,13 @@ struct EngineState {
   std::deque<std::function<void()>> launched;
 };
 
+// The model, all its weights up to date. Throws INTERNAL where there is none yet.
+Model& model_of(EngineState& state);
+// The same for those who do not look at the weights, of which single rows may wait for their updates.
+Model& unsettled_model_of(EngineState& state);
+// Throws DISPOSED where a later trainer replaced the one of this number.
+Trainer& trainer_of(EngineState& state, uint32_t id);
+
 // A piece of work. `run` is called on the engine's thread, or `refuse` on any thread where the engine
 // stops first; exactly one of the two.
 struct Job {

@@ -20,6 +20,7 @@ namespace {
 #include "ops/cpu_math.inc"
 #include "ops/cpu_product.inc"
 #include "ops/cpu_rows.inc"
+#include "ops/cpu_update.inc"
 #include "ops/cpu_attention.inc"
 #include "ops/cpu_disentangled.inc"
 

@@ -92,10 +92,6 @@ void FusedCpuOps::product(at::Tensor& out_MN, const at::Tensor& a_MK, const at::
   // where there are few rows.
   const bool library = b_KN.numel() > kSmallWeights && !rows_apart;
   if (library) return matrix_product(out_MN, a_MK, b_KN, add);
-  multiply(out_MN, a_MK, b_KN, add);
-}
-
-void FusedCpuOps::multiply(at::Tensor& out_MN, const at::Tensor& a_MK, const at::Tensor& b_KN, bool add) {
   const auto needed = static_cast<size_t>(
       kernels_.product_scratch(b_KN.size(1), b_KN.size(0), static_cast<int64_t>(omp_get_max_threads())));
   if (packed_.size() < needed) packed_.resize(needed);
@@ -106,9 +102,8 @@ void FusedCpuOps::multiply(at::Tensor& out_MN, const at::Tensor& a_MK, const at:
 
 void FusedCpuOps::weight_gradient(const at::Tensor& dy_TO, const at::Tensor& x_TI, const GradSink& dweight) {
   at::Tensor grad_OI = dweight.grad;
-  const bool library = grad_OI.numel() > kSmallWeights;
-  if (library) return matrix_product(grad_OI, dy_TO.t(), x_TI, dweight.accumulate);
-  multiply(grad_OI, dy_TO.t(), x_TI, dweight.accumulate);
+  // The tokens make this sum a long one even where the weights are small, which is what libraries are good at.
+  matrix_product(grad_OI, dy_TO.t(), x_TI, dweight.accumulate);
 }
 
 void FusedCpuOps::embed(const BatchTensors& batch, const at::Tensor& word_VH, const at::Tensor& position_PH,

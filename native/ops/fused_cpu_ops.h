@@ -65,8 +65,6 @@ class FusedCpuOps : public Ops {
   // `floats` for each thread.
   Scratch scratch(int64_t floats);
 
-  // A product by a kernel of this project's. Rows of `out_MN` are contiguous.
-  void multiply(at::Tensor& out_MN, const at::Tensor& a_MK, const at::Tensor& b_KN, bool add);
   // Room for parts of column sums, and their sums over `rows` rows into a gradient.
   float* parts(int64_t floats);
   void add_parts(const float* parts, int64_t rows, const GradSink& sink);

@@ -147,7 +147,7 @@ function cpuChecks({ engine, ompNumThreads, energy }: DoctorFacts): Check[] {
   const { libtorch, availableCores } = engine;
   const asked = ompNumThreads === null ? '' : `, OMP_NUM_THREADS=${ompNumThreads}`;
   return [
-    blasCheck(libtorch.blas),
+    productsCheck(libtorch),
     ok('energy counters', energyText(energy)),
     ok('threads', `${availableCores}, one a core that this process may use${asked}`),
   ];
@@ -158,9 +158,11 @@ function energyText({ counters, problem }: DoctorFacts['energy']): string {
   return problem === null ? found : `${found} (${problem})`;
 }
 
-function blasCheck(blas: NonNullable<DoctorFacts['engine']>['libtorch']['blas']): Check {
+function productsCheck({ blas, multipliesByOneDnn }: NonNullable<DoctorFacts['engine']>['libtorch']): Check {
   const { name, path, threading } = blas;
   const value = `${name ?? 'not recognised'}${threading === null ? '' : `, ${threading}`}${path === null ? '' : ` (${path})`}`;
+  // What is left to the BLAS is small.
+  if (multipliesByOneDnn) return ok('BLAS', `${value}; large products by oneDNN`);
   if (threading === 'pthread') {
     return warning(
       'BLAS',

@@ -223,6 +223,8 @@ export interface NativeLibtorch extends LoadedLibtorch {
   /** Whether strings have the C++11 form (`_GLIBCXX_USE_CXX11_ABI`); null with another standard library. */
   cxx11Abi: boolean | null;
   blas: NativeBlas;
+  /** Whether large products on a CPU go to oneDNN, which is then the faster one, rather than to the BLAS. */
+  multipliesByOneDnn: boolean;
 }
 
 /** What NVIDIA's driver says. */

@@ -35,6 +35,7 @@ function factsWith(
         cudaRuntime: null,
         cxx11Abi: true,
         blas: { name: 'OpenBLAS', path: '/usr/lib/libopenblas.so.0', threading: 'openmp' },
+        multipliesByOneDnn: false,
         ...libtorch,
       },
     },
@@ -71,6 +72,15 @@ describe('diagnose', () => {
       BLAS: 'OpenBLAS, openmp (/usr/lib/libopenblas.so.0)',
       'energy counters': 'RAPL package-0',
       threads: expect.stringContaining('OMP_NUM_THREADS=4'),
+    });
+  });
+
+  it('is content with any BLAS where oneDNN multiplies', () => {
+    const blas = { name: 'OpenBLAS', path: '/x', threading: 'pthread' } as const;
+    const checks = diagnose(factsWith({ blas, multipliesByOneDnn: true }));
+    expect(checks.find(({ name }) => name === 'BLAS')).toMatchObject({
+      status: 'ok',
+      value: 'OpenBLAS, pthread (/x); large products by oneDNN',
     });
   });
 
