@@ -50,6 +50,9 @@ void Optimizer::update_rows(Parameter& parameter, State& state, const AdamWStep&
   state.done.resize(static_cast<size_t>(parameter.value.size(0)), 0);
   state.pending.push_back(step);
   for (const int32_t row : parameter.grad_rows) state.done[row] = static_cast<int32_t>(state.pending.size());
+  // Every pass looks through what is pending.
+  constexpr size_t kMostPending = 256;
+  if (state.pending.size() >= kMostPending) settle();
 }
 
 void Optimizer::settle_rows(const std::vector<int32_t>& ids) {

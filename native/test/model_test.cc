@@ -353,15 +353,16 @@ TEST("rows of the embeddings that wait for their updates get the bits of updates
     options.learning_rate = 1e-2;
     options.adamw.weight_decay = 0.1;
     options.warmup_steps = 3;
-    options.total_steps = 14;
+    options.total_steps = 300;
     options.gradient_accumulation = 2;
     options.max_grad_norm = 0;
     Trainer trainer(model, options);
-    for (int32_t step = 0; step < 24; ++step) {
+    // More updates than may be pending at a time.
+    for (int32_t step = 0; step < 560; ++step) {
       PackedBatch batch = small_batch();
       // Few ids at a time, some again and again, some once, many never.
       for (size_t t = 0; t < batch.input_ids.size(); ++t) {
-        batch.input_ids[t] = t % 3 == 0 ? 7 : 1 + (step / 4 * 5 + static_cast<int32_t>(t) % 4) % 31;
+        batch.input_ids[t] = t % 3 == 0 ? 7 : 1 + (step / 40 * 5 + static_cast<int32_t>(t) % 4) % 31;
       }
       trainer.step(batch);
       if (step == 11) trainer.settle();
