@@ -66,4 +66,5 @@ set(PERMAFROST_TEST_SOURCES
   test/model_test.cc
   test/ops_test.cc
   test/precision_test.cc
-  test/prefix_store_test.cc)
+  test/prefix_store_test.cc
+  test/trainer_test.cc)

@@ -33,6 +33,10 @@ std::optional<Operand> operand_of(const at::Tensor& x) {
   return std::nullopt;
 }
 
+}  // namespace
+
+bool multiplies_by_onednn() { return onednn_sgemm() != nullptr; }
+
 bool multiply_by_onednn(at::Tensor& out_MN, const at::Tensor& a_MK, const at::Tensor& b_KN, bool add) {
   const Sgemm sgemm = onednn_sgemm();
   if (sgemm == nullptr || !out_MN.is_cpu() || out_MN.scalar_type() != at::kFloat) return false;
@@ -41,19 +45,6 @@ bool multiply_by_onednn(at::Tensor& out_MN, const at::Tensor& a_MK, const at::Te
   constexpr int kSuccess = 0;
   return sgemm(a->transposed, b->transposed, out_MN.size(0), out_MN.size(1), a_MK.size(1), 1.0f, a->data, a->stride,
                b->data, b->stride, add ? 1.0f : 0.0f, out_MN.data_ptr<float>(), out->stride) == kSuccess;
-}
-
-}  // namespace
-
-bool multiplies_by_onednn() { return onednn_sgemm() != nullptr; }
-
-void matrix_product(at::Tensor& out_MN, const at::Tensor& a_MK, const at::Tensor& b_KN, bool add) {
-  if (multiply_by_onednn(out_MN, a_MK, b_KN, add)) return;
-  if (add) {
-    out_MN.addmm_(a_MK, b_KN);
-  } else {
-    at::mm_out(out_MN, a_MK, b_KN);
-  }
 }
 
 }  // namespace permafrost

@@ -23,8 +23,8 @@ struct EncoderActivations {
 int64_t frozen_prefix(const Parameters& parameters);
 
 // Output of the last layer, [T, hidden], or where `labelled_only` that of the labelled tokens, [M, hidden], for which the
-// last layer then computes no more than it has to. `kept` records what backward needs, above the frozen prefix only; `prefix_dropout`
-// says whether the frozen prefix applies its dropout. Where `stored` is given, the outputs of the frozen
+// last layer then computes no more than it has to. `kept` records what backward needs, above the frozen prefix only;
+// `prefix_dropout` says whether the frozen prefix applies its dropout. Where `stored` is given, the outputs of the frozen
 // prefix come from its store as far as they are there.
 at::Tensor encode(const PassContext& context, const Parameters& parameters, bool prefix_dropout,
                   EncoderActivations* kept, const StoredPrefix* stored = nullptr, bool labelled_only = false);

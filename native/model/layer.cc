@@ -73,7 +73,8 @@ at::Tensor layer_forward(const PassContext& context, const LayerWeights& weights
   }
 
   at::Tensor attention_sum_RH = context.empty({num_rows, hidden});
-  const at::Tensor output_bias_H = linear_but_bias(context, select(context, context_TH, labelled_only), weights.output, attention_sum_RH);
+  const at::Tensor output_bias_H =
+      linear_but_bias(context, select(context, context_TH, labelled_only), weights.output, attention_sum_RH);
   at::Tensor middle_RH = context.empty({num_rows, hidden});
   at::Tensor attention_mean_R = context.empty_fp32({num_rows});
   at::Tensor attention_rstd_R = context.empty_fp32({num_rows});
@@ -141,7 +142,8 @@ at::Tensor layer_backward(const PassContext& context, const LayerWeights& weight
                           weights.attention_norm.weight->value, dropout.attention_output, dx_RH, dbranch_RH,
                           context.sink(*weights.attention_norm.weight), context.sink(*weights.attention_norm.bias),
                           context.sink(*weights.output.bias));
-  linear_weight_backward(context, dbranch_RH, select(context, kept.context_TH, kept.labelled_only), *weights.output.weight);
+  linear_weight_backward(context, dbranch_RH, select(context, kept.context_TH, kept.labelled_only),
+                         *weights.output.weight);
   if (!needs.attention) return {};
 
   // context = attention(x W_qkv^T + b_qkv)

@@ -52,6 +52,10 @@ struct NormParts {
   float *weight, *norm_bias, *bias;
 };
 
+// Weights up to so many elements stay in a cache. They are multiplied by the kernel `product`, not by a library, which
+// loses a good part of so short a time to calls, copies and threads that wait for one another.
+constexpr int64_t kSmallWeights = 1 << 18;
+
 // C[M, N] = A[M, K] B[K, N], or C += A B where `add`. Rows of C are contiguous, A and B of any strides.
 struct Product {
   int64_t M, N, K;

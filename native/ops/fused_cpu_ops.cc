@@ -39,10 +39,6 @@ Relative relative_of(const RelativeRows& rows, const at::Tensor& relative_S2H) {
           rows.count,              rows.content_to_position, rows.position_to_content};
 }
 
-// Weights up to so many elements are multiplied here, not by a library: below, calls, copies and threads that wait for
-// one another cost a library a good part of the time.
-constexpr int64_t kSmallWeights = 1 << 18;
-
 // Parts of a batch whose gradients of the relative rows are added up side by side. A constant, so that the number
 // of threads changes no result.
 constexpr int64_t kRelativeGroups = 4;
@@ -91,7 +87,7 @@ void FusedCpuOps::product(at::Tensor& out_MN, const at::Tensor& a_MK, const at::
   // No library promises that a row does not depend on the others: OpenBLAS, oneDNN and MKL all add up in other orders
   // where there are few rows.
   const bool library = b_KN.numel() > kSmallWeights && !rows_apart;
-  if (library) return matrix_product(out_MN, a_MK, b_KN, add);
+  if (library) return multiply_by_library(out_MN, a_MK, b_KN, add);
   const auto needed = static_cast<size_t>(
       kernels_.product_scratch(b_KN.size(1), b_KN.size(0), static_cast<int64_t>(omp_get_max_threads())));
   if (packed_.size() < needed) packed_.resize(needed);
@@ -100,10 +96,14 @@ void FusedCpuOps::product(at::Tensor& out_MN, const at::Tensor& a_MK, const at::
                    packed_.data());
 }
 
+void FusedCpuOps::multiply_by_library(at::Tensor& out_MN, const at::Tensor& a_MK, const at::Tensor& b_KN, bool add) {
+  if (!multiply_by_onednn(out_MN, a_MK, b_KN, add)) Ops::product(out_MN, a_MK, b_KN, add);
+}
+
 void FusedCpuOps::weight_gradient(const at::Tensor& dy_TO, const at::Tensor& x_TI, const GradSink& dweight) {
   at::Tensor grad_OI = dweight.grad;
   // The tokens make this sum a long one even where the weights are small, which is what libraries are good at.
-  matrix_product(grad_OI, dy_TO.t(), x_TI, dweight.accumulate);
+  multiply_by_library(grad_OI, dy_TO.t(), x_TI, dweight.accumulate);
 }
 
 void FusedCpuOps::embed(const BatchTensors& batch, const at::Tensor& word_VH, const at::Tensor& position_PH,

@@ -65,6 +65,8 @@ class FusedCpuOps : public Ops {
   // `floats` for each thread.
   Scratch scratch(int64_t floats);
 
+  // A product by oneDNN where it is there, else by libtorch's BLAS.
+  void multiply_by_library(at::Tensor& out_MN, const at::Tensor& a_MK, const at::Tensor& b_KN, bool add);
   // Room for parts of column sums, and their sums over `rows` rows into a gradient.
   float* parts(int64_t floats);
   void add_parts(const float* parts, int64_t rows, const GradSink& sink);

@@ -1,7 +1,8 @@
+import { countLabelled } from '../batching/count-labelled.js';
 import type { EncodedDataset } from '../contract/encoded-dataset.js';
 import type { EncoderConfig } from '../contract/encoder-config.js';
 import type { FreezePlan } from '../contract/freeze-plan.js';
-import { IGNORED_LABEL, type PackedBatch } from '../contract/packed-batch.js';
+import type { PackedBatch } from '../contract/packed-batch.js';
 import { PermafrostError } from '../errors/error.js';
 import { encoderConfigOf } from '../experiment/shape.js';
 import { PrefixStore } from '../model/prefix-store.js';
@@ -120,10 +121,6 @@ function requireHits(store: PrefixStore, { batchSize, steps, warmup }: BenchOpti
     `The prefix store served ${hits} of ${expected} sentences; the measurement is not one of kept prefixes.`,
     { hits, expected },
   );
-}
-
-function countLabelled({ labels }: PackedBatch): number {
-  return labels!.reduce((count, label) => count + (label === IGNORED_LABEL ? 0 : 1), 0);
 }
 
 async function runRounds(

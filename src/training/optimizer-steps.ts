@@ -1,4 +1,5 @@
-import { IGNORED_LABEL, type PackedBatch } from '../contract/packed-batch.js';
+import { countLabelled } from '../batching/count-labelled.js';
+import type { PackedBatch } from '../contract/packed-batch.js';
 import type { StepResult } from '../contract/results.js';
 import type { PrefixStore } from '../model/prefix-store.js';
 import type { Trainer } from '../model/trainer.js';
@@ -48,8 +49,4 @@ export async function* optimizerSteps(
     labelled = 0;
     tokens = 0;
   }
-}
-
-function countLabelled({ labels }: PackedBatch): number {
-  return labels?.reduce((count, label) => count + Number(label !== IGNORED_LABEL), 0) ?? 0;
 }
