@@ -77,9 +77,9 @@ async function trainStage(language, model, text, { layers, epochs, optimizer }) 
       console.log(
         `${language}, ${layers} layers: step ${event.step} of ${event.totalSteps}, loss ${event.loss.toFixed(3)}`,
       );
-    } else if (event.type === 'validation') {
+    } else if (event.type === 'evaluation') {
       console.log(
-        `${language}, ${layers} layers: epoch ${event.epoch}, validation loss ${event.loss.toFixed(4)}`,
+        `${language}, ${layers} layers: epoch ${event.epoch}, validation loss ${event.metrics.loss.toFixed(4)}`,
       );
     }
   }

@@ -26,6 +26,13 @@ export { macroAtLeast, tokenReport } from './evaluation/token-metrics.js';
 export { frozenPrefixLength } from './freezing/frozen-prefix.js';
 export { parseStrategy } from './freezing/notation.js';
 export { relativeCost, trainableShare } from './freezing/relative-cost.js';
+export {
+  type Decision,
+  type FreezeSchedule,
+  type Freezing,
+  type Observation,
+  parseFreezing,
+} from './freezing/schedule.js';
 export { bottomUp, full, interleaved, only, type Strategy, topDown } from './freezing/strategy.js';
 export { trainableTable } from './freezing/trainable-table.js';
 export type { HubOptions, HubProgress } from './hub/snapshot.js';
@@ -57,28 +64,29 @@ export type {
   EpochEvent,
   EpochSummary,
   EvaluationEvent,
-  FinetuneResult,
+  EvaluationSummary,
   FreezeEvent,
   PhaseSeconds,
-  StepEvent,
-  TrainingEvent,
-} from './training/events.js';
-export { type FinetuneRun, finetune } from './training/finetune.js';
-export type {
-  EarlyStoppingOptions,
-  EnergyOptions,
-  FinetuneOptions,
-  OptimizerOptions,
-} from './training/options.js';
-export { PrefixCache, type PrefixCacheOptions } from './training/prefix-cache.js';
-export { type PretrainRun, pretrain } from './training/pretrain.js';
-export type {
-  PretrainDoneEvent,
-  PretrainEpoch,
-  PretrainEvent,
-  PretrainResult,
   ResumeEvent,
-  StateEvent,
-  ValidationEvent,
-} from './training/pretrain-events.js';
-export type { PretrainOptions } from './training/pretrain-options.js';
+  Stage,
+  StepEvent,
+  TrainingResult,
+} from './training/events.js';
+export {
+  type EarlyStoppingOptions,
+  type FinetuneOptions,
+  type FinetuneResult,
+  type FinetuneRun,
+  finetune,
+  type TrainingEvent,
+} from './training/finetune.js';
+export type { MaskingScores } from './training/masking-task.js';
+export { PrefixCache, type PrefixCacheOptions } from './training/prefix-cache.js';
+export {
+  type PretrainEvent,
+  type PretrainOptions,
+  type PretrainResult,
+  type PretrainRun,
+  pretrain,
+} from './training/pretrain.js';
+export type { EnergyOptions, OptimizerOptions } from './training/settings.js';

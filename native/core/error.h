@@ -19,6 +19,8 @@ namespace permafrost {
   X(LABEL_MISMATCH)               \
   X(FILE_NOT_FOUND)               \
   X(WRITE_FAILED)                 \
+  X(LOCKED)                       \
+  X(RUN_MISMATCH)                 \
   X(NETWORK_FAILED)               \
   X(ACCESS_DENIED)                \
   X(REMOTE_NOT_FOUND)             \

@@ -5,10 +5,10 @@ export const EXIT_DONE = 0;
 export const EXIT_FAILED = 1;
 export const EXIT_WRONG_USE = 2;
 
-/** Thrown as abort reason by the first Ctrl-C. */
+/** Thrown as abort reason by the first signal. */
 export class Interrupted extends Error {
-  constructor() {
-    super('Interrupted. What was finished is kept; the same command goes on there.');
+  constructor(signal: string) {
+    super(`Interrupted by ${signal}.`);
   }
 }
 

@@ -30,6 +30,9 @@ const COMMANDS = [
   addLibtorchCommand,
 ];
 
+/** Whoever ends a job sends one of these: a person, a scheduler, a terminal that closes. */
+const SIGNALS = ['SIGINT', 'SIGTERM', 'SIGHUP', 'SIGUSR1'] as const;
+
 /** The command line as an object; actions go through `run`. */
 export function buildProgram(run: Runner): Command {
   const program = new Command('permafrost')
@@ -58,14 +61,13 @@ export function buildProgram(run: Runner): Command {
 export async function main(args: string[]): Promise<number> {
   const output = new Output({ json: args.includes('--json') });
   const controller = new AbortController();
-  const interrupt = () => {
+  const interrupt = (signal: NodeJS.Signals) => {
     // Asked twice: whoever asks does not want to wait for the running step.
     if (controller.signal.aborted) process.exit(EXIT_FAILED);
-    output.note('\nStopping after this step. Ctrl-C again stops at once.');
-    controller.abort(new Interrupted());
+    output.note(`\n${signal}: stopping after the running step. Once more stops at once.`);
+    controller.abort(new Interrupted(signal));
   };
-  process.on('SIGINT', interrupt);
-  process.on('SIGTERM', interrupt);
+  for (const signal of SIGNALS) process.on(signal, interrupt);
   try {
     const run: Runner = (action) => (flags) => action(flags, { output, args, signal: controller.signal });
     await buildProgram(run).parseAsync(args, { from: 'user' });
@@ -75,8 +77,7 @@ export async function main(args: string[]): Promise<number> {
     if (!(error instanceof CommanderError || error instanceof AlreadyReported)) output.failure(error);
     return exitCodeOf(error);
   } finally {
-    process.off('SIGINT', interrupt);
-    process.off('SIGTERM', interrupt);
+    for (const signal of SIGNALS) process.off(signal, interrupt);
   }
 }
 
@@ -89,9 +90,12 @@ function isEntryPoint(): boolean {
 if (isEntryPoint()) {
   // `permafrost … | head` closes the pipe early, which is no failure.
   process.stdout.on('error', (error: NodeJS.ErrnoException) => {
+    if (error.code === 'EIO') return;
     if (error.code !== 'EPIPE') throw error;
     process.exit(EXIT_DONE);
   });
+  // A terminal that is gone must not keep a training from writing its state.
+  process.stderr.on('error', () => {});
   // Not process.exit(): standard output may still be on its way into a pipe.
   process.exitCode = await main(process.argv.slice(2));
 }

@@ -1,7 +1,10 @@
 import { Presets, SingleBar } from 'cli-progress';
+import type { Metrics } from '../evaluation/metrics.js';
 import type { GridEvent } from '../experiment/run-grid.js';
-import type { FreezeEvent, TrainingEvent } from '../training/events.js';
-import type { PretrainEvent } from '../training/pretrain-events.js';
+import type { FreezeEvent } from '../training/events.js';
+import type { TrainingEvent } from '../training/finetune.js';
+import type { MaskingScores } from '../training/masking-task.js';
+import type { PretrainEvent } from '../training/pretrain.js';
 import type { Output } from './output.js';
 
 /** Shows the events of a grid: a bar with the time left, plain lines, or JSON lines, as the output has it. */
@@ -9,6 +12,23 @@ export interface GridProgress {
   on(event: GridEvent): void;
   /** Removes the bar; call it also after a failure. */
   stop(): void;
+}
+
+/** Tells after a failure what is kept of a training under way, if anything. */
+export class KeptState {
+  #text: string | null = null;
+
+  on(event: ProgressEvent): void {
+    if (event.type === 'run-done') this.#text = null;
+    if (event.type !== 'run-event' || event.event.type !== 'checkpoint' || event.event.kind !== 'last')
+      return;
+    const { epoch, step, path } = event.event;
+    this.#text = `The state of epoch ${epoch}, step ${step} is kept in ${path}; the same command goes on from there.`;
+  }
+
+  tell(output: Output): void {
+    if (this.#text !== null) output.note(this.#text);
+  }
 }
 
 /** What a single training tells of itself, whatever it trains for. */
@@ -38,7 +58,31 @@ function eventLine(event: GridEvent): object {
     : event;
 }
 
-/** The same for a single training. */
+/** Shows the events of a single training until it is over. @returns what the training returns. */
+export async function showTraining<Result>(
+  output: Output,
+  events: AsyncGenerator<RunEvent, Result>,
+  { strategy, seed }: { strategy: string; seed: number },
+): Promise<Result> {
+  const progress = trainingProgress(output, strategy, seed);
+  const kept = new KeptState();
+  try {
+    for (;;) {
+      const next = await events.next();
+      if (next.done) return next.value;
+      progress.on(next.value);
+      kept.on({ type: 'run-event', run: '', event: next.value });
+    }
+  } catch (error) {
+    progress.stop();
+    kept.tell(output);
+    throw error;
+  } finally {
+    progress.stop();
+  }
+}
+
+/** The same as for a grid, for a single training. */
 export function trainingProgress(
   output: Output,
   strategy: string,
@@ -85,6 +129,8 @@ function barProgress(output: Output): EventProgress {
       position.on(event);
       share.on(event);
       if (event.type === 'record-damaged') output.note(gridLine(event)!);
+      if (event.type === 'run-event' && event.event.type === 'resume')
+        output.note(trainingLine(event.event)!);
       if (event.type === 'run-start') state = 'loading';
       if (event.type === 'run-event') state = trainingState(event.event) ?? state;
       const left = share.secondsLeft();
@@ -113,6 +159,9 @@ export class GridShare {
   #todo = 0;
   #done = 0;
   #ofRun = 0;
+  #isFirstStep = true;
+  /** What earlier processes had done of the runs, as shares of them. */
+  #doneBefore = 0;
   readonly #now: () => number;
   #started: number;
 
@@ -125,11 +174,16 @@ export class GridShare {
     if (event.type === 'grid-start') {
       this.#todo = event.todo;
       this.#started = this.#now();
+    } else if (event.type === 'run-start') {
+      this.#isFirstStep = true;
     } else if (event.type === 'run-done') {
       this.#done++;
       this.#ofRun = 0;
     } else if (event.type === 'run-event' && event.event.type === 'step') {
-      this.#ofRun = event.event.step / event.event.totalSteps;
+      const { step, totalSteps } = event.event;
+      if (this.#isFirstStep) this.#doneBefore += (step - 1) / totalSteps;
+      this.#isFirstStep = false;
+      this.#ofRun = step / totalSteps;
     }
   }
 
@@ -140,8 +194,9 @@ export class GridShare {
 
   /** Null as long as there is nothing to go by. */
   secondsLeft(): number | null {
-    if (this.value < 0.005) return null;
-    return (((this.#now() - this.#started) / 1000) * (1 - this.value)) / this.value;
+    const here = this.value - this.#doneBefore / Math.max(1, this.#todo);
+    if (here < 0.005) return null;
+    return (((this.#now() - this.#started) / 1000) * (1 - this.value)) / here;
   }
 }
 
@@ -159,20 +214,28 @@ export function trainingLine(event: RunEvent): string | null {
     case 'epoch':
       return `epoch ${event.epoch}, training loss ${event.trainLoss.toFixed(4)}, ${event.trainSeconds.toFixed(1)} s`;
     case 'evaluation':
-      return (
-        `epoch ${event.epoch}, ${event.split}: macro F1 ${event.metrics.macro.f1.toFixed(4)}, ` +
-        `entity F1 ${event.metrics.entities.micro.f1.toFixed(4)}, accuracy ${event.metrics.accuracy.toFixed(4)}`
-      );
-    case 'validation':
-      return `epoch ${event.epoch}, validation loss ${event.loss.toFixed(4)}, perplexity ${event.perplexity.toFixed(2)}`;
+      return `epoch ${event.epoch}, ${event.split}${scoresText(event.metrics)}`;
     case 'resume':
-      return `going on from ${event.path}: epoch ${event.epoch}, ${event.step} steps done before`;
+      return event.finished
+        ? `${event.path}: finished before, nothing to do`
+        : `goes on from epoch ${event.epoch}, step ${event.step} (${event.path})`;
     default:
       return null;
   }
 }
 
-function freezeLine({ trainableParameters, totalParameters, freshParameters }: FreezeEvent): string {
+function scoresText(metrics: Metrics | MaskingScores): string {
+  if ('perplexity' in metrics) {
+    return ` loss ${metrics.loss.toFixed(4)}, perplexity ${metrics.perplexity.toFixed(2)}`;
+  }
+  return (
+    `: macro F1 ${metrics.macro.f1.toFixed(4)}, entity F1 ${metrics.entities.micro.f1.toFixed(4)}, ` +
+    `accuracy ${metrics.accuracy.toFixed(4)}`
+  );
+}
+
+function freezeLine(event: FreezeEvent): string {
+  const { stage, reason, trainableParameters, totalParameters, freshParameters } = event;
   const [learn, total, fresh] = [trainableParameters, totalParameters, freshParameters].map((count) =>
     count.toLocaleString('en'),
   );
@@ -180,7 +243,8 @@ function freezeLine({ trainableParameters, totalParameters, freshParameters }: F
     freshParameters > 0 && freshParameters < totalParameters
       ? `; the checkpoint has no such head: its ${fresh} parameters start afresh`
       : '';
-  return `${learn} of ${total} parameters learn${drawn}`;
+  const change = stage > 1 ? `stage ${stage} (${reason}): ` : '';
+  return `${change}${learn} of ${total} parameters learn${stage > 1 ? '' : drawn}`;
 }
 
 function gridLine(event: Exclude<GridEvent, { type: 'run-event' }>): string | null {

@@ -36,53 +36,67 @@ export interface EnergyUse {
 const JOULES_PER_KWH = 3.6e6;
 const IDLE_MILLISECONDS = 250;
 
+/** What was measured, as JSON. */
+export interface Measured {
+  joules: Record<EnergyPart, number | null>;
+  seconds: number;
+  /** Watts just before. */
+  idlePower: Record<EnergyPart, number | null>;
+  /** Names of the counters. */
+  sources: string[];
+}
+
 /** A measurement under way. */
 export interface EnergyMeasurement {
   /** To be called now and then, such as after each step. */
   sample(): void;
-  /** @param tokens trained meanwhile. */
-  finish(tokens: number): EnergyUse;
+  /** So far. */
+  measured(): Measured;
 }
 
 /**
  * Measures the idle power for a quarter of a second, then begins.
  *
- * @param carbonIntensity grams of CO2 equivalents a kilowatt-hour, of the grid that the machine hangs on.
  * @returns null where there is nothing to measure with.
  */
 export async function beginEnergyMeasurement(
   counters: readonly EnergyCounter[],
-  carbonIntensity: number | null = null,
 ): Promise<EnergyMeasurement | null> {
   if (counters.length === 0) return null;
   const idle = new EnergyMeter(counters);
   await setTimeout(IDLE_MILLISECONDS);
   const idleJoules = idle.joules();
   const idleSeconds = idle.seconds;
+  const idlePower = byPart((part) => over(idleJoules[part], idleSeconds));
   const meter = new EnergyMeter(counters);
+  const sources = counters.map(({ name }) => name);
   return {
     sample: () => meter.sample(),
-    finish: (tokens) =>
-      energyUse({
-        joules: meter.joules(),
-        seconds: meter.seconds,
-        idlePower: byPart((part) => over(idleJoules[part], idleSeconds)),
-        tokens,
-        carbonIntensity,
-        sources: counters.map(({ name }) => name),
-      }),
+    measured: () => ({ joules: meter.joules(), seconds: meter.seconds, idlePower, sources }),
   };
 }
 
-/** The figures from what was measured. Pure. */
-export function energyUse(measured: {
-  joules: Record<EnergyPart, number | null>;
-  seconds: number;
-  idlePower: Record<EnergyPart, number | null>;
-  tokens: number;
-  carbonIntensity: number | null;
-  sources: string[];
-}): EnergyUse {
+/** What two processes that worked one after the other measured together; a part counts where both measured it. */
+export function addMeasured(earlier: Measured | null, later: Measured | null): Measured | null {
+  if (earlier === null || later === null) return earlier ?? later;
+  const sum = (a: number | null, b: number | null) => (a === null || b === null ? null : a + b);
+  return {
+    joules: byPart((part) => sum(earlier.joules[part], later.joules[part])),
+    seconds: earlier.seconds + later.seconds,
+    idlePower: later.idlePower,
+    sources: earlier.sources.filter((name) => later.sources.includes(name)),
+  };
+}
+
+/**
+ * The figures from what was measured. Pure.
+ *
+ * @param measured beside what counters tell: the tokens trained meanwhile, and grams of CO2 equivalents a kilowatt-hour
+ *   of the grid that the machine hangs on.
+ */
+export function energyUse(
+  measured: Measured & { tokens: number; carbonIntensity: number | null },
+): EnergyUse {
   const { joules, seconds, tokens, carbonIntensity } = measured;
   const total = (joules.cpu ?? 0) + (joules.gpu ?? 0) + (joules.ram ?? 0);
   const kilowattHours = total / JOULES_PER_KWH;

@@ -53,6 +53,17 @@ export const ERROR_CATALOGUE: Readonly<Record<ErrorCode, CatalogueEntry>> = {
       'A file could not be written: no permission, no directory, a full disk. The previous file is untouched.',
     remedy: 'Free space or choose another directory.',
   },
+  LOCKED: {
+    meaning: 'Another process writes to the directory; the message names its id and its machine.',
+    remedy:
+      'Wait for it, or choose another directory. If it is gone, delete the lock that the message names.',
+  },
+  RUN_MISMATCH: {
+    meaning:
+      'The directory holds a training with other settings, data or weights; the message names what differs. Nothing was changed.',
+    remedy:
+      'Give the settings that it was started with, choose another directory, or begin anew (`--restart`, `restart: true`).',
+  },
   NETWORK_FAILED: {
     meaning: 'A server cannot be reached, or the connection broke off more often than it was tried again.',
     remedy: 'Try again: what has arrived is kept, and the download goes on there.',

@@ -1,6 +1,6 @@
 import { parseStrategy } from '../freezing/notation.js';
 import { digestOf } from '../io/digest.js';
-import type { FinetuneResult } from '../training/events.js';
+import type { FinetuneResult } from '../training/finetune.js';
 import type { Environment } from './environment.js';
 import { RUN_RECORD_VERSION, type RunRecord } from './run-record.js';
 import { runId, type Scenario, scenarioDigest, scenarioId } from './scenario.js';
@@ -55,7 +55,10 @@ function outcomeOf(result: FinetuneResult) {
   const { losses } = result;
   return {
     epochs: result.epochs,
+    stages: result.stages,
+    resumed: result.resumed,
     bestEpoch: result.bestEpoch,
+    bestStep: result.bestStep,
     bestScore: result.bestScore,
     stoppedEarly: result.stoppedEarly,
     test: result.test,
@@ -77,7 +80,8 @@ function costOf({ result, modelSeconds, startedAt, finishedAt }: EndedRun) {
     seconds: {
       ...seconds,
       model: modelSeconds,
-      total: Math.max(0, finishedAt.getTime() - startedAt.getTime()) / 1000,
+      // What earlier processes did of the run counts, too.
+      total: Math.max(seconds.total, (finishedAt.getTime() - startedAt.getTime()) / 1000),
     },
     secondsPerEpoch: epochs.length === 0 ? 0 : seconds.train / epochs.length,
     secondsToStop: seconds.train + seconds.validation,

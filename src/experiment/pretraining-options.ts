@@ -1,51 +1,62 @@
 import { z } from 'zod';
 import { PermafrostError } from '../errors/error.js';
 import { parseOptions } from '../errors/option-error.js';
+import { optionalShape, pick } from '../errors/option-shape.js';
+import { maskingOptimizerShape, maskingShape } from '../training/masking-task.js';
+import { courseShape, savingShape, trainingShape } from '../training/settings.js';
+import { engineShape, flag, modelShape, name } from './model-options.js';
 
-const file = z.string().min(1);
+const files = (description: string) =>
+  z.array(z.string().min(1)).optional().meta({ description, value: 'files' });
 
-/** Where text, vocabulary and model of a pretraining come from. */
-export const pretrainingOptionsSchema = z.strictObject({
+/** Where text, vocabulary and model of a pretraining come from, and how it trains. */
+export const pretrainingShape = {
   /** Files of plain text, a sentence or paragraph a line. */
-  text: z.array(file).optional(),
+  text: files('plain text, a sentence or paragraph a line'),
   /** Annotated files, whose words alone are read. */
-  data: z.array(file).optional(),
+  data: files('annotated files, whose words alone are read'),
   /** Text or annotated file, as the others are, that the loss is measured on. @default a share of the text */
-  validation: file.optional(),
+  validation: name.meta({
+    description: 'what the loss is measured on, a file as the others are',
+    value: 'file',
+  }),
   /** Per cent of the rows that are held out where no validation file is given. @default 5 */
-  validationShare: z.number().gt(0).lt(100).optional(),
+  validationShare: z
+    .number()
+    .gt(0)
+    .lt(100)
+    .optional()
+    .describe('per cent held out without --validation (default: 5)'),
   /** Column of the word in annotated files, 0-based. @default by the file's form */
-  tokenColumn: z.int().nonnegative().optional(),
-  /** A Hugging Face model directory to go on from. */
-  model: file.optional(),
+  tokenColumn: z.int().nonnegative().optional().describe('column of the word in annotated files, from 0'),
+  ...modelShape,
   /** Number of layers of a deeper model, whose layers repeat those of `model` in order. */
-  stack: z.int().positive().optional(),
-  /** Shape of a fresh random model, instead of `model`. @default 'mini' */
-  shape: z.string().optional(),
-  /** vocab.txt, tokenizer.json or their directory, for `shape`. @default learnt from the text */
-  vocab: file.optional(),
-  /** Entries of a vocabulary that is learnt. @default 8000 */
-  vocabSize: z.int().min(100).optional(),
+  stack: z.int().positive().optional().describe('begin with this many layers, which repeat those of --model'),
   /** How often neighbours must come up to be joined. @default 2 */
-  minFrequency: z.int().positive().optional(),
-  /** @default true, or as the tokenizer says */
-  lowercase: z.boolean().optional(),
-  /** Notation of a strategy. @default 'full' */
-  freeze: z.string().optional(),
-  epochs: z.int().positive().optional(),
-  batchTokens: z.int().positive().optional(),
-  gradientAccumulation: z.int().positive().optional(),
-  maxLength: z.int().min(3).optional(),
-  maskRate: z.number().gt(0).lt(1).optional(),
-  wholeWord: z.boolean().optional(),
-  learningRate: z.number().positive().optional(),
-  warmupRatio: z.number().min(0).max(1).optional(),
-  saveSteps: z.int().positive().optional(),
-  seed: z.int().nonnegative().optional(),
-  device: z.string().optional(),
-  threads: z.int().positive().optional(),
-  precision: z.enum(['fp32', 'bf16']).optional(),
-});
+  minFrequency: z
+    .int()
+    .positive()
+    .optional()
+    .describe('how often neighbours must come up to be joined (default: 2)'),
+  /** Notation of a strategy or schedule. @default 'full' */
+  freeze: name.meta({
+    description: 'full, bottom-up:K, top-down:K, interleaved, only:… (default: full)',
+    value: 'strategy',
+  }),
+  ...optionalShape(courseShape),
+  ...optionalShape(maskingShape),
+  ...optionalShape(maskingOptimizerShape),
+  patience: z
+    .int()
+    .positive()
+    .optional()
+    .describe('evaluations without improvement before stopping (default: all epochs)'),
+  ...optionalShape(savingShape),
+  seed: trainingShape.seed.unwrap().optional().describe(trainingShape.seed.description!),
+  ...engineShape,
+};
+
+const pretrainingOptionsSchema = z.strictObject(pretrainingShape);
 
 export type PretrainingOptions = z.infer<typeof pretrainingOptionsSchema>;
 
@@ -74,10 +85,24 @@ export function parsePretrainingOptions(value: unknown): PretrainingOptions {
   }
   for (const name of ['shape', 'vocab', 'vocabSize', 'minFrequency'] as const) {
     if (options[name] === undefined) continue;
-    const flag = `--${name.replace(/[A-Z]/g, (letter) => `-${letter.toLowerCase()}`)}`;
-    throw invalid(name, `${flag}: --model brings shape and vocabulary with it. Leave out one of the two.`);
+    throw invalid(
+      name,
+      `${flag(name)}: --model brings shape and vocabulary with it. Leave out one of the two.`,
+    );
   }
   return options;
+}
+
+/** What of the options decides the course of the training, as `pretrain` is told it; model and text aside. */
+export function pretrainingCourse(options: PretrainingOptions) {
+  const { freeze, patience, seed } = options;
+  return {
+    ...pick({ ...courseShape, ...maskingShape }, options),
+    optimizer: pick(maskingOptimizerShape, options),
+    ...(freeze !== undefined && { freezing: freeze }),
+    ...(patience !== undefined && { earlyStopping: { patience } }),
+    ...(seed !== undefined && { seed }),
+  };
 }
 
 function invalid(option: string, message: string): PermafrostError {

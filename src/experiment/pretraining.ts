@@ -1,18 +1,19 @@
-import { join } from 'node:path';
-import { writeFileAtomic } from '../io/atomic-write.js';
+import { readFile } from 'node:fs/promises';
+import { pick } from '../errors/option-shape.js';
 import { digestOf, digestSentences } from '../io/digest.js';
+import type { MaskedLanguageModel } from '../model/masked-language-model.js';
 import { addon } from '../native/addon.js';
-import { type PretrainRun, pretrain } from '../training/pretrain.js';
-import type { PretrainEpoch, PretrainEvent, PretrainResult } from '../training/pretrain-events.js';
+import { RunDirectory } from '../training/directory.js';
+import { type PretrainEvent, type PretrainResult, pretrain } from '../training/pretrain.js';
+import { savingShape } from '../training/settings.js';
 import { describeEnvironment, type Environment } from './environment.js';
-import { lockDirectory } from './lock.js';
-import { type PretrainingOptions, parsePretrainingOptions } from './pretraining-options.js';
 import {
-  findPretrainingModel,
-  type PretrainingModel,
-  type PretrainingText,
-  readPretrainingText,
-} from './pretraining-source.js';
+  type PretrainingOptions,
+  parsePretrainingOptions,
+  pretrainingCourse,
+} from './pretraining-options.js';
+import { findPretrainingModel, type PretrainingModel, readPretrainingText } from './pretraining-source.js';
+import { recordedRun } from './recorded-run.js';
 import type { ModelDescription } from './scenario.js';
 
 /** Version of the record's form. */
@@ -38,8 +39,12 @@ export interface PretrainRecord extends Environment {
   threads: number;
   startedAt: string;
   finishedAt: string;
-  epochs: PretrainEpoch[];
+  epochs: PretrainResult['epochs'];
+  /** The parts of the run between two changes of the plan. */
+  stages: PretrainResult['stages'];
   bestEpoch: number;
+  /** Optimizer steps done before the best evaluation. */
+  bestStep: number;
   bestLoss: number;
   bestPerplexity: number;
   /** Examples that the text was cut into, and hidden tokens of the validation text. */
@@ -49,8 +54,10 @@ export interface PretrainRecord extends Environment {
   tokens: number;
   tokensPerSecond: number;
   losses: { first: number; last: number; digest: string };
-  /** Seconds of steps and of validation, those before an interruption included. */
-  seconds: { train: number; validation: number };
+  /** Seconds by phase, those before an interruption included. */
+  seconds: PretrainResult['seconds'];
+  /** In CodeCarbon's names; null where the machine has no counters. */
+  energy: PretrainResult['energy'];
   resumed: boolean;
   trainableParameters: number;
   totalParameters: number;
@@ -61,6 +68,8 @@ export interface RunPretrainingOptions {
   options: PretrainingOptions;
   /** Directory of record, best weights and state. */
   directory: string;
+  /** Deletes what an earlier run left in `directory`. @default false */
+  restart?: boolean;
   signal?: AbortSignal;
 }
 
@@ -69,72 +78,65 @@ export interface RunPretrainingOptions {
  *
  * Where the directory holds the state of the same pretraining, it goes on from there.
  *
- * @throws what reading the text, creating the model and training throw; INVALID_OPTION where another process writes
- *   to the directory; `signal.reason` on abort.
+ * @throws what reading the text, creating the model and training throw; LOCKED where another process writes to the
+ *   directory, RUN_MISMATCH where it holds another training, WRITE_FAILED; `signal.reason` on abort.
  */
 export async function* runPretraining({
   options: given,
-  directory,
+  directory: path,
+  restart = false,
   signal,
 }: RunPretrainingOptions): AsyncGenerator<PretrainEvent, PretrainRecord> {
   const options = parsePretrainingOptions(given);
-  const text = await readPretrainingText(options);
-  const source = await findPretrainingModel(options, text);
-  const startedAt = new Date();
-  const lock = await lockDirectory(directory);
-  // The training would go on without a listener; this ends it where the consumer stops early.
-  const left = new AbortController();
-  let run: PretrainRun | null = null;
+  const directory = await RunDirectory.open(path, { restart });
   try {
-    await using model = await source.create(signal);
-    try {
-      run = pretrain({
-        model,
-        ...text,
-        ...loopOptions(options),
-        directory,
-        signal: AbortSignal.any(signal ? [signal, left.signal] : [left.signal]),
-      });
-      for await (const event of run) yield event;
-      const record = composeRecord(options, text, source, startedAt, await run.result);
-      await writeFileAtomic(join(directory, 'record.json'), `${JSON.stringify(record, null, 2)}\n`);
-      return record;
-    } finally {
-      left.abort();
-      await run?.result.catch(() => undefined);
-    }
+    const text = await readPretrainingText(options);
+    const source = await findPretrainingModel(options, text);
+    const startedAt = new Date();
+    const facts = { train: factsOf(text.train), validation: factsOf(text.validation) };
+    return yield* recordedRun<MaskedLanguageModel, PretrainEvent, PretrainResult, PretrainRecord>({
+      directory,
+      identity: identityOf({ options, model: source.description, data: facts, tokenizer: source.tokenizer }),
+      async readRecord(file) {
+        const record = JSON.parse(await readFile(file, 'utf8')) as PretrainRecord;
+        return { record, identity: identityOf(record) };
+      },
+      finished: ({ epochs, steps }) => ({
+        type: 'resume',
+        path,
+        epoch: epochs.length,
+        step: steps,
+        finished: true,
+      }),
+      createModel: () => source.create(signal),
+      start: (model, abort) =>
+        pretrain({
+          ...{ model, ...text, directory, signal: abort },
+          ...pretrainingCourse(options),
+          ...pick(savingShape, options),
+        }),
+      compose: (_, result) => composeRecord(options, facts, source, startedAt, result),
+      signal,
+    });
   } finally {
-    await lock.release();
+    await directory.close();
   }
 }
 
-function loopOptions(options: PretrainingOptions) {
-  const { learningRate, warmupRatio, freeze, seed } = options;
-  const names = [
-    'epochs',
-    'batchTokens',
-    'gradientAccumulation',
-    'maxLength',
-    'maskRate',
-    'wholeWord',
-    'saveSteps',
-  ] as const;
-  return {
-    ...Object.fromEntries(
-      names.filter((name) => options[name] !== undefined).map((name) => [name, options[name]]),
-    ),
-    ...(freeze !== undefined && { freezing: freeze }),
-    ...(seed !== undefined && { seed }),
-    optimizer: {
-      ...(learningRate !== undefined && { learningRate }),
-      ...(warmupRatio !== undefined && { warmupRatio }),
-    },
-  };
+/** What a pretraining is one of: files count by what is in them, not by their names. */
+function identityOf({
+  options,
+  model,
+  data,
+  tokenizer: { digest: tokenizer },
+}: Pick<PretrainRecord, 'options' | 'model' | 'data'> & { tokenizer: { digest: string } }): object {
+  const { stack, precision } = options;
+  return { ...pretrainingCourse(options), stack, precision, model, data, tokenizer };
 }
 
 function composeRecord(
   options: PretrainingOptions,
-  text: PretrainingText,
+  data: PretrainRecord['data'],
   source: PretrainingModel,
   startedAt: Date,
   result: PretrainResult,
@@ -147,13 +149,15 @@ function composeRecord(
     options,
     model: source.description,
     tokenizer: { digest: source.tokenizer.digest, vocabSize: source.tokenizer.vocabSize },
-    data: { train: factsOf(text.train), validation: factsOf(text.validation) },
+    data,
     ...describeEnvironment({ libtorch: libtorch.loadedVersion, device: options.device ?? 'cpu' }),
     threads: options.threads ?? availableCores,
     startedAt: startedAt.toISOString(),
     finishedAt: new Date().toISOString(),
     epochs: result.epochs,
+    stages: result.stages,
     bestEpoch: result.bestEpoch,
+    bestStep: result.bestStep,
     bestLoss: result.bestLoss,
     bestPerplexity: Math.exp(result.bestLoss),
     examples: result.examples,
@@ -163,6 +167,7 @@ function composeRecord(
     tokensPerSecond: seconds.train === 0 ? 0 : tokens / seconds.train,
     losses: { first: losses[0]!, last: losses.at(-1)!, digest: digestOf(losses) },
     seconds,
+    energy: result.energy,
     resumed: result.resumed,
     trainableParameters: result.trainableParameters,
     totalParameters: result.totalParameters,

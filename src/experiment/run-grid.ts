@@ -1,5 +1,5 @@
 import { frozenPrefixLength } from '../freezing/frozen-prefix.js';
-import type { TrainingEvent } from '../training/events.js';
+import type { TrainingEvent } from '../training/finetune.js';
 import { PrefixCache } from '../training/prefix-cache.js';
 import { type GridRun, gridRuns } from './grid.js';
 import type { RunScenario } from './run.js';
@@ -47,9 +47,9 @@ export interface RunGridOptions {
 /**
  * Trains every scenario with every seed, skipping what an earlier start finished.
  *
- * A run counts when its record is on disk; an abort or a kill loses the running one only.
+ * A run counts when its record is on disk; the one that an abort or a kill interrupted goes on from its last state.
  *
- * @throws INVALID_OPTION, WRITE_FAILED from the store; INVALID_PLAN; what training throws; `signal.reason` on abort.
+ * @throws LOCKED, RUN_MISMATCH, WRITE_FAILED from the store; INVALID_PLAN; what training throws; `signal.reason` on abort.
  */
 export async function* runGrid(options: RunGridOptions): AsyncGenerator<GridEvent, RunRecord[]> {
   const { workspace, directory, restart = false, signal } = options;
@@ -97,7 +97,8 @@ async function* runAll(
       continue;
     }
     yield { type: 'run-start', ...position };
-    const events = runScenario({ workspace, scenario, seed, prefixCache, ...(signal && { signal }) });
+    const shared = { workspace, prefixCache, ...(signal && { signal }) };
+    const events = runScenario({ ...shared, scenario, seed, directory: store.runDirectory(run) });
     const record = yield* forward(run, events);
     await store.save(record);
     records.push(record);

@@ -23,6 +23,9 @@ const epochRecordSchema = z.strictObject({
   epoch: z.int().positive(),
   trainLoss: z.number(),
   trainSeconds: seconds,
+  /** Trained on, special tokens included. */
+  tokens: count.optional(),
+  /** Of all evaluations within the epoch, and the metrics of the last one. */
   validationSeconds: seconds,
   validation: metricsSchema,
 });
@@ -58,12 +61,27 @@ const inputSchema = {
   labels: z.array(z.string()),
 };
 
+const planSchema = z.strictObject({
+  embeddings: z.boolean(),
+  layers: z.array(z.boolean()),
+  parts: z.array(z.array(z.enum(LAYER_PARTS))).optional(),
+});
+
 const freezingSchema = {
-  plan: z.strictObject({
-    embeddings: z.boolean(),
-    layers: z.array(z.boolean()),
-    parts: z.array(z.array(z.enum(LAYER_PARTS))).optional(),
-  }),
+  /** The first one. */
+  plan: planSchema,
+  /** The parts of the run between two changes of the plan: first epoch and optimizer steps done before. */
+  stages: z
+    .array(
+      z.strictObject({
+        stage: z.int().positive(),
+        epoch: z.int().positive(),
+        step: count,
+        plan: planSchema,
+        reason: z.string(),
+      }),
+    )
+    .default([]),
   trainableParameters: count,
   totalParameters: count,
   /** Leading layers computed without gradients; -1 where the embeddings learn. */
@@ -90,9 +108,13 @@ const freezingSchema = {
 const outcomeSchema = {
   epochs: z.array(epochRecordSchema).min(1),
   bestEpoch: z.int().positive(),
+  /** Optimizer steps done before the best evaluation. */
+  bestStep: z.int().positive().optional(),
   /** Validation score of the best epoch. */
   bestScore: z.number(),
   stoppedEarly: z.boolean(),
+  /** Whether it went on from a state that an earlier process left. */
+  resumed: z.boolean().default(false),
   /** Of the weights of the best epoch. */
   test: metricsSchema.nullable(),
   steps: count,
@@ -138,6 +160,8 @@ const costSchema = {
     train: seconds,
     validation: seconds,
     test: seconds,
+    /** Writing weights and states. */
+    save: seconds.default(0),
     total: seconds,
   }),
   /** Mean seconds of training steps an epoch, evaluation excluded. */

@@ -1,11 +1,19 @@
+import type { EncodedSplits } from '../contract/encoded-dataset.js';
+import { PermafrostError } from '../errors/error.js';
+import type { TokenClassifier } from '../model/token-classifier.js';
 import { addon } from '../native/addon.js';
-import type { TrainingEvent } from '../training/events.js';
-import { type FinetuneRun, finetune } from '../training/finetune.js';
-import type { FinetuneOptions } from '../training/options.js';
+import { RunDirectory } from '../training/directory.js';
+import {
+  type FinetuneOptions,
+  type FinetuneResult,
+  finetune,
+  type TrainingEvent,
+} from '../training/finetune.js';
 import { PrefixCache } from '../training/prefix-cache.js';
 import { composeRecord } from './compose-record.js';
 import { describeEnvironment } from './environment.js';
-import type { RunRecord } from './run-record.js';
+import { recordedRun } from './recorded-run.js';
+import { type RunRecord, readRunRecord } from './run-record.js';
 import type { Scenario } from './scenario.js';
 import type { Workspace } from './workspace.js';
 
@@ -14,8 +22,15 @@ export interface RunScenarioOptions {
   scenario: Scenario;
   /** Fixes initial weights, order and dropout. */
   seed: number;
-  /** Directory that the weights of the best epoch are saved to, loadable by Hugging Face Transformers. @default none */
-  saveTo?: string;
+  /**
+   * Where the best weights, the state to go on from and the record are kept. A run that was stopped there goes on; one
+   * that was finished there is not trained again. @default nothing is written
+   */
+  directory?: string;
+  /** Deletes what an earlier run left in `directory`. @default false */
+  restart?: boolean;
+  /** Completes the directory once the best weights are known, before the record is written. */
+  complete?: (record: RunRecord) => Promise<void>;
   /** Outputs of frozen prefixes that runs share; false keeps none. @default a cache of the run's own */
   prefixCache?: PrefixCache | false;
   signal?: AbortSignal;
@@ -27,54 +42,72 @@ export type RunScenario = (options: RunScenarioOptions) => AsyncGenerator<Traini
 /**
  * Trains one scenario with one seed from its starting weights.
  *
- * The model is disposed of in any case, also where the consumer stops early.
- *
- * @returns the run record as the generator's return value; writing it is the caller's.
- * @throws what creating the model and training throw; `signal.reason` on abort.
+ * @returns the run record as the generator's return value.
+ * @throws LOCKED, RUN_MISMATCH, WRITE_FAILED from the directory; what creating the model and training throw;
+ *   `signal.reason` on abort.
  */
 export const runScenario: RunScenario = async function* (options) {
-  const { workspace, scenario, seed, saveTo, signal } = options;
+  const { workspace, scenario, seed, complete, signal } = options;
+  const { directory: path, restart = false } = options;
   const startedAt = new Date();
-  const model = await workspace.createModel(seed, signal);
-  // The training would go on without a listener; this ends it where the consumer stops early.
-  const left = new AbortController();
-  const signals = signal ? [signal, left.signal] : [left.signal];
-  let run: FinetuneRun | null = null;
+  const directory = path === undefined ? null : await RunDirectory.open(path, { restart });
+  const data = { data: workspace.data.digest, tokenizer: workspace.tokenizer.digest };
+  let modelSeconds = 0;
+  let encoded: EncodedSplits | undefined;
   try {
-    const modelSeconds = (Date.now() - startedAt.getTime()) / 1000;
-    run = finetune({
-      model,
-      ...finetuneOptions(workspace, scenario),
-      encoded: await workspace.encoded(),
-      prefixCache: options.prefixCache ?? (workspace.prefix && new PrefixCache(workspace.prefix)),
-      seed,
-      signal: AbortSignal.any(signals),
-    });
-    for await (const event of run) yield event;
-    const result = await run.result;
-    if (saveTo !== undefined) await model.save(saveTo);
-    const { libtorch, availableCores } = addon();
-    return composeRecord({
-      workspace,
-      scenario,
-      seed,
-      startedAt,
-      finishedAt: new Date(),
-      modelSeconds,
-      environment: describeEnvironment({ libtorch: libtorch.loadedVersion, device: workspace.device }),
-      threads: workspace.threads ?? availableCores,
-      frozenPrefix: model.frozenPrefix,
-      result,
+    return yield* recordedRun<TokenClassifier, TrainingEvent, FinetuneResult, RunRecord>({
+      directory,
+      identity: { ...scenario, seed, ...data },
+      async readRecord(file) {
+        const record = await readRunRecord(file).catch(unlessNewer);
+        if (record === null) return null;
+        const { scenario: was, seed, data, tokenizer } = record;
+        return { record, identity: { ...was, seed, data: data.digest, tokenizer: tokenizer.digest } };
+      },
+      finished: ({ epochs, steps }, path) => ({
+        type: 'resume',
+        path,
+        epoch: epochs.length,
+        step: steps,
+        finished: true,
+      }),
+      async createModel() {
+        encoded = await workspace.encoded();
+        const started = performance.now();
+        const model = await workspace.createModel(seed, signal);
+        modelSeconds = (performance.now() - started) / 1000;
+        return model;
+      },
+      start: (model, abort) => {
+        const { prefixCache = workspace.prefix && new PrefixCache(workspace.prefix) } = options;
+        const given = { model, encoded, prefixCache, seed, signal: abort, ...(directory && { directory }) };
+        return finetune({ ...given, ...finetuneOptions(workspace, scenario) });
+      },
+      compose: (model, result) => {
+        const { libtorch, availableCores } = addon();
+        return composeRecord({
+          workspace,
+          scenario,
+          seed,
+          startedAt,
+          finishedAt: new Date(),
+          modelSeconds,
+          environment: describeEnvironment({ libtorch: libtorch.loadedVersion, device: workspace.device }),
+          threads: workspace.threads ?? availableCores,
+          frozenPrefix: model.frozenPrefix,
+          result,
+        });
+      },
+      ...(complete && { complete }),
+      signal,
     });
   } finally {
-    left.abort();
-    await run?.result.catch(() => undefined);
-    await model.dispose();
+    await directory?.close();
   }
 };
 
 function finetuneOptions(
-  { splits, carbonIntensity }: Workspace,
+  { splits, carbonIntensity, saving }: Workspace,
   { strategy, training }: Scenario,
 ): Omit<FinetuneOptions, 'model'> {
   // The model and the cache were made with their precisions; the loop takes all other settings as they are.
@@ -85,6 +118,14 @@ function finetuneOptions(
     ...(splits.test && { test: splits.test }),
     freezing: strategy,
     energy: carbonIntensity === null ? {} : { carbonIntensity },
+    ...saving,
     ...settings,
   };
+}
+
+/** A record that is not whole is made again, from the state beside it; one of a newer program is left alone. */
+function unlessNewer(error: unknown): null {
+  if (error instanceof PermafrostError && error.code === 'DATA_FORMAT' && error.details.newer !== true)
+    return null;
+  throw error;
 }

@@ -2,11 +2,12 @@ import { readdir, readFile, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { PermafrostError } from '../errors/error.js';
 import { writeFileAtomic } from '../io/atomic-write.js';
+import { type Difference, describeDifferences, differences } from '../io/difference.js';
 import { appendJsonl } from '../io/jsonl.js';
-import type { FileLock } from '../io/process-lock.js';
-import { lockDirectory } from './lock.js';
+import { type FileLock, lockDirectory } from '../io/process-lock.js';
+import { sweepTemporaryFiles } from '../io/temporary-files.js';
 import { type RunRecord, readRunRecord } from './run-record.js';
-import { runId, type Scenario, type ScenarioSettings, settingsDigest } from './scenario.js';
+import { runId, type Scenario, type ScenarioSettings } from './scenario.js';
 
 export interface StoreOptions {
   /** The grid's directory (`--out`). */
@@ -44,8 +45,8 @@ export class GridStore {
   /**
    * Locks the directory and reads what is finished there.
    *
-   * @throws INVALID_OPTION where another grid writes there, or the runs there were made with other settings or data;
-   * DATA_FORMAT where a newer program wrote them; WRITE_FAILED.
+   * @throws LOCKED where another process writes there; RUN_MISMATCH where the runs there were made with other settings or
+   * data; DATA_FORMAT where a newer program wrote them; WRITE_FAILED.
    */
   static async open(
     { directory, restart = false }: StoreOptions,
@@ -53,10 +54,14 @@ export class GridStore {
   ): Promise<GridStore> {
     const store = new GridStore(directory, await lockDirectory(directory));
     try {
+      for (const folder of ['', 'figures']) await sweepTemporaryFiles(join(directory, folder));
+      for (const run of await runDirectories(directory)) await sweepTemporaryFiles(join(directory, run));
       if (restart) await store.#clear();
       await store.#readRecords();
       for (const record of store.#records.values()) checkIdentity(directory, record, identity);
       await store.#repairIndex();
+      // A kill between record and removal leaves them.
+      for (const run of store.#records.keys()) await store.#discardWeights(run);
       return store;
     } catch (error) {
       await store.close();
@@ -79,12 +84,17 @@ export class GridStore {
     return this.#records.get(runId(scenario, seed));
   }
 
+  /** The directory of a run. */
+  runDirectory(run: string): string {
+    return join(this.directory, run);
+  }
+
   recordFile(run: string): string {
-    return join(this.directory, run, 'record.json');
+    return join(this.runDirectory(run), 'record.json');
   }
 
   /**
-   * Writes the record, then the line of the index.
+   * Writes the record, then the line of the index; of the weights that the run kept while it trained nothing is left.
    *
    * @throws WRITE_FAILED; what was there before is intact and the run counts as not done.
    */
@@ -92,6 +102,7 @@ export class GridStore {
     await writeFileAtomic(this.recordFile(record.run), `${JSON.stringify(record, null, 2)}\n`);
     this.#records.set(record.run, record);
     await appendJsonl(this.#indexFile, indexLine(record));
+    await this.#discardWeights(record.run);
   }
 
   /** Gives the directory free for others. */
@@ -133,6 +144,12 @@ export class GridStore {
     if (repaired !== (found ?? '')) await writeFileAtomic(this.#indexFile, repaired);
   }
 
+  async #discardWeights(run: string): Promise<void> {
+    for (const folder of ['last', 'best']) {
+      await rm(join(this.runDirectory(run), folder), { recursive: true, force: true });
+    }
+  }
+
   async #clear(): Promise<void> {
     for (const run of await runDirectories(this.directory)) {
       await rm(join(this.directory, run), { recursive: true, force: true });
@@ -169,54 +186,20 @@ function indexLine(record: RunRecord): Record<string, unknown> {
 }
 
 function checkIdentity(directory: string, record: RunRecord, identity: GridIdentity): void {
-  const differs = difference(record, identity);
-  if (differs === null) return;
+  const found = difference(record, identity);
+  if (found.length === 0) return;
   throw new PermafrostError(
-    'INVALID_OPTION',
-    `--out ${directory}: its runs were made with ${differs.what} (${differs.was} there, ${differs.is} now), ` +
-      'so new runs cannot stand in one table with them. Give another --out, or --restart to delete them.',
-    { option: 'out', directory, run: record.run, ...differs },
+    'RUN_MISMATCH',
+    `--out ${directory}: its runs were made with other settings or data: ${describeDifferences(found)}. New runs cannot ` +
+      'stand in one table with them. Give another --out, or --restart to delete them.',
+    { option: 'out', directory, run: record.run, differences: found },
   );
 }
 
-function difference(
-  record: RunRecord,
-  identity: GridIdentity,
-): { what: string; was: string; is: string } | null {
-  if (settingsDigest(record.scenario) !== settingsDigest(identity.scenario)) {
-    return { what: 'other settings', ...firstDifference(record.scenario, identity.scenario) };
-  }
-  if (record.data.digest !== identity.dataDigest) {
-    return { what: 'other data', was: short(record.data.digest), is: short(identity.dataDigest) };
-  }
-  if (record.tokenizer.digest !== identity.tokenizerDigest) {
-    return {
-      what: 'another tokenizer',
-      was: short(record.tokenizer.digest),
-      is: short(identity.tokenizerDigest),
-    };
-  }
-  return null;
-}
-
-/** The first setting in which two scenarios differ, as `training.epochs 3` against `training.epochs 5`. */
-function firstDifference(was: ScenarioSettings, is: ScenarioSettings): { was: string; is: string } {
-  const [before, after] = [flatten({ ...was, strategy: null }), flatten({ ...is, strategy: null })];
-  const path = [...new Set([...before.keys(), ...after.keys()])].find(
-    (key) => before.get(key) !== after.get(key),
-  );
-  return { was: `${path} ${before.get(path!) ?? 'none'}`, is: `${path} ${after.get(path!) ?? 'none'}` };
-}
-
-function flatten(value: unknown, path = '', into = new Map<string, string>()): Map<string, string> {
-  if (value !== null && typeof value === 'object') {
-    for (const [key, inner] of Object.entries(value)) flatten(inner, path ? `${path}.${key}` : key, into);
-  } else {
-    into.set(path, String(value));
-  }
-  return into;
-}
-
-function short(digest: string): string {
-  return digest.slice(0, 12);
+/** Settings, data and tokenizer in which a record differs from what is asked for. */
+function difference({ scenario, data, tokenizer }: RunRecord, identity: GridIdentity): Difference[] {
+  const { dataset, model, training } = identity.scenario;
+  const is = { dataset, model, training, data: identity.dataDigest, tokenizer: identity.tokenizerDigest };
+  const { strategy: _, ...was } = scenario;
+  return differences({ ...was, data: data.digest, tokenizer: tokenizer.digest }, is);
 }

@@ -1,39 +1,18 @@
 import { z } from 'zod';
+import { settledShape } from '../errors/option-shape.js';
+import { courseShape, optimizerShape } from '../training/settings.js';
+import { taggingShape, taggingStoppingShape } from '../training/tagging-task.js';
 
-const positiveInteger = z.int().positive();
+const stopping = settledShape(taggingStoppingShape);
 
 /** Every setting of a training that decides its result, freezing and seed aside; nothing is left to defaults. */
 export const trainingSettingsSchema = z.strictObject({
-  /** Upper bound on passes over the training data. */
-  epochs: positiveInteger,
-  /** Sentences an optimizer step. */
-  batchSize: positiveInteger,
-  /** Micro-batches that make up one optimizer step. */
-  gradientAccumulation: positiveInteger,
-  /** Longest example in tokens, special tokens included. */
+  ...settledShape(courseShape),
+  ...settledShape(taggingShape),
   maxLength: z.int().min(3),
-  optimizer: z.strictObject({
-    learningRate: z.number().positive(),
-    weightDecay: z.number().nonnegative(),
-    betas: z.tuple([z.number().min(0).lt(1), z.number().min(0).lt(1)]),
-    eps: z.number().positive(),
-    /** Gradients are scaled down to this global L2 norm. */
-    maxGradNorm: z.number().positive(),
-    schedule: z.enum(['linear', 'constant']),
-    /** Share of all steps over which the learning rate rises from 0. */
-    warmupRatio: z.number().min(0).max(1),
-  }),
+  optimizer: z.strictObject(settledShape(optimizerShape)),
   /** `false` trains all epochs. */
-  earlyStopping: z.union([
-    z.literal(false),
-    z.strictObject({
-      metric: z.enum(['macroF1', 'weightedF1', 'accuracy', 'entityF1']),
-      /** Epochs without improvement that are tolerated. */
-      patience: z.int().nonnegative(),
-    }),
-  ]),
-  /** Whether the frozen prefix keeps its dropout while training; `auto`: not where its outputs can then be kept. */
-  frozenDropout: z.enum(['on', 'off', 'auto']),
+  earlyStopping: z.union([z.literal(false), z.strictObject({ ...stopping, patience: z.int().positive() })]),
   /** Type in which outputs of the frozen prefix are kept; all but fp32 round them. */
   prefixPrecision: z.enum(['fp32', 'bf16', 'fp16']),
   precision: z.enum(['fp32', 'bf16']),

@@ -1,68 +1,108 @@
 import { z } from 'zod';
 import { PermafrostError } from '../errors/error.js';
+import { optionalShape, pick } from '../errors/option-shape.js';
 import type { PrefixCacheOptions } from '../training/prefix-cache.js';
+import { courseShape, optimizerShape, savingShape } from '../training/settings.js';
+import { taggingShape, taggingStoppingShape } from '../training/tagging-task.js';
+import { engineShape, flag, modelShape, name } from './model-options.js';
+import { PRESETS } from './presets/by-name.js';
 import type { TrainingSettings } from './training-settings.js';
 
-const file = z.string().min(1);
-const column = z.union([z.int().nonnegative(), z.string().min(1)]);
+const file = (description: string) => name.meta({ description, value: 'file' });
+const column = (of: string) =>
+  z
+    .union([z.int().nonnegative(), z.string().min(1)])
+    .optional()
+    .describe(`column of the ${of}: its number from 0, or its name`);
+const bytes = z.int().nonnegative().optional();
+
+const dataShape = {
+  train: file('training sentences (CoNLL columns or JSON lines)'),
+  validation: file('validation sentences'),
+  test: file('test sentences'),
+  /** One file for all three splits, instead of `train`, `validation` and `test`. */
+  data: file('one file for all three splits'),
+  /** A dataset of the Hub, instead of files: `conll2003` or another known one, or `owner/name[@revision]`. */
+  dataset: name.meta({
+    description: 'dataset of the Hugging Face Hub: a short name (permafrost datasets) or owner/name',
+    value: 'name',
+  }),
+  /** Part of `dataset`, such as a language. */
+  datasetConfig: name.meta({ description: 'part of --dataset, such as a language', value: 'name' }),
+  /** Per cent of `data` for train, validation and test. @default '80-10-10' */
+  split: z.string().optional().meta({
+    description: 'how --data is divided (default: 80-10-10)',
+    value: 'per cent',
+  }),
+  /** Seed of the split; independent of the seeds of the runs. @default 42 */
+  splitSeed: z.int().nonnegative().optional().describe('seed of the division (default: 42)'),
+  /** Column of the word and of the tag: 0-based, or its name where columns have names. @default by the file's form */
+  tokenColumn: column('word'),
+  tagColumn: column('tag'),
+};
+
+/** Outputs of the frozen layers, which are kept where they never change. */
+const prefixShape = {
+  /** `false` computes the frozen prefix in every step. */
+  prefixCache: z.literal(false).optional().describe('compute the frozen layers in every step'),
+  /** Bytes of memory for outputs of the frozen prefix. @default a quarter of what is free */
+  prefixMemory: bytes.meta({
+    description: 'memory for outputs of frozen layers, such as 4GB (default: a quarter of what is free)',
+    value: 'size',
+  }),
+  /** Bytes of temporary files for what does not fit into memory. @default 0 */
+  prefixFile: bytes.meta({ description: 'temporary files for the rest (default: 0)', value: 'size' }),
+  /** Directory of those files. @default the system's */
+  prefixDirectory: name.meta({
+    description: "where those files are made (default: the system's)",
+    value: 'dir',
+  }),
+  prefixPrecision: z
+    .enum(['fp32', 'bf16', 'fp16'])
+    .optional()
+    .describe('type in which they are kept; fp32 changes no result (default: fp32)'),
+};
+
+/** Settings of the training as a flat list; those that are not given are the preset's. */
+const settingsShape = {
+  ...optionalShape(courseShape),
+  ...optionalShape(taggingShape),
+  ...optionalShape(optimizerShape),
+  ...optionalShape(taggingStoppingShape),
+  patience: z.int().positive().optional().describe(taggingStoppingShape.patience.description!),
+};
+
+/** Where data and model come from. */
+export const sourceShape = {
+  /** `demo`, `demo-kk`, `conll2003`, `kaznerd`. @default 'demo' where no data are given */
+  preset: z
+    .string()
+    .optional()
+    .meta({
+      description: `${PRESETS.map((preset) => preset.name).join(', ')} (default: demo where no data are given)`,
+      value: 'name',
+    }),
+  ...dataShape,
+  ...modelShape,
+};
 
 /** Where data, model and settings come from. Either a preset, or data files with a model; files may complete a preset. */
-export const workspaceOptionsSchema = z.strictObject({
-  /** `demo`, `demo-kk`, `conll2003`, `kaznerd`. @default 'demo' where no data are given */
-  preset: z.string().optional(),
-  train: file.optional(),
-  validation: file.optional(),
-  test: file.optional(),
-  /** One file for all three splits, instead of `train`, `validation` and `test`. */
-  data: file.optional(),
-  /** Per cent of `data` for train, validation and test. @default '80-10-10' */
-  split: z.string().optional(),
-  /** Seed of the split; independent of the seeds of the runs. @default 42 */
-  splitSeed: z.int().nonnegative().optional(),
-  /** A dataset of the Hub, instead of files: `conll2003` or another known one, or `owner/name[@revision]`. */
-  dataset: z.string().min(1).optional(),
-  /** Part of `dataset`, such as a language. */
-  datasetConfig: z.string().min(1).optional(),
-  /** Column of the word and of the tag: 0-based, or its name where columns have names. @default by the file's form */
-  tokenColumn: column.optional(),
-  tagColumn: column.optional(),
-  /** A Hugging Face model directory, or a model of the Hub: `owner/name[@revision]`. */
-  model: file.optional(),
-  /** Shape of a fresh random model, instead of `model`. */
-  shape: z.string().optional(),
-  /** vocab.txt, tokenizer.json or their directory, for `shape`. @default trained on the train split */
-  vocab: file.optional(),
-  /** Entries of a vocabulary that is trained. @default 8000 */
-  vocabSize: z.int().min(100).optional(),
-  /** @default true for vocab.txt without a tokenizer configuration, as the paper has it */
-  lowercase: z.boolean().optional(),
-  epochs: z.int().positive().optional(),
-  batchSize: z.int().positive().optional(),
-  gradientAccumulation: z.int().positive().optional(),
-  maxLength: z.int().min(3).optional(),
-  learningRate: z.number().positive().optional(),
-  warmupRatio: z.number().min(0).max(1).optional(),
+export const workspaceShape = {
+  ...sourceShape,
+  ...settingsShape,
   /** `false` trains all epochs. */
-  earlyStopping: z.literal(false).optional(),
-  patience: z.int().nonnegative().optional(),
-  frozenDropout: z.enum(['on', 'off', 'auto']).optional(),
-  /** `false` computes the frozen prefix in every step. */
-  prefixCache: z.literal(false).optional(),
-  /** Bytes of memory for outputs of the frozen prefix. @default a quarter of what is free */
-  prefixMemory: z.int().nonnegative().optional(),
-  /** Bytes of temporary files for what does not fit into memory. @default 0 */
-  prefixFile: z.int().nonnegative().optional(),
-  /** Directory of those files. @default the system's */
-  prefixDirectory: file.optional(),
-  prefixPrecision: z.enum(['fp32', 'bf16', 'fp16']).optional(),
-  precision: z.enum(['fp32', 'bf16']).optional(),
-  /** `cpu`, `cuda`, `cuda:0`. @default 'cpu' */
-  device: z.string().optional(),
+  earlyStopping: z.literal(false).optional().describe('train all epochs'),
+  ...optionalShape(savingShape),
+  ...prefixShape,
+  ...engineShape,
   /** Grams of CO2 equivalents a kilowatt-hour; without it no emissions are reported. */
-  carbonIntensity: z.number().nonnegative().optional(),
-  /** @default all cores */
-  threads: z.int().positive().optional(),
-});
+  carbonIntensity: z.number().nonnegative().optional().meta({
+    description: 'grams of CO2 a kilowatt-hour, for emissions beside the measured energy',
+    value: 'g/kWh',
+  }),
+};
+
+export const workspaceOptionsSchema = z.strictObject(workspaceShape);
 
 export type WorkspaceOptions = z.infer<typeof workspaceOptionsSchema>;
 
@@ -139,29 +179,18 @@ export function prefixCacheOptions(
 /** Settings with what the user gave in place of the defaults. */
 export function applyOverrides(settings: TrainingSettings, options: WorkspaceOptions): TrainingSettings {
   const { optimizer, earlyStopping } = settings;
+  const { prefixPrecision = settings.prefixPrecision, precision = settings.precision } = options;
   return {
-    epochs: options.epochs ?? settings.epochs,
-    batchSize: options.batchSize ?? settings.batchSize,
-    gradientAccumulation: options.gradientAccumulation ?? settings.gradientAccumulation,
-    maxLength: options.maxLength ?? settings.maxLength,
-    optimizer: {
-      ...optimizer,
-      learningRate: options.learningRate ?? optimizer.learningRate,
-      warmupRatio: options.warmupRatio ?? optimizer.warmupRatio,
-    },
+    ...settings,
+    ...pick({ ...courseShape, ...taggingShape }, options),
+    optimizer: { ...optimizer, ...pick(optimizerShape, options) },
     earlyStopping:
       options.earlyStopping === false || earlyStopping === false
         ? false
-        : { ...earlyStopping, patience: options.patience ?? earlyStopping.patience },
-    frozenDropout: options.frozenDropout ?? settings.frozenDropout,
-    prefixPrecision: options.prefixPrecision ?? settings.prefixPrecision,
-    precision: options.precision ?? settings.precision,
+        : { ...earlyStopping, ...pick(taggingStoppingShape, options) },
+    prefixPrecision,
+    precision,
   };
-}
-
-/** Name of an option on the command line. */
-function flag(option: string): string {
-  return `--${option.replace(/[A-Z]/g, (letter) => `-${letter.toLowerCase()}`)}`;
 }
 
 function invalid(option: string, message: string): PermafrostError {

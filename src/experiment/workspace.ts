@@ -1,11 +1,13 @@
 import type { EncodedSplits } from '../contract/encoded-dataset.js';
 import { labelSet } from '../data/label-set.js';
+import { pick } from '../errors/option-shape.js';
 import type { HubOptions } from '../hub/snapshot.js';
 import type { TokenClassifier } from '../model/token-classifier.js';
 import type { Tokenizer } from '../text/tokenizer.js';
 import type { PrefixCacheOptions } from '../training/prefix-cache.js';
+import { savingShape } from '../training/settings.js';
 import { describeData, loadDataset, type Splits } from './dataset-source.js';
-import { encodeSplits } from './encode-splits.js';
+import { keptEncodings } from './kept-encodings.js';
 import { loadModelSource } from './model-source.js';
 import { presetByName } from './presets/by-name.js';
 import type { Preset } from './presets/preset.js';
@@ -37,6 +39,8 @@ export interface Workspace {
   carbonIntensity: number | null;
   /** Budget of the frozen prefix's outputs, which all runs share; false where none are kept. */
   prefix: PrefixCacheOptions | false;
+  /** When the states to go on from are written. */
+  saving: { saveSteps?: number; saveMinutes?: number };
   /** The splits encoded, at the first call. */
   encoded(): Promise<EncodedSplits>;
   /** A model at its starting weights, the same for the same seed. The caller disposes of it. */
@@ -71,8 +75,9 @@ export async function openWorkspace(options: WorkspaceOptions, hub: HubOptions =
     threads: checked.threads ?? null,
     carbonIntensity: checked.carbonIntensity ?? null,
     prefix: prefixCacheOptions(checked, training),
+    saving: pick(savingShape, checked),
     encoded: once(() =>
-      encodeSplits({
+      keptEncodings({
         splits,
         data,
         labels,

@@ -1,7 +1,7 @@
-import { randomBytes } from 'node:crypto';
 import { type FileHandle, mkdir, open, rename, rm } from 'node:fs/promises';
 import { dirname } from 'node:path';
 import { PermafrostError } from '../errors/error.js';
+import { temporaryName } from './temporary-files.js';
 
 /**
  * Replaces a file as a whole: temporary file beside it, fsync, rename. Makes missing directories.
@@ -22,12 +22,26 @@ export async function writeStreamAtomic(
   path: string,
   chunks: Iterable<Uint8Array> | AsyncIterable<Uint8Array>,
 ): Promise<void> {
-  const temporary = `${path}.${randomBytes(6).toString('hex')}.tmp`;
+  await writeFileWith(path, async (handle) => {
+    for await (const chunk of chunks) await attemptWrite(path, () => writeAll(handle, chunk));
+  });
+}
+
+/**
+ * The same for content that the caller writes to the open file.
+ *
+ * @throws WRITE_FAILED, and what `write` throws
+ */
+export async function writeFileWith(
+  path: string,
+  write: (handle: FileHandle) => Promise<void>,
+): Promise<void> {
+  const temporary = temporaryName(path);
   try {
     await attemptWrite(path, () => mkdir(dirname(path), { recursive: true }));
     const handle = await attemptWrite(path, () => open(temporary, 'wx'));
     try {
-      for await (const chunk of chunks) await attemptWrite(path, () => writeAll(handle, chunk));
+      await write(handle);
       await attemptWrite(path, () => handle.sync());
     } finally {
       await handle.close();

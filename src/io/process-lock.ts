@@ -2,9 +2,11 @@ import { createHash, randomUUID } from 'node:crypto';
 import { readFileSync } from 'node:fs';
 import { link, mkdir, readFile, rename, rm, stat, utimes, writeFile } from 'node:fs/promises';
 import { hostname } from 'node:os';
-import { dirname } from 'node:path';
+import { dirname, join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
+import { PermafrostError } from '../errors/error.js';
 import { attemptWrite } from './atomic-write.js';
+import { temporaryName } from './temporary-files.js';
 
 /** Identity of this process, since process ids are used again (often at once in containers). */
 const PROCESS_TOKEN = randomUUID();
@@ -13,6 +15,9 @@ const PROCESS_TOKEN = randomUUID();
 const HEARTBEAT_MS = 5_000;
 /** Whoever waits takes over a lock of another machine that was not touched for so long, ms. */
 const STALE_MS = 60_000;
+
+/** Name of the lock of a directory. */
+export const LOCK_NAME = 'run.lock';
 
 /** Who holds a lock. */
 export interface LockContent {
@@ -42,11 +47,12 @@ export async function tryLock(
 ): Promise<FileLock | LockContent> {
   await attemptWrite(file, () => mkdir(dirname(file), { recursive: true }));
   const own = ownContent();
-  const draft = `${file}.${randomUUID()}`;
+  const draft = temporaryName(file);
   try {
-    // Written aside and then given its name, so that nobody ever reads a lock that is only half there.
-    await attemptWrite(file, () => writeFile(draft, `${JSON.stringify(own)}\n`));
     for (;;) {
+      // Written aside and then given its name, so that nobody ever reads a lock that is only half there. Written again
+      // each time: whoever holds the lock meanwhile may have swept it away.
+      await attemptWrite(file, () => writeFile(draft, `${JSON.stringify(own)}\n`));
       if (await linkIfAbsent(draft, file)) break;
       const holder = await readLock(file);
       if (holder === null) continue;
@@ -57,6 +63,24 @@ export async function tryLock(
     await rm(draft, { force: true });
   }
   return { release: () => release(file, own) };
+}
+
+/**
+ * Makes this process the only writer of a directory; the lock of a process that no longer lives is taken over.
+ *
+ * @throws LOCKED where another process writes there; WRITE_FAILED where the lock cannot be written.
+ */
+export async function lockDirectory(directory: string): Promise<FileLock> {
+  const file = join(directory, LOCK_NAME);
+  const result = await tryLock(file);
+  if ('release' in result) return result;
+  const { pid, host, since } = result;
+  throw new PermafrostError(
+    'LOCKED',
+    `${directory}: process ${pid} on ${host} has been writing there since ${since}. Wait for it, choose another ` +
+      `directory, or delete ${file} if that process is gone.`,
+    { directory, lock: file, pid, host },
+  );
 }
 
 /**
@@ -117,7 +141,8 @@ async function linkIfAbsent(draft: string, file: string): Promise<boolean> {
     await link(draft, file);
     return true;
   } catch (cause) {
-    if ((cause as NodeJS.ErrnoException).code === 'EEXIST') return false;
+    const { code } = cause as NodeJS.ErrnoException;
+    if (code === 'EEXIST' || code === 'ENOENT') return false;
     return attemptWrite(file, () => Promise.reject(cause));
   }
 }

@@ -86,4 +86,24 @@ export class Trainer {
   async writeMoments(name: string, { step, expAvg, expAvgSq }: NativeMoments): Promise<void> {
     await this.#engine.call((native) => native.writeMoments(this.#id, name, step, expAvg, expAvgSq));
   }
+
+  async momentSteps(): Promise<Map<string, number>> {
+    const steps = new Map<string, number>();
+    for (const { name } of this.#parameters) {
+      const moments = await this.readMoments(name);
+      if (moments) steps.set(name, moments.step);
+    }
+    return steps;
+  }
+
+  async dumpState(fd: number, tensors: readonly { kind: string; parameter: string }[]): Promise<void> {
+    const { writeSync } = await import('node:fs');
+    for (const { kind, parameter } of tensors) {
+      const data =
+        kind === 'weight'
+          ? await this.#engine.call((native) => native.readParameter(parameter))
+          : (await this.readMoments(parameter))![kind as 'expAvg'];
+      writeSync(fd, new Uint8Array(data.buffer, data.byteOffset, data.byteLength));
+    }
+  }
 }

@@ -5,6 +5,36 @@ import type { Metrics } from '../evaluation/metrics.js';
 /** Names of the data splits that are evaluated. */
 export type EvaluatedSplit = 'validation' | 'test';
 
+/** A freezing plan took effect: the first one, or one that the schedule came to. */
+export interface FreezeEvent {
+  type: 'freeze';
+  /** 1-based number of the plan. */
+  stage: number;
+  /** Epoch that it takes effect in, and optimizer steps done before. */
+  epoch: number;
+  step: number;
+  plan: FreezePlan;
+  reason: string;
+  trainableParameters: number;
+  totalParameters: number;
+  /** Parameters that the checkpoint lacked, such as a head for other labels, and that were drawn from the seed. */
+  freshParameters: number;
+  /** Number of leading layers that are computed without gradients; -1 where the embeddings learn. */
+  frozenPrefix: number;
+}
+
+/** The training goes on from a state that an earlier process left, or has nothing left to do. */
+export interface ResumeEvent {
+  type: 'resume';
+  /** The directory. */
+  path: string;
+  /** Epoch that goes on, and the optimizer steps done before. */
+  epoch: number;
+  step: number;
+  /** Whether the training was finished before; its result then follows. */
+  finished: boolean;
+}
+
 /** One optimizer step. */
 export interface StepEvent {
   type: 'step';
@@ -23,9 +53,8 @@ export interface StepEvent {
   tokens: number;
 }
 
-/** All sentences of the training data were seen once more. */
-export interface EpochEvent {
-  type: 'epoch';
+/** One epoch of steps. */
+export interface EpochTraining {
   epoch: number;
   /** Mean of the step losses. */
   trainLoss: number;
@@ -34,65 +63,81 @@ export interface EpochEvent {
   tokens: number;
 }
 
+/** All of the training data was seen once more. */
+export interface EpochEvent extends EpochTraining {
+  type: 'epoch';
+}
+
 /** A split was evaluated. */
-export interface EvaluationEvent {
+export interface EvaluationEvent<Scores = Metrics> {
   type: 'evaluation';
   split: EvaluatedSplit;
+  /** Epoch under way, and optimizer steps done; for the test split those of the best weights. */
   epoch: number;
-  metrics: Metrics;
+  step: number;
+  metrics: Scores;
   seconds: number;
 }
 
-/** A freezing plan took effect. */
-export interface FreezeEvent {
-  type: 'freeze';
-  epoch: number;
-  plan: FreezePlan;
-  trainableParameters: number;
-  totalParameters: number;
-  /** Parameters that the checkpoint lacked, such as a head for other labels, and that were drawn from the seed. */
-  freshParameters: number;
-  /** Number of leading layers that are computed without gradients; -1 where the embeddings learn. */
-  frozenPrefix: number;
-}
-
-/** The weights of the best epoch so far were kept. */
+/** The best weights so far were kept, or the state to go on from was written. */
 export interface CheckpointEvent {
   type: 'checkpoint';
+  kind: 'best' | 'last';
+  /** What was written; null where the weights are kept without a directory. */
+  path: string | null;
   epoch: number;
-  /** Value of the metric that early stopping watches. */
-  score: number;
+  step: number;
+  /** Best value so far of what early stopping watches; null before the first evaluation. */
+  score: number | null;
 }
 
-/** The run is over; the model holds the weights of the best epoch. */
-export interface DoneEvent {
-  type: 'done';
-  result: FinetuneResult;
-}
-
-export type TrainingEvent =
+/** What a training tells while it is under way. */
+export type ProgressEvent<Scores = Metrics> =
+  | FreezeEvent
+  | ResumeEvent
   | StepEvent
   | EpochEvent
-  | EvaluationEvent
-  | FreezeEvent
-  | CheckpointEvent
-  | DoneEvent;
+  | EvaluationEvent<Scores>
+  | CheckpointEvent;
 
 /** One epoch as a record keeps it. */
-export interface EpochSummary {
-  epoch: number;
-  trainLoss: number;
-  trainSeconds: number;
+export interface EpochSummary<Scores = Metrics> extends EpochTraining {
+  /** Of all evaluations within the epoch. */
   validationSeconds: number;
-  validation: Metrics;
+  /** Of the last one. */
+  validation: Scores;
 }
 
-/** Seconds of each phase of a run. */
+/** One evaluation of the validation data. */
+export interface EvaluationSummary<Scores = Metrics> {
+  epoch: number;
+  /** Optimizer steps done. */
+  step: number;
+  /** What the best weights have most of. */
+  score: number;
+  metrics: Scores;
+  seconds: number;
+}
+
+/** The part of a run between two changes of the plan. */
+export interface Stage {
+  /** From 1. */
+  stage: number;
+  /** Epoch of its first step, and optimizer steps done before. */
+  epoch: number;
+  step: number;
+  plan: FreezePlan;
+  reason: string;
+}
+
+/** Seconds of each phase of a run, over all processes that worked at it. */
 export interface PhaseSeconds {
   encode: number;
   train: number;
   validation: number;
   test: number;
+  /** Writing weights and states. */
+  save: number;
   total: number;
 }
 
@@ -120,20 +165,9 @@ export interface TrainingMemory {
   workspace: number;
 }
 
-/** What a finished run is worth. */
-export interface FinetuneResult {
-  epochs: EpochSummary[];
-  /** 1-based epoch whose weights the model holds. */
-  bestEpoch: number;
-  bestScore: number;
-  stoppedEarly: boolean;
-  steps: number;
-  /** Tokens trained on, special tokens included. */
-  tokens: number;
-  /** Loss of each step, in order. */
-  losses: number[];
-  test: Metrics | null;
-  seconds: PhaseSeconds;
+/** What only the process that ends a training knows of it. */
+export interface TrainingEnd<Scores> {
+  test: Scores | null;
   trainableParameters: number;
   totalParameters: number;
   /** What `frozenDropout` came to: `auto` has been decided. */
@@ -146,4 +180,30 @@ export interface FinetuneResult {
   energy: EnergyUse | null;
   /** Highest resident set size of the process so far, in bytes. */
   peakRssBytes: number;
+}
+
+/** What a finished run is worth. */
+export interface TrainingResult<Scores = Metrics> extends TrainingEnd<Scores> {
+  epochs: EpochSummary<Scores>[];
+  evaluations: EvaluationSummary<Scores>[];
+  stages: Stage[];
+  /** 1-based epoch, and step, of the weights that the model holds. */
+  bestEpoch: number;
+  bestStep: number;
+  bestScore: number;
+  stoppedEarly: boolean;
+  steps: number;
+  /** Tokens trained on, special tokens included. */
+  tokens: number;
+  /** Loss of each step, in order. */
+  losses: number[];
+  seconds: PhaseSeconds;
+  /** Whether it went on from a state that an earlier process left. */
+  resumed: boolean;
+}
+
+/** The run is over; the model holds the best weights. */
+export interface DoneEvent<Result = TrainingResult> {
+  type: 'done';
+  result: Result;
 }

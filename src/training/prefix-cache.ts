@@ -23,6 +23,13 @@ export interface PrefixCacheOptions {
   depths?: readonly number[];
 }
 
+interface KeptStore {
+  store: PrefixStore;
+  dataset: EncodedDataset;
+  hiddenSize: number;
+  depths: readonly number[];
+}
+
 /**
  * Prefix stores of several datasets within one budget. Runs that are given the same cache share what
  * they compute, as far as their frozen weights are the same.
@@ -30,7 +37,7 @@ export interface PrefixCacheOptions {
 export class PrefixCache {
   readonly precision: StorePrecision;
   readonly #options: PrefixCacheOptions;
-  readonly #stores = new Map<object, PrefixStore>();
+  readonly #stores = new Map<object, KeptStore[]>();
   #deviceLeft: number;
   #memoryLeft: number;
   #fileLeft: number;
@@ -44,15 +51,33 @@ export class PrefixCache {
   }
 
   /**
-   * The store of a dataset, made at the first call.
+   * The store of a dataset, made at the first call. A model of another width or a dataset of other tokens has one of its
+   * own, and so have depths that the earlier ones do not keep.
    *
    * @param key what stands for the dataset from run to run, such as the array of its sentences
-   * @param depth number of layers of the prefix
+   * @param depths numbers of layers of the prefixes that will be asked for
    */
-  storeFor(key: object, dataset: EncodedDataset, hiddenSize: number, depth: number): PrefixStore {
-    const existing = this.#stores.get(key);
-    if (existing) return existing;
-    const depths = this.#options.depths ?? [depth];
+  storeFor(key: object, dataset: EncodedDataset, hiddenSize: number, depths: readonly number[]): PrefixStore {
+    const ofKey = this.#stores.get(key) ?? [];
+    this.#stores.set(key, ofKey);
+    const { inputIds } = dataset;
+    const existing = ofKey.find(
+      (kept) =>
+        kept.hiddenSize === hiddenSize &&
+        depths.every((depth) => kept.depths.includes(depth)) &&
+        Buffer.compare(bytesOf(kept.dataset.offsets), bytesOf(dataset.offsets)) === 0 &&
+        Buffer.compare(bytesOf(kept.dataset.inputIds), bytesOf(inputIds)) === 0,
+    );
+    if (existing) return existing.store;
+    const planned = this.#options.depths ?? [];
+    const wanted = depths.every((depth) => planned.includes(depth)) ? planned : depths;
+    const store = this.#open(dataset, hiddenSize, wanted);
+    ofKey.push({ store, dataset, hiddenSize, depths: wanted });
+    return store;
+  }
+
+  /** A new store, for which as much of the budget is set apart as its dataset can fill. */
+  #open(dataset: EncodedDataset, hiddenSize: number, depths: readonly number[]): PrefixStore {
     const wanted = dataset.inputIds.length * hiddenSize * ELEMENT_BYTES[this.precision] * depths.length;
     const deviceBytes = Math.min(wanted, this.#deviceLeft);
     const memoryBytes = Math.min(wanted - deviceBytes, this.#memoryLeft);
@@ -61,7 +86,7 @@ export class PrefixCache {
     this.#memoryLeft -= memoryBytes;
     this.#fileLeft -= fileBytes;
     const { directory } = this.#options;
-    const store = new PrefixStore(dataset, {
+    return new PrefixStore(dataset, {
       hiddenSize,
       depths,
       precision: this.precision,
@@ -70,17 +95,19 @@ export class PrefixCache {
       fileBytes,
       ...(directory !== undefined && { directory }),
     });
-    this.#stores.set(key, store);
-    return store;
   }
 
   /** Sums over all stores. */
   usage(): PrefixStoreUsage {
     const total = { examples: 0, memoryBytes: 0, fileBytes: 0, hits: 0, misses: 0 };
-    for (const store of this.#stores.values()) {
+    for (const { store } of [...this.#stores.values()].flat()) {
       const usage = store.usage();
       for (const key of Object.keys(total) as (keyof PrefixStoreUsage)[]) total[key] += usage[key];
     }
     return total;
   }
+}
+
+function bytesOf({ buffer, byteOffset, byteLength }: Int32Array): Uint8Array {
+  return new Uint8Array(buffer, byteOffset, byteLength);
 }

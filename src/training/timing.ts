@@ -2,14 +2,20 @@ import type { PhaseSeconds } from './events.js';
 
 type Phase = Exclude<keyof PhaseSeconds, 'total'>;
 
-/** Wall time by phase of a run. */
+/** Wall time by phase of a run, which may have begun in an earlier process. */
 export class Phases {
   readonly #started = performance.now();
-  readonly #milliseconds: Record<Phase, number> = { encode: 0, train: 0, validation: 0, test: 0 };
+  readonly #milliseconds: Record<Phase, number> = { encode: 0, train: 0, validation: 0, test: 0, save: 0 };
+  #earlier: PhaseSeconds = { encode: 0, train: 0, validation: 0, test: 0, save: 0, total: 0 };
+
+  /** Adds what earlier processes took. */
+  goOnFrom(earlier: PhaseSeconds | null): void {
+    if (earlier !== null) this.#earlier = earlier;
+  }
 
   /** Seconds of a phase so far. */
   seconds(phase: Phase): number {
-    return this.#milliseconds[phase] / 1000;
+    return this.#earlier[phase] + this.#milliseconds[phase] / 1000;
   }
 
   measureSync<T>(phase: Phase, work: () => T): T {
@@ -40,13 +46,13 @@ export class Phases {
   }
 
   summary(): PhaseSeconds {
-    const { encode, train, validation, test } = this.#milliseconds;
+    const phases = Object.keys(this.#milliseconds) as Phase[];
     return {
-      encode: encode / 1000,
-      train: train / 1000,
-      validation: validation / 1000,
-      test: test / 1000,
-      total: (performance.now() - this.#started) / 1000,
+      ...(Object.fromEntries(phases.map((phase) => [phase, this.seconds(phase)])) as Omit<
+        PhaseSeconds,
+        'total'
+      >),
+      total: this.#earlier.total + (performance.now() - this.#started) / 1000,
     };
   }
 }

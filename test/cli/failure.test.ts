@@ -17,7 +17,7 @@ describe('the exit code', () => {
   it('is 1 for what failed', () => {
     expect(exitCodeOf(new PermafrostError('DATA_FORMAT', 'x'))).toBe(1);
     expect(exitCodeOf(new Error('x'))).toBe(1);
-    expect(exitCodeOf(new Interrupted())).toBe(1);
+    expect(exitCodeOf(new Interrupted('SIGTERM'))).toBe(1);
     expect(exitCodeOf('x')).toBe(1);
   });
 
@@ -37,7 +37,7 @@ describe('an error on the terminal', () => {
 
   it('that nobody foresaw says how to see more', () => {
     expect(describeFailure(new TypeError('x is not a function'), {})).toContain('PERMAFROST_DEBUG=1');
-    expect(describeFailure(new Interrupted(), {})).not.toContain('PERMAFROST_DEBUG');
+    expect(describeFailure(new Interrupted('SIGTERM'), {})).not.toContain('PERMAFROST_DEBUG');
   });
 
   it('is one object for programs', () => {

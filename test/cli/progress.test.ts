@@ -104,6 +104,9 @@ describe('the line about what learns', () => {
   const line = (freshParameters: number) =>
     trainingLine({
       type: 'freeze',
+      stage: 1,
+      step: 0,
+      reason: 'bottom-up:1',
       epoch: 1,
       plan: { embeddings: true, layers: [true, false] },
       trainableParameters: 1200,

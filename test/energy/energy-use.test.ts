@@ -69,10 +69,10 @@ describe('beginEnergyMeasurement', () => {
       joules += 1;
     }, 10);
     const counters = [{ part: 'cpu' as const, name: 'fake', read: () => joules, wrapsAt: null }];
-    const measurement = (await beginEnergyMeasurement(counters, 100))!;
+    const measurement = (await beginEnergyMeasurement(counters))!;
     clearInterval(idle);
     joules += 5000;
-    const use = measurement.finish(1000);
+    const use = energyUse({ ...measurement.measured(), tokens: 1000, carbonIntensity: 100 });
     expect(use.idlePower.cpu).toBeGreaterThan(0);
     expect(use).toMatchObject({ joules: 5000, joulesPer1000Tokens: 5000, carbonIntensity: 100 });
     expect(use.cpu_energy).toBeCloseTo(5000 / 3.6e6, 15);

@@ -8,7 +8,7 @@ import type { Scenario } from '../../src/experiment/scenario.js';
 import { SHAPES } from '../../src/experiment/shape.js';
 import { FRESH_TRAINING } from '../../src/experiment/training-settings.js';
 import type { Workspace } from '../../src/experiment/workspace.js';
-import type { FinetuneResult } from '../../src/training/events.js';
+import type { FinetuneResult } from '../../src/training/finetune.js';
 
 const sentence: Sentence = { words: ['Aya', 'sings', '.'], tags: ['B-PER', 'O', 'O'] };
 
@@ -30,6 +30,7 @@ export function fakeWorkspace(overrides: Partial<Workspace> = {}): Workspace {
     carbonIntensity: null,
     threads: null,
     prefix: {},
+    saving: {},
     encoded: () => Promise.reject(new Error('a fake trainer encodes nothing')),
     createModel: () => Promise.reject(new Error('a fake trainer creates no model')),
     ...overrides,
@@ -39,11 +40,19 @@ export function fakeWorkspace(overrides: Partial<Workspace> = {}): Workspace {
 /** A result whose figures depend on scenario and seed only. */
 export function fakeResult(seed: number): FinetuneResult {
   const metrics = computeMetrics([sentence.tags], [['B-PER', 'O', 'O']]);
+  const plan = { embeddings: true, layers: [true] };
   return {
     epochs: [
-      { epoch: 1, trainLoss: 0.5, trainSeconds: 4, validationSeconds: 1, validation: metrics },
-      { epoch: 2, trainLoss: 0.25, trainSeconds: 2, validationSeconds: 1, validation: metrics },
+      { epoch: 1, trainLoss: 0.5, trainSeconds: 4, tokens: 300, validationSeconds: 1, validation: metrics },
+      { epoch: 2, trainLoss: 0.25, trainSeconds: 2, tokens: 300, validationSeconds: 1, validation: metrics },
     ],
+    evaluations: [
+      { epoch: 1, step: 1, score: 1, metrics, seconds: 1 },
+      { epoch: 2, step: 2, score: 1, metrics, seconds: 1 },
+    ],
+    stages: [{ stage: 1, epoch: 1, step: 0, plan, reason: 'a test' }],
+    bestStep: 2,
+    resumed: false,
     bestEpoch: 2,
     bestScore: 1,
     stoppedEarly: false,
@@ -51,7 +60,7 @@ export function fakeResult(seed: number): FinetuneResult {
     tokens: 600,
     losses: [0.5 + seed, 0.25],
     test: metrics,
-    seconds: { encode: 0.1, train: 6, validation: 2, test: 1, total: 9.1 },
+    seconds: { encode: 0.1, train: 6, validation: 2, test: 1, save: 0, total: 9.1 },
     trainableParameters: 10,
     totalParameters: 100,
     frozenDropout: 'on',

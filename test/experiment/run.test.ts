@@ -1,4 +1,4 @@
-import { mkdtemp, readdir, rm, writeFile } from 'node:fs/promises';
+import { mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
@@ -7,7 +7,7 @@ import { runGrid } from '../../src/experiment/run-grid.js';
 import { parseRunRecord, type RunRecord } from '../../src/experiment/run-record.js';
 import { scenarioOf } from '../../src/experiment/scenario.js';
 import { openWorkspace, type Workspace } from '../../src/experiment/workspace.js';
-import type { TrainingEvent } from '../../src/training/events.js';
+import type { TrainingEvent } from '../../src/training/finetune.js';
 
 let folder: string;
 let workspace: Workspace;
@@ -83,9 +83,12 @@ describe('a run of one scenario', () => {
   });
 
   it('saves the model where it is asked to', async () => {
-    const saveTo = join(folder, 'best');
-    await runToEnd({ saveTo });
-    expect(await readdir(saveTo)).toEqual(expect.arrayContaining(['config.json', 'model.safetensors']));
+    const directory = join(folder, 'kept');
+    const { record } = await runToEnd({ directory });
+    expect(await readdir(join(directory, 'best'))).toEqual(
+      expect.arrayContaining(['config.json', 'model.safetensors']),
+    );
+    expect(JSON.parse(await readFile(join(directory, 'record.json'), 'utf8'))).toEqual(record);
   });
 
   it('disposes of its model at the end, on abort, and where the listener leaves', async () => {

@@ -64,7 +64,7 @@ describe('pretraining', () => {
     const run = pretrain({ model, ...settings, gradientAccumulation: 1, epochs: 50 });
     for await (const event of run) events.push(event);
     const result = await run.result;
-    const validations = events.filter((event) => event.type === 'validation');
+    const validations = events.filter((event) => event.type === 'evaluation').map(({ metrics }) => metrics);
     expect(validations).toHaveLength(50);
     // Words are eight; who guesses has a loss of ln 8.
     expect(validations.at(-1)!.loss).toBeLessThan(Math.log(8) - 0.15);
@@ -73,8 +73,7 @@ describe('pretraining', () => {
     expect(result.bestEpoch).toBe(losses.indexOf(result.bestLoss) + 1);
     expect(result.epochs[3]).toMatchObject({
       epoch: 4,
-      validationLoss: losses[3],
-      perplexity: Math.exp(losses[3]!),
+      validation: { loss: losses[3], perplexity: Math.exp(losses[3]!) },
     });
     const steps = events.filter((event) => event.type === 'step');
     expect(steps.map(({ loss }) => loss)).toEqual(result.losses);
@@ -89,7 +88,7 @@ describe('pretraining', () => {
       const { losses, epochs } = await pretrain({ model, ...settings, seed }).result;
       return {
         losses,
-        validation: epochs.map(({ validationLoss }) => validationLoss),
+        validation: epochs.map(({ validation }) => validation),
         weights: await weightsOf(model),
       };
     };
@@ -115,7 +114,7 @@ describe('pretraining', () => {
       signal: controller.signal,
     });
     const stop = (async () => {
-      for await (const event of run) if (event.type === 'state' && event.step === stopAt) controller.abort();
+      for await (const event of run) if (event.type === 'step' && event.step === stopAt) controller.abort();
     })();
     await expect(stop).rejects.toThrow();
 
@@ -215,8 +214,8 @@ describe('a pretraining that cannot be', () => {
       () => pretrain({ model: other, ...settings, epochs: 2, directory: folder }).result,
     );
     expect(differing).toMatchObject({
-      code: 'INVALID_OPTION',
-      message: expect.stringContaining('other settings'),
+      code: 'RUN_MISMATCH',
+      message: expect.stringContaining('epochs 1 there, 2 now'),
     });
     const state = join(folder, 'last', 'state.safetensors');
     expect(existsSync(state)).toBe(true);

@@ -27,7 +27,10 @@ describe('TrainingEvent', () => {
         case 'freeze':
           return event.frozenPrefix;
         case 'checkpoint':
-          return event.score;
+          expectTypeOf(event.kind).toEqualTypeOf<'best' | 'last'>();
+          return event.score ?? 0;
+        case 'resume':
+          return event.step;
         case 'done':
           expectTypeOf(event.result).toEqualTypeOf<FinetuneResult>();
           return event.result.bestScore;
@@ -39,7 +42,7 @@ describe('TrainingEvent', () => {
     };
     expectTypeOf(read).parameter(0).toEqualTypeOf<TrainingEvent>();
     expectTypeOf<TrainingEvent['type']>().toEqualTypeOf<
-      'step' | 'epoch' | 'evaluation' | 'freeze' | 'checkpoint' | 'done'
+      'step' | 'epoch' | 'evaluation' | 'freeze' | 'checkpoint' | 'resume' | 'done'
     >();
   });
 

@@ -8,7 +8,8 @@ import { parseShape, SHAPES } from '../../experiment/shape.js';
 import { parseStrategy, STRATEGY_NOTATIONS } from '../../freezing/notation.js';
 import { benchText } from '../bench-text.js';
 import type { CommandContext, Runner } from '../context.js';
-import { addEngineOptions, addJsonOption, engineOptionsOf, type Flags, wholeNumber } from '../options.js';
+import { addEngineOptions, addJsonOption, engineOptionsOf } from '../options.js';
+import { type Flags, wholeNumber } from '../schema-options.js';
 
 export function addBenchCommand(program: Command, run: Runner): void {
   const notations = STRATEGY_NOTATIONS.map(({ form }) => form).join(', ');

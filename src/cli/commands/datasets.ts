@@ -2,7 +2,8 @@ import type { Command } from 'commander';
 import { KNOWN_DATASETS } from '../../data/hub/known-datasets.js';
 import { drawTable } from '../../report/terminal.js';
 import type { CommandContext, Runner } from '../context.js';
-import { addJsonOption, type Flags } from '../options.js';
+import { addJsonOption } from '../options.js';
+import type { Flags } from '../schema-options.js';
 
 export function addDatasetsCommand(program: Command, run: Runner): void {
   const command = program

@@ -3,7 +3,8 @@ import { type Check, diagnose } from '../../doctor/diagnose.js';
 import { gatherFacts } from '../../doctor/facts.js';
 import type { CommandContext, Runner } from '../context.js';
 import { AlreadyReported } from '../failure.js';
-import { addJsonOption, type Flags } from '../options.js';
+import { addJsonOption } from '../options.js';
+import type { Flags } from '../schema-options.js';
 
 export function addDoctorCommand(program: Command, run: Runner): void {
   const command = program.command('doctor').description('say what is installed, what works, and what to do');

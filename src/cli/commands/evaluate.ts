@@ -11,14 +11,8 @@ import { TokenClassifier } from '../../model/token-classifier.js';
 import type { CommandContext, Runner } from '../context.js';
 import { withDownloads } from '../download-progress.js';
 import { metricsText } from '../metrics-text.js';
-import {
-  addEngineOptions,
-  addJsonOption,
-  columnOf,
-  engineOptionsOf,
-  type Flags,
-  wholeNumber,
-} from '../options.js';
+import { addEngineOptions, addJsonOption, engineOptionsOf } from '../options.js';
+import { columnOf, type Flags, wholeNumber } from '../schema-options.js';
 
 export function addEvaluateCommand(program: Command, run: Runner): void {
   const command = program

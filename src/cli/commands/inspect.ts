@@ -1,7 +1,7 @@
 import type { Command } from 'commander';
 import type { Sentence } from '../../data/sentence.js';
 import { openWorkspace, type Workspace } from '../../experiment/workspace.js';
-import type { WorkspaceOptions } from '../../experiment/workspace-options.js';
+import { sourceShape, type WorkspaceOptions } from '../../experiment/workspace-options.js';
 import { parseStrategy } from '../../freezing/notation.js';
 import { trainableTable } from '../../freezing/trainable-table.js';
 import type { HubOptions } from '../../hub/snapshot.js';
@@ -11,15 +11,8 @@ import { findSharedSentences, inspectTokenization } from '../../text/inspect.js'
 import { Tokenizer, trainWordPiece } from '../../text/tokenizer.js';
 import type { CommandContext, Runner } from '../context.js';
 import { withDownloads } from '../download-progress.js';
-import {
-  addDataOptions,
-  addJsonOption,
-  addModelOptions,
-  addPresetOption,
-  type Flags,
-  wholeNumber,
-  workspaceOptionsOf,
-} from '../options.js';
+import { addJsonOption, workspaceOptionsOf } from '../options.js';
+import { addShape, type Flags, wholeNumber } from '../schema-options.js';
 import { tokenizationText } from '../tokenization-text.js';
 
 /** Stands for a tokenizer in place of a file. */
@@ -29,8 +22,7 @@ export function addInspectCommand(program: Command, run: Runner): void {
   const command = program
     .command('inspect')
     .description('what a tokenizer makes of a dataset: sub-tokens, unknown tokens, truncation, labels');
-  for (const add of [addPresetOption, addDataOptions, addModelOptions]) add(command);
-  command
+  addShape(command, sourceShape)
     .option(
       '--tokenizer <tokenizer>',
       `directory, vocab.txt, tokenizer.json, model of the Hub, or "${TRAINED}" for one trained on the train split; ` +

@@ -4,7 +4,8 @@ import { probeNvidiaDriver } from '../../libtorch/nvidia-driver.js';
 import { chooseRelease, DEFAULT_VERSION, KNOWN_VERSIONS } from '../../libtorch/releases.js';
 import { byteProgress } from '../byte-progress.js';
 import type { CommandContext, Runner } from '../context.js';
-import { addJsonOption, type Flags } from '../options.js';
+import { addJsonOption } from '../options.js';
+import type { Flags } from '../schema-options.js';
 
 export function addLibtorchCommand(program: Command, run: Runner): void {
   const command = program.command('libtorch').description('fetch the libtorch that the engine computes with');

@@ -10,27 +10,18 @@ import { renderTerminal } from '../../report/terminal.js';
 import { writeReport } from '../../report/write-report.js';
 import type { CommandContext, Runner } from '../context.js';
 import { withDownloads } from '../download-progress.js';
-import {
-  addExperimentOptions,
-  addPresetOption,
-  type Flags,
-  seedsOf,
-  wholeNumber,
-  workspaceOptionsOf,
-} from '../options.js';
-import { gridProgress } from '../progress.js';
+import { addExperimentOptions, addOutputOptions, seedsOf, workspaceOptionsOf } from '../options.js';
+import { gridProgress, KeptState } from '../progress.js';
+import { type Flags, wholeNumber } from '../schema-options.js';
 
 export function addPaperCommand(program: Command, run: Runner): void {
   const command = program
     .command('paper')
-    .description("train the paper's grid of freezing scenarios and tabulate it beside the paper's numbers");
-  addPresetOption(command);
-  command
+    .description("train the paper's grid of freezing scenarios and tabulate it beside the paper's numbers")
     .option('--seeds <n>', 'runs of each scenario', wholeNumber, 3)
     .option('--seed <n>', 'the first seed; the others follow it', wholeNumber, 42)
-    .option('--strategies <list>', 'such as "paper,interleaved" or "bottom-up:0,bottom-up:6"', 'paper')
-    .option('--out <dir>', 'directory of records and report (default: out/<dataset>)')
-    .option('--restart', 'delete the runs in --out and begin anew');
+    .option('--strategies <list>', 'such as "paper,interleaved" or "bottom-up:0,bottom-up:6"', 'paper');
+  addOutputOptions(command, 'out/<dataset>');
   addExperimentOptions(command).action(run(paper));
 }
 
@@ -66,11 +57,17 @@ async function train(
   records: RunRecord[],
 ): Promise<void> {
   const progress = gridProgress(output);
+  const kept = new KeptState();
   try {
     for await (const event of runGrid({ ...plan, restart, runScenario, signal })) {
       if (event.type === 'run-done' || event.type === 'run-skipped') records.push(event.record);
       progress.on(event);
+      kept.on(event);
     }
+  } catch (error) {
+    progress.stop();
+    kept.tell(output);
+    throw error;
   } finally {
     progress.stop();
   }

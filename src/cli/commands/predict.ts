@@ -12,7 +12,8 @@ import { TokenClassifier } from '../../model/token-classifier.js';
 import { encodeDataset } from '../../text/encode.js';
 import type { CommandContext, Runner } from '../context.js';
 import { withDownloads } from '../download-progress.js';
-import { addEngineOptions, addJsonOption, engineOptionsOf, type Flags, wholeNumber } from '../options.js';
+import { addEngineOptions, addJsonOption, engineOptionsOf } from '../options.js';
+import { type Flags, wholeNumber } from '../schema-options.js';
 
 /** Lines that go through the model at once. */
 const BATCH_LINES = 32;

@@ -7,7 +7,7 @@ import type { Tokenizer } from '../text/tokenizer.js';
 import type { Splits } from './dataset-source.js';
 import type { RunRecord } from './run-record.js';
 
-export interface EncodeSplitsOptions {
+export interface KeptEncodingsOptions {
   splits: Splits;
   /** Digests of the splits. */
   data: RunRecord['data'];
@@ -23,7 +23,7 @@ export interface EncodeSplitsOptions {
  *
  * @throws what `encodeDataset` throws.
  */
-export async function encodeSplits(options: EncodeSplitsOptions): Promise<EncodedSplits> {
+export async function keptEncodings(options: KeptEncodingsOptions): Promise<EncodedSplits> {
   const { splits, data, labels, tokenizer, maxLength, keep } = options;
   const labelIds = new LabelSet(labels);
   const encode = (sentences: readonly Sentence[], digest: string) => {

@@ -1,0 +1,116 @@
+import { type Command, InvalidArgumentError, Option } from 'commander';
+import type { z } from 'zod';
+import type { OptionShape } from '../errors/option-shape.js';
+import { flag } from '../experiment/model-options.js';
+
+// Options are declared once, as schemas with a description; here they become flags, and flags become options again.
+
+/** Flags as commander hands them over, by their names in camel case. */
+export type Flags = Record<string, unknown>;
+
+/** Gives a command the flags of all options of a shape that have a description. */
+export function addShape(command: Command, shape: OptionShape): Command {
+  for (const [name, schema] of Object.entries(shape)) {
+    const option = optionOf(name, schema);
+    if (option !== null) command.addOption(option);
+  }
+  return command;
+}
+
+/** What of a shape the flags say; the shape's schema checks the values. */
+export function optionsOf(shape: OptionShape, flags: Flags): Record<string, unknown> {
+  const given: Record<string, unknown> = {};
+  for (const [name, schema] of Object.entries(shape)) {
+    const { negatedBy } = formOf(schema);
+    if (negatedBy !== undefined) {
+      if (flags[negatedBy] === true) given[name] = false;
+    } else if (isSwitchOff(schema)) {
+      if (flags[name] === false) given[name] = false;
+    } else if (flags[name] !== undefined) {
+      given[name] = flags[name];
+    }
+  }
+  return given;
+}
+
+interface Form {
+  description?: string;
+  /** What stands for the value in the help; `size` takes units of bytes. */
+  value?: string;
+  /** Name of the flag that says false, where that is not `no-` and the option's name. */
+  negatedBy?: string;
+}
+
+function optionOf(name: string, schema: z.ZodType): Option | null {
+  const { description, value, negatedBy } = formOf(schema);
+  if (description === undefined) return null;
+  if (negatedBy !== undefined) return new Option(flag(negatedBy), description);
+  if (isSwitchOff(schema)) return new Option(flag(name).replace('--', '--no-'), description);
+  const inner = unwrap(schema);
+  const { type, entries } = inner.def as { type: string; entries?: Record<string, string> };
+  const byDefault = defaultOf(schema);
+  const help = byDefault === undefined ? description : `${description} (default: ${byDefault})`;
+  switch (type) {
+    case 'boolean':
+      return new Option(flag(name), description);
+    case 'enum':
+      return new Option(`${flag(name)} <${value ?? 'choice'}>`, help).choices(Object.values(entries!));
+    case 'number': {
+      const isWhole = (inner as z.ZodNumber).format?.includes('int') === true;
+      if (value === 'size') return new Option(`${flag(name)} <size>`, help).argParser(byteSize);
+      const [placeholder, parser] = isWhole ? ['n', wholeNumber] : ['x', realNumber];
+      return new Option(`${flag(name)} <${value ?? placeholder}>`, help).argParser<number>(parser);
+    }
+    case 'union':
+      return new Option(`${flag(name)} <${value ?? 'column'}>`, help).argParser(columnOf);
+    case 'array':
+      return new Option(`${flag(name)} <${value ?? 'values'}...>`, help);
+    default:
+      return new Option(`${flag(name)} <${value ?? 'value'}>`, help);
+  }
+}
+
+function formOf(schema: z.ZodType): Form {
+  return (schema.meta() ?? {}) as Form;
+}
+
+/** Whether `false` is all that an option can say. */
+function isSwitchOff(schema: z.ZodType): boolean {
+  const { type, values } = unwrap(schema).def as { type: string; values?: unknown[] };
+  return type === 'literal' && values?.length === 1 && values[0] === false;
+}
+
+function unwrap(schema: z.ZodType): z.ZodType {
+  const { innerType } = schema.def as { innerType?: z.ZodType };
+  return innerType ? unwrap(innerType) : schema;
+}
+
+function defaultOf(schema: z.ZodType): unknown {
+  return (schema.def as { defaultValue?: unknown }).defaultValue;
+}
+
+/** Parser of a column, which is a number or a name. */
+export function columnOf(text: string): number | string {
+  return /^\d+$/.test(text) ? Number(text) : text;
+}
+
+/** Parser of a non-negative whole number, for commander. */
+export function wholeNumber(text: string): number {
+  if (!/^\d+$/.test(text)) throw new InvalidArgumentError('Expected a whole number.');
+  return Number(text);
+}
+
+/** Parser of a number of bytes such as `512MB`; a unit is a power of 1000, or of 1024 where it has an i. */
+export function byteSize(text: string): number {
+  const match = /^(\d+(?:\.\d+)?)\s*(?:([kmgt])(i?))?b?$/i.exec(text.trim());
+  if (match === null) throw new InvalidArgumentError('Expected a number of bytes such as 512MB or 4GiB.');
+  const power = match[2] === undefined ? 0 : 'kmgt'.indexOf(match[2].toLowerCase()) + 1;
+  return Math.round(Number(match[1]) * (match[3] ? 1024 : 1000) ** power);
+}
+
+/** Parser of a number, for commander. */
+export function realNumber(text: string): number {
+  const value = Number(text);
+  if (text.trim() === '' || !Number.isFinite(value)) throw new InvalidArgumentError('Expected a number.');
+  return value;
+}

@@ -1,0 +1,58 @@
+import { existsSync } from 'node:fs';
+import { writeFileAtomic } from '../io/atomic-write.js';
+import type { RunDirectory } from '../training/directory.js';
+import type { EventRun } from '../training/event-run.js';
+import { requireSame } from '../training/identity.js';
+
+/** A training that leaves a record, whatever it trains. */
+export interface RecordedRun<Model extends AsyncDisposable, Event, Result, Record> {
+  /** Where weights, state and record go; null where nothing is written. */
+  directory: RunDirectory | null;
+  /** The record of a run that was finished there, and what it was a run of; null for a file that is not whole. */
+  readRecord(file: string): Promise<{ record: Record; identity: object } | null>;
+  /** What this is a run of, as JSON. */
+  identity: object;
+  /** What is said where there is nothing to do. */
+  finished(record: Record, path: string): Event;
+  createModel(): Promise<Model>;
+  start(model: Model, signal: AbortSignal): EventRun<Event, Result>;
+  compose(model: Model, result: Result): Record;
+  /** Completes the directory before the record says that everything is done. */
+  complete?(record: Record): Promise<void>;
+  signal?: AbortSignal | undefined;
+}
+
+/**
+ * Trains and writes the record, or finds that this was done before: yields the events of the training.
+ *
+ * The model is disposed of in any case; where the consumer stops early, the training stops with its state written.
+ *
+ * @throws RUN_MISMATCH where the directory holds the record of another run; what creating the model and training throw;
+ *   `signal.reason` on abort
+ */
+export async function* recordedRun<Model extends AsyncDisposable, Event, Result, Record>(
+  run: RecordedRun<Model, Event, Result, Record>,
+): AsyncGenerator<Event, Record> {
+  const { directory, signal } = run;
+  const earlier = directory && existsSync(directory.record) ? await run.readRecord(directory.record) : null;
+  if (earlier !== null) {
+    requireSame(directory!.path, earlier.identity, JSON.parse(JSON.stringify(run.identity)) as object);
+    yield run.finished(earlier.record, directory!.path);
+    return earlier.record;
+  }
+  // The training would go on without a listener; this ends it where the consumer stops early.
+  const left = new AbortController();
+  await using model = await run.createModel();
+  const training = run.start(model, AbortSignal.any(signal ? [signal, left.signal] : [left.signal]));
+  try {
+    for await (const event of training) yield event;
+    const record = run.compose(model, await training.result);
+    if (directory === null) return record;
+    await run.complete?.(record);
+    await writeFileAtomic(directory.record, `${JSON.stringify(record, null, 2)}\n`);
+    return record;
+  } finally {
+    left.abort();
+    await training.result.catch(() => undefined);
+  }
+}

@@ -1,0 +1,113 @@
+import { existsSync } from 'node:fs';
+import { mkdir, readdir, rm, rmdir, stat, statfs } from 'node:fs/promises';
+import { join } from 'node:path';
+import { PermafrostError } from '../errors/error.js';
+import { attemptWrite, writeFileAtomic } from '../io/atomic-write.js';
+import { type FileLock, lockDirectory } from '../io/process-lock.js';
+import { sweepTemporaryFiles } from '../io/temporary-files.js';
+
+/** What is written beside weights: configuration, tokenizer, card, record. */
+const SMALL_FILES_BYTES = 32 * 2 ** 20;
+
+/**
+ * The directory of a run, of which one process is the only writer: `best/`, `last/`, and what the caller puts beside.
+ *
+ * Whatever is written there replaces a whole file or leaves it as it was.
+ */
+export class RunDirectory {
+  /** The best weights so far, a Hugging Face model directory. */
+  readonly best: string;
+  /** The state to go on from. */
+  readonly state: string;
+  readonly record: string;
+  readonly #lock: FileLock;
+
+  private constructor(
+    readonly path: string,
+    lock: FileLock,
+    /** Whether the directory was there before. */
+    private readonly existed: boolean,
+  ) {
+    this.best = join(path, 'best');
+    this.state = join(path, 'last', 'state.safetensors');
+    this.record = join(path, 'record.json');
+    this.#lock = lock;
+  }
+
+  /**
+   * Makes the directory, locks it, removes what a killed process left half written, and tries out whether it can be
+   * written to.
+   *
+   * @param restart deletes what an earlier run left there.
+   * @throws LOCKED where another process writes there; WRITE_FAILED
+   */
+  static async open(path: string, { restart = false }: { restart?: boolean } = {}): Promise<RunDirectory> {
+    const existed = existsSync(path);
+    const directory = new RunDirectory(path, await lockDirectory(path), existed);
+    try {
+      const folders = [path, directory.best, join(path, 'last')];
+      for (const folder of folders) await sweepTemporaryFiles(folder);
+      if (restart) await directory.clear();
+      for (const folder of folders) await probe(folder);
+      return directory;
+    } catch (error) {
+      await directory.close();
+      throw error;
+    }
+  }
+
+  /**
+   * Makes sure that the weights and states of a training find room.
+   *
+   * @param bytes of the best weights, and of the state.
+   * @throws WRITE_FAILED
+   */
+  async requireRoom({ best, state }: { best: number; state: number }): Promise<void> {
+    const present = (await sizeOf(join(this.best, 'model.safetensors'))) + (await sizeOf(this.state));
+    // Each is written beside the one that it replaces.
+    const needed = best + state + Math.max(best, state) + SMALL_FILES_BYTES - present;
+    const { bavail, bsize } = await attemptWrite(this.path, () => statfs(this.path));
+    const free = bavail * bsize;
+    if (free >= needed) return;
+    const [want, have] = [needed, free].map((value) => `${(value / 1e9).toFixed(2)} GB`);
+    throw new PermafrostError(
+      'WRITE_FAILED',
+      `${this.path}: best weights and state of this training need ${want}, and the disk has ${have} left. ` +
+        'Free some space or choose another directory.',
+      { path: this.path, code: 'ENOSPC', expected: needed, got: free },
+    );
+  }
+
+  /** Deletes weights, state and record, and nothing else. */
+  async clear(): Promise<void> {
+    await rm(this.record, { force: true });
+    await this.discardWeights();
+  }
+
+  /** Deletes weights and state, such as of a run of which the record alone is wanted. */
+  async discardWeights(): Promise<void> {
+    for (const folder of ['last', 'best'])
+      await rm(join(this.path, folder), { recursive: true, force: true });
+  }
+
+  /** Gives the directory free for others; where nothing was written, nothing is left. */
+  async close(): Promise<void> {
+    await this.#lock.release();
+    const own = [this.best, join(this.path, 'last'), ...(this.existed ? [] : [this.path])];
+    for (const folder of own) await rmdir(folder).catch(() => undefined);
+  }
+}
+
+/** @throws WRITE_FAILED where nothing can be written to the folder */
+async function probe(folder: string): Promise<void> {
+  await attemptWrite(folder, () => mkdir(folder, { recursive: true }));
+  const file = join(folder, 'probe');
+  await writeFileAtomic(file, 'ok');
+  await attemptWrite(file, () => rm(file));
+  // A folder that may not be listed cannot be gone on from.
+  await attemptWrite(folder, () => readdir(folder));
+}
+
+async function sizeOf(file: string): Promise<number> {
+  return (await stat(file).catch(() => null))?.size ?? 0;
+}

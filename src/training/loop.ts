@@ -1,0 +1,249 @@
+import { energyCounters } from '../energy/energy-counters.js';
+import {
+  addMeasured,
+  beginEnergyMeasurement,
+  type EnergyMeasurement,
+  energyUse,
+} from '../energy/energy-use.js';
+import { PermafrostError } from '../errors/error.js';
+import type { Decision } from '../freezing/schedule.js';
+import type { PrefixStore } from '../model/prefix-store.js';
+import type { Trainer } from '../model/trainer.js';
+import { Calendar } from './calendar.js';
+import { Checkpoints } from './checkpoints.js';
+import type { RunDirectory } from './directory.js';
+import type { EvaluatedSplit, FreezeEvent, ProgressEvent, TrainingEnd, TrainingResult } from './events.js';
+import { freezeModel } from './freeze-model.js';
+import { identityOf } from './identity.js';
+import { FrozenPrefix } from './prefix.js';
+import { epochTraining, type Progress, resultOf, startProgress } from './progress.js';
+import type { TrainingSettings } from './settings.js';
+import { BatchSource, optimizerSteps } from './steps.js';
+import { afterEvaluation, shouldStop } from './stopping.js';
+import type { Task } from './task.js';
+import type { Phases } from './timing.js';
+
+/**
+ * The training loop, whatever it trains: steps, evaluations, the best weights, the state to go on from, changes of the
+ * plan, until the last step or early stopping; then the best weights and the test split.
+ *
+ * What comes next follows from the progress alone, so that a training which goes on from a state takes the same way.
+ */
+export class Training<Scores> {
+  readonly #prefix: FrozenPrefix;
+  readonly #calendar: Calendar;
+  readonly #checkpoints: Checkpoints<Scores>;
+  #progress: Progress<Scores>;
+  #trainer!: Trainer;
+  #energy: EnergyMeasurement | null = null;
+  /** Batches of the epoch under way, and where the frozen prefix's outputs of them are kept. */
+  #source: BatchSource | null = null;
+  #store: PrefixStore | undefined;
+  /** The parts of the result that freezing decides. */
+  #frozen!: FreezeEvent;
+
+  constructor(
+    private readonly settings: TrainingSettings,
+    private readonly task: Task<Scores>,
+    directory: RunDirectory | null,
+    private readonly phases: Phases,
+  ) {
+    const { model, freezing, frozenDropout, saveMinutes } = settings;
+    const { numLayers } = model.config;
+    this.#prefix = new FrozenPrefix(model, freezing.reachable(numLayers), frozenDropout, task.prefixCache);
+    this.#calendar = new Calendar(settings, (epoch) => task.countBatches(epoch));
+    this.#checkpoints = new Checkpoints(model, directory, saveMinutes);
+    const { state, plan } = freezing.start(numLayers);
+    this.#progress = startProgress(state, { plan, reason: freezing.notation });
+  }
+
+  async *run(): AsyncGenerator<ProgressEvent<Scores>, TrainingResult<Scores>> {
+    const { signal } = this.settings;
+    yield* this.#begin();
+    if (this.#progress.end !== null) return resultOf(this.#progress, this.#progress.end);
+    try {
+      while (!this.#progress.isOver) {
+        yield* this.#train();
+        signal?.throwIfAborted();
+        const endsEpoch = this.#calendar.endsEpoch(this.#progress);
+        if (endsEpoch) yield this.#closeEpoch();
+        if (this.#calendar.isEvaluationDue(this.#progress)) yield* this.#evaluate();
+        if (this.#progress.stoppedEarly && !endsEpoch) yield this.#closeEpoch();
+        const isDue = this.#calendar.isStateDue(this.#progress) || this.#checkpoints.isTimeDue();
+        if (endsEpoch || this.#progress.stoppedEarly) this.#nextEpoch();
+        if (endsEpoch || isDue || this.#progress.isOver) yield* this.#save();
+      }
+      return yield* this.#finish();
+    } catch (error) {
+      // Wherever the abort came: the engine is at rest, and the progress is that of its last update.
+      if (signal?.aborted) yield* this.#save();
+      throw error;
+    }
+  }
+
+  /** Freezes, makes the trainer, and puts both where an earlier process stopped. */
+  async *#begin(): AsyncGenerator<ProgressEvent<Scores>> {
+    const { model, optimizer, gradientAccumulation, seed, energy } = this.settings;
+    const { totalSteps } = this.#calendar;
+    const found = await this.#checkpoints.find(() => identityOf(this.settings, this.task, this.#prefix));
+    if (found) this.#progress = found;
+    yield await this.#freeze();
+    const { warmupRatio, ...rest } = optimizer;
+    this.#trainer = await model.trainer({
+      ...rest,
+      warmupSteps: Math.ceil(warmupRatio * totalSteps),
+      totalSteps,
+      gradientAccumulation,
+      seed,
+      frozenDropout: this.#prefix.trainerDropout,
+    });
+    if (found) {
+      const { epoch, losses, isOver, end, seconds } = found;
+      this.phases.goOnFrom(seconds);
+      if (!isOver) await this.#checkpoints.goOn(this.#trainer);
+      else if (end !== null) await this.#checkpoints.restoreBest();
+      yield {
+        type: 'resume',
+        path: this.#checkpoints.path!,
+        epoch,
+        step: losses.length,
+        finished: end !== null,
+      };
+    }
+    if (energy === false || this.#progress.isOver) return;
+    this.#energy = await beginEnergyMeasurement(energy.counters ?? energyCounters(model.device));
+  }
+
+  /** Steps until something else is due. */
+  async *#train(): AsyncGenerator<ProgressEvent<Scores>> {
+    const { signal, gradientAccumulation } = this.settings;
+    const { epoch, losses, stepsOfEpoch } = this.#progress;
+    const done = stepsOfEpoch * gradientAccumulation;
+    this.#source ??= new BatchSource(this.task.batches(epoch, done), this.task.countBatches(epoch) - done);
+    const steps = optimizerSteps(this.#trainer, this.#source, {
+      numSteps: this.#calendar.stepsAhead(this.#progress),
+      accumulation: gradientAccumulation,
+      store: this.#store,
+      isAborted: () => signal?.aborted === true,
+      isPauseDue: () => this.#checkpoints.isTimeDue(),
+    });
+    for await (const step of this.phases.measureEach('train', steps)) {
+      this.#energy?.sample();
+      losses.push(step.loss);
+      this.#progress.stepsOfEpoch++;
+      this.#progress.tokens += step.tokens;
+      yield { type: 'step', step: losses.length, totalSteps: this.#calendar.totalSteps, epoch, ...step };
+    }
+  }
+
+  #closeEpoch(): ProgressEvent<Scores> {
+    const { epoch, epochs } = this.#progress;
+    if (epochs.at(-1)?.epoch !== epoch)
+      epochs.push(epochTraining(this.#progress, this.phases.seconds('train')));
+    return { type: 'epoch', ...epochs.at(-1)! };
+  }
+
+  #nextEpoch(): void {
+    const { stoppedEarly, losses } = this.#progress;
+    this.#progress.isOver = stoppedEarly || losses.length >= this.#calendar.totalSteps;
+    this.#progress.epoch++;
+    this.#progress.stepsOfEpoch = 0;
+    this.#source = null;
+  }
+
+  /** Measures; keeps the weights where they are the best so far; lets the schedule and early stopping decide. */
+  async *#evaluate(): AsyncGenerator<ProgressEvent<Scores>> {
+    const { epoch, losses, evaluations, schedule, stopping } = this.#progress;
+    const [step, { totalSteps }] = [losses.length, this.#calendar];
+    const measured = await this.#measure('validation');
+    yield { type: 'evaluation', split: 'validation', epoch, step, ...measured };
+    const score = this.task.score(measured.metrics);
+    if (!Number.isFinite(score)) throw divergedAt(step);
+    const after = afterEvaluation(stopping, { score, epoch, step });
+    if (after.bestStep === step) {
+      const path = await this.phases.measure('save', () => this.#checkpoints.keepBest());
+      yield { type: 'checkpoint', kind: 'best', path, epoch, step, score };
+    }
+    const { state, decision } = this.settings.freezing.observe(schedule, { epoch, step, totalSteps, score });
+    evaluations.push({ epoch, step, score, ...measured });
+    Object.assign(this.#progress, { stopping: after, schedule: state });
+    if (step >= totalSteps) return;
+    if (decision !== null) yield* this.#change(decision);
+    this.#progress.stoppedEarly = shouldStop(this.#progress.stopping, this.settings.earlyStopping.patience);
+  }
+
+  /** Begins a stage, which early stopping counts from. */
+  async *#change({ plan, reason, fromBest }: Decision): AsyncGenerator<ProgressEvent<Scores>> {
+    const { epoch, losses, stages, stopping } = this.#progress;
+    if (fromBest) await this.#checkpoints.restoreBest({ again: true });
+    const first = this.#calendar.endsEpoch(this.#progress) ? epoch + 1 : epoch;
+    stages.push({ stage: stages.length + 1, epoch: first, step: losses.length, plan, reason });
+    this.#progress.stopping = { ...stopping, waited: 0 };
+    yield await this.#freeze();
+  }
+
+  /** Freezes by the plan of the present stage. */
+  async #freeze(): Promise<FreezeEvent> {
+    const { model } = this.settings;
+    this.#frozen = await freezeModel(model, this.#progress.stages.at(-1)!);
+    for (const { name, trainable } of model.parameters()) if (trainable) this.#checkpoints.learnt.add(name);
+    this.#store = this.task.keepPrefix(this.#prefix);
+    return this.#frozen;
+  }
+
+  /** Brings back the best weights and measures them on the test split. */
+  async *#finish(): AsyncGenerator<ProgressEvent<Scores>, TrainingResult<Scores>> {
+    const { model, energy, signal } = this.settings;
+    const { bestEpoch: epoch, bestStep: step } = this.#progress.stopping;
+    const memoryBytes = await model.memory();
+    const { energy: measured, tokens } = this.#present();
+    Object.assign(this.#progress, { energy: measured });
+    this.#energy = null;
+    await this.#checkpoints.restoreBest();
+    const test = this.task.hasTest ? await this.#measure('test') : null;
+    if (test) yield { type: 'evaluation', split: 'test', epoch, step, ...test };
+    signal?.throwIfAborted();
+    const { trainableParameters, totalParameters } = this.#frozen;
+    const carbonIntensity = energy === false ? null : (energy.carbonIntensity ?? null);
+    const end: TrainingEnd<Scores> = {
+      test: test?.metrics ?? null,
+      trainableParameters,
+      totalParameters,
+      frozenDropout: this.#prefix.dropout,
+      prefixStore: this.#prefix.summary(),
+      memoryBytes,
+      energy: measured && energyUse({ ...measured, tokens, carbonIntensity }),
+      peakRssBytes: process.resourceUsage().maxRSS * 1024,
+    };
+    this.#progress.end = end;
+    yield* this.#save();
+    return resultOf(this.#present(), end);
+  }
+
+  #save(): AsyncGenerator<ProgressEvent<Scores>> {
+    return this.phases.measureEach(
+      'save',
+      this.#checkpoints.save(this.#trainer, () => this.#present()),
+    );
+  }
+
+  /** The progress with what is measured all along. */
+  #present(): Progress<Scores> {
+    const energy = addMeasured(this.#progress.energy, this.#energy?.measured() ?? null);
+    return { ...this.#progress, energy, seconds: this.phases.summary() };
+  }
+
+  async #measure(split: EvaluatedSplit): Promise<{ metrics: Scores; seconds: number }> {
+    const started = performance.now();
+    const metrics = await this.phases.measure(split, () => this.task.measure(split));
+    return { metrics, seconds: (performance.now() - started) / 1000 };
+  }
+}
+
+function divergedAt(step: number): PermafrostError {
+  return new PermafrostError(
+    'NON_FINITE',
+    `The validation score after step ${step} is not finite. Lower the learning rate, or look for damaged weights.`,
+    { step },
+  );
+}

@@ -1,0 +1,80 @@
+import type { EncodedDataset } from '../contract/encoded-dataset.js';
+import type { FreezePlan } from '../contract/freeze-plan.js';
+import { frozenPrefixLength } from '../freezing/frozen-prefix.js';
+import type { EncoderModel } from '../model/encoder-model.js';
+import type { PrefixStore } from '../model/prefix-store.js';
+import type { PrefixStoreUsage } from '../native/addon.js';
+import type { PrefixStoreSummary } from './events.js';
+import { PrefixCache } from './prefix-cache.js';
+
+/** What the frozen prefix's outputs may take of a card's memory where the caller gives no cache. */
+const CARD_BYTES = 2 ** 31;
+
+/** How a run computes its frozen prefix, and where the prefix's outputs are kept. */
+export class FrozenPrefix {
+  /** Whether dropout acts in it while training: `auto` decided, by all plans that the run may come to. */
+  readonly dropout: 'on' | 'off';
+  readonly #model: EncoderModel;
+  readonly #depths: number[];
+  readonly #cache: PrefixCache | null;
+  readonly #usedBefore: PrefixStoreUsage | null;
+  #isUsed = false;
+
+  /** @param cache false keeps nothing, undefined takes a cache of the run's own. */
+  constructor(
+    model: EncoderModel,
+    reachable: readonly FreezePlan[],
+    frozenDropout: 'on' | 'off' | 'auto',
+    cache: PrefixCache | false | undefined,
+  ) {
+    this.#model = model;
+    this.#depths = [...new Set(reachable.map(frozenPrefixLength))]
+      .filter((depth) => depth >= 1)
+      .sort((a, b) => a - b);
+    const canKeep = this.#depths.length > 0 && cache !== false;
+    const chosen = frozenDropout === 'auto' ? (canKeep ? 'off' : 'on') : frozenDropout;
+    const { hiddenDropout, attentionDropout } = model.config;
+    const isAlwaysTheSame = chosen === 'off' || (hiddenDropout === 0 && attentionDropout === 0);
+    this.dropout = chosen;
+    this.#cache =
+      canKeep && isAlwaysTheSame
+        ? cache || new PrefixCache({ deviceBytes: model.device.startsWith('cuda') ? CARD_BYTES : 0 })
+        : null;
+    this.#usedBefore = this.#cache?.usage() ?? null;
+  }
+
+  /** What the trainer is told: a prefix that is kept has no dropout, whether it was left out or has a rate of 0. */
+  get trainerDropout(): 'on' | 'off' {
+    return this.#cache ? 'off' : this.dropout;
+  }
+
+  /** In which type the outputs are kept; null where they are not. */
+  get precision(): PrefixStoreSummary['precision'] | null {
+    return this.#cache?.precision ?? null;
+  }
+
+  /**
+   * The store of a dataset under the model's present plan; undefined where the prefix is computed in every step.
+   *
+   * @param key what stands for the dataset from run to run.
+   */
+  storeFor(key: object, dataset: EncodedDataset): PrefixStore | undefined {
+    if (this.#cache === null || this.#model.frozenPrefix < 1) return undefined;
+    this.#isUsed = true;
+    return this.#cache.storeFor(key, dataset, this.#model.config.hiddenSize, this.#depths);
+  }
+
+  /** What the stores did for this run, of a cache that runs may share. */
+  summary(): PrefixStoreSummary | null {
+    if (this.#cache === null || !this.#isUsed) return null;
+    const now = this.#cache.usage();
+    const { hits, misses } = this.#usedBefore!;
+    return {
+      depth: this.#depths.at(-1)!,
+      precision: this.#cache.precision,
+      ...now,
+      hits: now.hits - hits,
+      misses: now.misses - misses,
+    };
+  }
+}

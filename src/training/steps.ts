@@ -1,0 +1,92 @@
+import { countLabelled } from '../batching/count-labelled.js';
+import type { PackedBatch } from '../contract/packed-batch.js';
+import type { StepResult } from '../contract/results.js';
+import type { PrefixStore } from '../model/prefix-store.js';
+import type { Trainer } from '../model/trainer.js';
+import type { StepEvent } from './events.js';
+
+/** What one optimizer step came to, over all of its batches. */
+export type OptimizerStep = Pick<StepEvent, 'loss' | 'gradNorm' | 'learningRate' | 'tokens'>;
+
+/** The batches of an epoch, of which the next one can be made ready while the engine is busy. */
+export class BatchSource {
+  readonly #batches: Iterator<PackedBatch>;
+  #next: PackedBatch | null = null;
+
+  /** @param left number of batches. */
+  constructor(
+    batches: Iterable<PackedBatch>,
+    public left: number,
+  ) {
+    this.#batches = batches[Symbol.iterator]();
+  }
+
+  prepare(): void {
+    if (this.left > 0) this.#next ??= this.#batches.next().value as PackedBatch;
+  }
+
+  /** The next batch; there is one while `left` is not 0. */
+  take(): PackedBatch {
+    this.prepare();
+    const batch = this.#next!;
+    this.#next = null;
+    this.left--;
+    return batch;
+  }
+}
+
+export interface StepLimits {
+  /** Optimizer steps at most. */
+  numSteps: number;
+  /** Batches that make up an optimizer step. */
+  accumulation: number;
+  store: PrefixStore | undefined;
+  /** Asked before each batch: whether to stop at once, with what was accumulated given up. */
+  isAborted: () => boolean;
+  /** Asked before each optimizer step: whether to stop there. */
+  isPauseDue: () => boolean;
+}
+
+/**
+ * Trains on batches, one item an optimizer step; the last batches of an epoch make a step even where they are fewer than
+ * the trainer accumulates. The next batch is packed while the engine computes. Between items the engine is at rest, but
+ * for the steps that a trainer on a card has in flight; behind the last item it is at rest in any case.
+ */
+export async function* optimizerSteps(
+  trainer: Trainer,
+  source: BatchSource,
+  { numSteps, accumulation, store, isAborted, isPauseDue }: StepLimits,
+): AsyncGenerator<OptimizerStep> {
+  const running: { step: Promise<StepResult>; labelled: number }[] = [];
+  let [steps, batches] = [0, 0];
+  let [lossSum, labelled, tokens] = [0, 0, 0];
+  const goesOn = () =>
+    source.left > 0 && !isAborted() && (batches > 0 || (steps < numSteps && !isPauseDue()));
+  for (let isLaunching = goesOn(); isLaunching || running.length > 0; ) {
+    if (isLaunching) {
+      const batch = source.take();
+      const updateNow = source.left === 0;
+      // The engine has its copy of the batch when the call returns, and computes while another is packed.
+      const step = trainer.step(batch, { updateNow, ...(store && { store }) });
+      // Those behind a step that fails are not waited for.
+      step.catch(() => {});
+      running.push({ step, labelled: countLabelled(batch) });
+      if (updateNow || ++batches === accumulation) [steps, batches] = [steps + 1, 0];
+      source.prepare();
+      isLaunching = goesOn();
+      if (isLaunching && running.length < trainer.stepsInFlight) continue;
+    }
+    const { step, labelled: batchLabelled } = running.shift()!;
+    const result = await step;
+    isLaunching &&= goesOn();
+    lossSum += result.loss * batchLabelled;
+    labelled += batchLabelled;
+    tokens += result.tokens;
+    if (!result.updated || result.gradNorm === null) continue;
+    // A step of one batch passes its loss on to the bit.
+    const loss = labelled === batchLabelled ? result.loss : lossSum / labelled;
+    yield { loss, gradNorm: result.gradNorm, learningRate: result.learningRate, tokens };
+    isLaunching &&= goesOn();
+    [lossSum, labelled, tokens] = [0, 0, 0];
+  }
+}

@@ -1,0 +1,176 @@
+import { z } from 'zod';
+import { batchesOf } from '../batching/batches.js';
+import { epochOrder } from '../batching/order.js';
+import type { EncodedDataset, EncodedSplits } from '../contract/encoded-dataset.js';
+import type { PackedBatch } from '../contract/packed-batch.js';
+import { LabelSet } from '../data/label-set.js';
+import type { Sentence } from '../data/sentence.js';
+import { PermafrostError } from '../errors/error.js';
+import { evaluate, maxLengthFor, tokenizerOf } from '../evaluation/evaluate.js';
+import type { Metrics } from '../evaluation/metrics.js';
+import { digestArrays, digestSentences } from '../io/digest.js';
+import type { PrefixStore } from '../model/prefix-store.js';
+import { TokenClassifier } from '../model/token-classifier.js';
+import { encodeDataset } from '../text/encode.js';
+import type { EvaluatedSplit } from './events.js';
+import type { FrozenPrefix } from './prefix.js';
+import { PrefixCache } from './prefix-cache.js';
+import { optimizerShape, stoppingOption, stoppingShape, trainingShape } from './settings.js';
+import type { Task } from './task.js';
+
+/** When training ends before the last epoch. */
+export const taggingStoppingShape = {
+  /** Validation score to watch, which also decides the best weights. @default 'macroF1' */
+  metric: z
+    .enum(['macroF1', 'weightedF1', 'accuracy', 'entityF1'])
+    .default('macroF1')
+    .describe('validation score that decides which weights are best'),
+  ...stoppingShape,
+};
+
+/** What a tagging task has beside the settings of every training. */
+export const taggingShape = {
+  /** Sentences a batch. @default 32 */
+  batchSize: z.int().positive().default(32).describe('sentences a batch'),
+};
+
+// Data and model are objects of this package and are not looked into.
+const sentences = z.custom<Sentence[]>(
+  (value) => Array.isArray(value) && value.length > 0,
+  'expected at least one sentence',
+);
+
+/** Options of `finetune`. */
+export const finetuneSchema = z.strictObject({
+  model: z.custom<TokenClassifier>((value) => value instanceof TokenClassifier, 'expected a TokenClassifier'),
+  train: sentences,
+  validation: sentences,
+  /** Evaluated once, with the best weights. */
+  test: sentences.optional(),
+  ...trainingShape,
+  ...taggingShape,
+  optimizer: z.strictObject(optimizerShape).prefault({}),
+  /** false trains all epochs; the best weights are restored in any case. */
+  earlyStopping: stoppingOption(taggingStoppingShape),
+  /**
+   * The sentences encoded, where the caller has them already, such as for several runs. Flat arrays of this package;
+   * their sizes are compared with the sentences before they are used.
+   */
+  encoded: z.custom<EncodedSplits>((value) => typeof value === 'object' && value !== null).optional(),
+  /**
+   * Keeps the outputs of the frozen prefix from epoch to epoch, and from run to run where runs share the
+   * cache. Takes effect where the prefix has no dropout; false computes them in every step.
+   * @default a cache of its own, of a quarter of the free memory
+   */
+  prefixCache: z
+    .custom<PrefixCache | false>(
+      (value) => value === false || value instanceof PrefixCache,
+      'expected a PrefixCache or false',
+    )
+    .optional(),
+});
+
+type Options = z.output<typeof finetuneSchema>;
+
+interface Split {
+  sentences: readonly Sentence[];
+  dataset: EncodedDataset;
+  store?: PrefixStore | undefined;
+}
+
+/** Gives each word of a sentence a tag: batches of so many sentences, measured as {@link evaluate} does. */
+export class TaggingTask implements Task<Metrics> {
+  readonly identity: object;
+  readonly #options: Options;
+  readonly #splits: { train: Split; validation: Split; test: Split | null };
+
+  /** @throws LABEL_MISMATCH, INVALID_OPTION */
+  constructor(options: Options) {
+    const { model, batchSize, train, validation, test } = options;
+    const maxLength = maxLengthFor(model, options.maxLength);
+    const labels = new LabelSet(model.labels);
+    const encode = (name: keyof EncodedSplits, given: readonly Sentence[]): Split => {
+      const encoded = options.encoded?.[name];
+      if (encoded) requireExamples(name, encoded, given);
+      const dataset = encoded ?? encodeDataset(given, tokenizerOf(model), labels, { maxLength });
+      return { sentences: given, dataset };
+    };
+    this.#options = options;
+    this.#splits = {
+      train: encode('train', train),
+      validation: encode('validation', validation),
+      test: test ? encode('test', test) : null,
+    };
+    const digest = (split: Split | null) =>
+      split &&
+      [digestSentences(split.sentences), digestArrays([split.dataset.inputIds, split.dataset.labels])].join(
+        '/',
+      );
+    this.identity = {
+      task: 'token-classification',
+      batchSize,
+      maxLength,
+      data: Object.fromEntries(Object.entries(this.#splits).map(([name, split]) => [name, digest(split)])),
+    };
+  }
+
+  get hasTest(): boolean {
+    return this.#splits.test !== null;
+  }
+
+  get prefixCache(): PrefixCache | false | undefined {
+    return this.#options.prefixCache;
+  }
+
+  countBatches(): number {
+    return Math.ceil(this.#splits.train.dataset.size / this.#options.batchSize);
+  }
+
+  *batches(epoch: number, from: number): Generator<PackedBatch> {
+    const { seed, batchSize } = this.#options;
+    const { dataset } = this.#splits.train;
+    const order = epochOrder(dataset.size, seed, epoch - 1).subarray(from * batchSize);
+    for (const { batch, indices } of batchesOf(dataset, order, batchSize))
+      yield { ...batch, examples: indices };
+  }
+
+  keepPrefix(prefix: FrozenPrefix): PrefixStore | undefined {
+    for (const split of Object.values(this.#splits) as (Split | null)[]) {
+      if (split) split.store = prefix.storeFor(split.sentences, split.dataset);
+    }
+    return this.#splits.train.store;
+  }
+
+  async measure(name: EvaluatedSplit): Promise<Metrics> {
+    const { model, signal } = this.#options;
+    const { sentences: gold, dataset, store } = this.#splits[name]!;
+    const options = { model, sentences: gold, dataset, ...(store && { store }), ...(signal && { signal }) };
+    return (await evaluate(options)).metrics;
+  }
+
+  score(metrics: Metrics): number {
+    switch (this.#options.earlyStopping.metric) {
+      case 'macroF1':
+        return metrics.macro.f1;
+      case 'weightedF1':
+        return metrics.weighted.f1;
+      case 'accuracy':
+        return metrics.accuracy;
+      case 'entityF1':
+        return metrics.entities.micro.f1;
+    }
+  }
+}
+
+function requireExamples(
+  split: keyof EncodedSplits,
+  { size }: EncodedDataset,
+  sentences: readonly Sentence[],
+): void {
+  if (size === sentences.length) return;
+  throw new PermafrostError(
+    'INVALID_OPTION',
+    `finetune: encoded.${split}: expected the ${sentences.length} sentences encoded, got ${size} examples.`,
+    { option: `encoded.${split}`, expected: sentences.length, got: size },
+  );
+}

@@ -1,0 +1,24 @@
+import type { PackedBatch } from '../contract/packed-batch.js';
+import type { PrefixStore } from '../model/prefix-store.js';
+import type { EvaluatedSplit } from './events.js';
+import type { FrozenPrefix } from './prefix.js';
+import type { PrefixCache } from './prefix-cache.js';
+
+/** What a training trains and measures; all that the loop does not know. Epochs count from 1. */
+export interface Task<Scores> {
+  /** What decides the bits beside the settings that all trainings share, as JSON: data, sizes, digests. */
+  readonly identity: object;
+  readonly hasTest: boolean;
+  /** Where outputs of the frozen prefix may be kept; false where they are not, undefined for a cache of the run's own. */
+  readonly prefixCache: PrefixCache | false | undefined;
+  /** Number of batches of an epoch. */
+  countBatches(epoch: number): number;
+  /** The batches of an epoch from the given one on, each packed when it is asked for. */
+  batches(epoch: number, from: number): Iterable<PackedBatch>;
+  /** To be called whenever the plan has changed: where the frozen prefix's outputs of training batches are kept. */
+  keepPrefix(prefix: FrozenPrefix): PrefixStore | undefined;
+  /** Measures the model's present weights. @throws `signal.reason` on abort */
+  measure(split: EvaluatedSplit): Promise<Scores>;
+  /** What the best weights have most of. */
+  score(scores: Scores): number;
+}
