@@ -1,7 +1,8 @@
 import { randomBytes } from 'node:crypto';
-import { copyFile, mkdir, readdir, readFile, rename, rm, stat, symlink } from 'node:fs/promises';
+import { copyFile, readdir, readFile, rename, rm, stat, symlink } from 'node:fs/promises';
 import { dirname, join, relative } from 'node:path';
 import { attemptWrite, writeFileAtomic } from '../io/atomic-write.js';
+import { makeDirectory } from '../io/make-directory.js';
 import { type HubRepo, isCommit } from './repo.js';
 
 /**
@@ -71,7 +72,7 @@ export class RepoCache {
     const pointer = join(this.snapshot(commit), path);
     const draft = `${pointer}.${randomBytes(6).toString('hex')}.tmp`;
     await attemptWrite(pointer, async () => {
-      await mkdir(dirname(pointer), { recursive: true });
+      await makeDirectory(dirname(pointer));
       try {
         await symlink(relative(dirname(pointer), this.blob(digest)), draft).catch(() =>
           copyFile(this.blob(digest), draft),

@@ -1,6 +1,7 @@
-import { type FileHandle, mkdir, open, rename, rm } from 'node:fs/promises';
+import { type FileHandle, open, rename, rm } from 'node:fs/promises';
 import { dirname } from 'node:path';
 import { PermafrostError } from '../errors/error.js';
+import { makeDirectory } from './make-directory.js';
 import { temporaryName } from './temporary-files.js';
 
 /**
@@ -38,7 +39,7 @@ export async function writeFileWith(
 ): Promise<void> {
   const temporary = temporaryName(path);
   try {
-    await attemptWrite(path, () => mkdir(dirname(path), { recursive: true }));
+    await attemptWrite(path, () => makeDirectory(dirname(path)));
     const handle = await attemptWrite(path, () => open(temporary, 'wx'));
     try {
       await write(handle);

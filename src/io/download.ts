@@ -1,10 +1,11 @@
-import { mkdir, open, rename, rm, statfs } from 'node:fs/promises';
+import { open, rename, rm, statfs } from 'node:fs/promises';
 import { dirname } from 'node:path';
 import { PermafrostError } from '../errors/error.js';
 import { attemptWrite, writeAll } from './atomic-write.js';
 import { type ExpectedDigest, findFault, sizeOf } from './file-check.js';
 import { connectionError, request, type StatusError } from './http.js';
 import { type IdleSignal, idleSignal } from './idle-signal.js';
+import { makeDirectory } from './make-directory.js';
 import { type RetryOptions, TransientError, withRetries } from './retry.js';
 
 export interface DownloadOptions {
@@ -45,7 +46,7 @@ export interface DownloadProgress {
  */
 export async function download(options: DownloadOptions): Promise<void> {
   const partial = options.partial ?? `${options.file}.incomplete`;
-  await attemptWrite(options.file, () => mkdir(dirname(options.file), { recursive: true }));
+  await attemptWrite(options.file, () => makeDirectory(dirname(options.file)));
   // The part of an earlier call may be what is wrong: then a fresh start decides.
   const attempts = (await sizeOf(partial)) > 0 ? 2 : 1;
   for (let n = 1; ; n++) {

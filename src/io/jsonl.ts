@@ -1,6 +1,7 @@
-import { mkdir, open, readFile } from 'node:fs/promises';
+import { open, readFile } from 'node:fs/promises';
 import { dirname } from 'node:path';
 import { PermafrostError } from '../errors/error.js';
+import { makeDirectory } from './make-directory.js';
 
 /**
  * Adds one JSON line to a file, durably, after mending a line that an earlier crash left torn.
@@ -46,7 +47,7 @@ function parseLine(line: string, path: string, number: number): unknown {
 // A torn last line is cut off first, so that the file never holds half a line in its middle.
 async function appendDurably(path: string, lines: string): Promise<void> {
   try {
-    await mkdir(dirname(path), { recursive: true });
+    await makeDirectory(dirname(path));
     const handle = await open(path, 'a+');
     try {
       const content = await handle.readFile();

@@ -1,11 +1,12 @@
 import { createHash, randomUUID } from 'node:crypto';
 import { readFileSync } from 'node:fs';
-import { link, mkdir, readFile, rename, rm, stat, utimes, writeFile } from 'node:fs/promises';
+import { link, readFile, rename, rm, stat, utimes, writeFile } from 'node:fs/promises';
 import { hostname } from 'node:os';
 import { dirname, join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { PermafrostError } from '../errors/error.js';
 import { attemptWrite } from './atomic-write.js';
+import { makeDirectory } from './make-directory.js';
 import { temporaryName } from './temporary-files.js';
 
 /** Identity of this process, since process ids are used again (often at once in containers). */
@@ -45,7 +46,7 @@ export async function tryLock(
   file: string,
   isGone: (holder: LockContent) => boolean = () => false,
 ): Promise<FileLock | LockContent> {
-  await attemptWrite(file, () => mkdir(dirname(file), { recursive: true }));
+  await attemptWrite(file, () => makeDirectory(dirname(file)));
   const own = ownContent();
   const draft = temporaryName(file);
   try {

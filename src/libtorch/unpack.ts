@@ -1,5 +1,5 @@
 import { createWriteStream } from 'node:fs';
-import { chmod, mkdir, rename, rm, stat, symlink } from 'node:fs/promises';
+import { chmod, rename, rm, stat, symlink } from 'node:fs/promises';
 import { dirname, join, normalize, sep } from 'node:path';
 import { Transform } from 'node:stream';
 import { text } from 'node:stream/consumers';
@@ -8,6 +8,7 @@ import { crc32 } from 'node:zlib';
 import yauzl, { type Entry, type ZipFile } from 'yauzl';
 import { PermafrostError } from '../errors/error.js';
 import { attemptWrite } from '../io/atomic-write.js';
+import { makeDirectory } from '../io/make-directory.js';
 
 export interface UnpackOptions {
   archive: string;
@@ -40,7 +41,7 @@ export async function unpack({ archive, directory, onProgress, signal }: UnpackO
   await attemptWrite(directory, () => rm(temporary, { recursive: true, force: true }));
   const zip = await open(archive);
   try {
-    await attemptWrite(directory, () => mkdir(temporary, { recursive: true }));
+    await attemptWrite(directory, () => makeDirectory(temporary));
     await unpackAll(zip, archive, temporary, onProgress, signal);
     const top = join(temporary, 'libtorch');
     await attemptWrite(directory, async () => rename((await hasDirectory(top)) ? top : temporary, directory));
@@ -98,10 +99,10 @@ async function unpackEntry(
   // yauzl has refused absolute names and those with "..".
   const path = join(root, entry.fileName);
   if (entry.fileName.endsWith('/')) {
-    await attemptWrite(path, () => mkdir(path, { recursive: true }));
+    await attemptWrite(path, () => makeDirectory(path));
     return null;
   }
-  await attemptWrite(path, () => mkdir(dirname(path), { recursive: true }));
+  await attemptWrite(path, () => makeDirectory(dirname(path)));
   const mode = entry.externalFileAttributes >>> 16;
   const content = await zip.openReadStreamPromise(entry);
   const checked = checksum(entry, archive);

@@ -1,8 +1,9 @@
 import { existsSync } from 'node:fs';
-import { mkdir, readdir, rm, rmdir, stat, statfs } from 'node:fs/promises';
+import { readdir, rm, rmdir, stat, statfs } from 'node:fs/promises';
 import { join } from 'node:path';
 import { PermafrostError } from '../errors/error.js';
 import { attemptWrite, writeFileAtomic } from '../io/atomic-write.js';
+import { makeDirectory } from '../io/make-directory.js';
 import { type FileLock, lockDirectory } from '../io/process-lock.js';
 import { sweepTemporaryFiles } from '../io/temporary-files.js';
 
@@ -100,7 +101,7 @@ export class RunDirectory {
 
 /** @throws WRITE_FAILED where nothing can be written to the folder */
 async function probe(folder: string): Promise<void> {
-  await attemptWrite(folder, () => mkdir(folder, { recursive: true }));
+  await attemptWrite(folder, () => makeDirectory(folder));
   const file = join(folder, 'probe');
   await writeFileAtomic(file, 'ok');
   await attemptWrite(file, () => rm(file));

@@ -1,0 +1,140 @@
+import { spawn } from 'node:child_process';
+import { existsSync, readdirSync } from 'node:fs';
+import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join, resolve } from 'node:path';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { generateCorpus } from '../../src/index.js';
+import { Random } from '../../src/io/random.js';
+
+/** SIGKILLs of each command; `PERMAFROST_KILLS=50` for a thorough run, of more commands, too. */
+const KILLS = Number(process.env.PERMAFROST_KILLS ?? 2);
+const isThorough = process.env.PERMAFROST_KILLS !== undefined;
+const CLI = resolve('dist/cli/main.js');
+
+let folder: string;
+beforeAll(async () => {
+  folder = await mkdtemp(join(tmpdir(), 'permafrost-kills-'));
+  const { train, validation } = generateCorpus('demo', {
+    seed: 3,
+    sizes: { train: 160, validation: 30, test: 1 },
+  });
+  const conll = (sentences: typeof train) =>
+    sentences.map(({ words, tags }) => words.map((word, i) => `${word} ${tags[i]}\n`).join('')).join('\n');
+  await writeFile(join(folder, 'train.conll'), conll(train));
+  await writeFile(join(folder, 'validation.conll'), conll(validation));
+});
+afterAll(() => rm(folder, { recursive: true, force: true }));
+
+interface Ended {
+  code: number | null;
+  signal: NodeJS.Signals | null;
+  stderr: string;
+  steps: number;
+}
+
+/** When a command is killed: so many milliseconds after its start, or after its first step. */
+interface Kill {
+  after: 'start' | 'step';
+  ms: number;
+}
+
+/** Runs a command in the folder of the data. */
+function command(args: string[], kill: Kill | null = null): Promise<Ended> {
+  return new Promise((settle, reject) => {
+    const child = spawn(process.execPath, [CLI, ...args, '--json'], {
+      cwd: folder,
+      env: { ...process.env, PERMAFROST_CACHE: join(folder, 'cache') },
+    });
+    let [stderr, steps] = ['', 0];
+    const die = () => setTimeout(() => child.kill('SIGKILL'), kill!.ms);
+    if (kill?.after === 'start') die();
+    child.stderr.on('data', (chunk) => {
+      stderr += chunk;
+    });
+    child.stdout.on('data', (chunk: Buffer) => {
+      const isFirst = steps === 0;
+      steps += chunk.toString().split('"type":"step"').length - 1;
+      if (isFirst && steps > 0 && kill?.after === 'step') die();
+    });
+    child.on('error', reject);
+    child.on('close', (code, signal) => settle({ code, signal, stderr, steps }));
+  });
+}
+
+const filesOf = (directory: string) =>
+  (readdirSync(join(folder, directory), { recursive: true }) as string[]).sort();
+
+async function outcomeOf(directory: string) {
+  const read = (file: string) => readFile(join(folder, directory, file));
+  const { losses, epochs, bestEpoch, steps, tokens, test } = JSON.parse(`${await read('record.json')}`);
+  const scores = epochs.map(({ validation }: { validation: unknown }) => validation);
+  return { weights: await read('best/model.safetensors'), losses, scores, bestEpoch, steps, tokens, test };
+}
+
+const SHAPE = ['--shape', 'layers=2,hidden=32,heads=2', '--vocab-size', '250', '--threads', '1'];
+// Writing takes as long as training here, so that kills meet both.
+const COMMON = [...SHAPE, '--epochs', '4', '--save-steps', '2', '--learning-rate', '3e-3'];
+const TRAIN = ['train', '--train', 'train.conll', '--validation', 'validation.conll', ...COMMON];
+const PRETRAIN = ['pretrain', '--data', 'train.conll', '--validation', 'validation.conll', ...COMMON];
+
+const COMMANDS: [name: string, args: string[]][] = [
+  ['train', [...TRAIN, '--batch-size', '4', '--evaluate-every', '15']],
+  ['pretrain with accumulation', [...PRETRAIN, '--batch-tokens', '32', '--gradient-accumulation', '3']],
+  ['train with accumulation', [...TRAIN, '--batch-size', '2', '--gradient-accumulation', '3']],
+  ['pretrain', [...PRETRAIN, '--batch-tokens', '64']],
+];
+
+describe.each(isThorough ? COMMANDS : COMMANDS.slice(0, 2))('permafrost %s', (name, args) => {
+  it('killed at any moment and started again ends in the bits of a run that was never killed', async () => {
+    const random = new Random(7, name);
+    const whole = `${name}-whole`;
+    const started = performance.now();
+    const reference = await command([...args, '--out', whole]);
+    expect(reference.code, reference.stderr).toBe(0);
+    const span = performance.now() - started;
+    let kills = 0;
+    for (let round = 0; kills < KILLS; round++) {
+      const out = `${name}-${round}`;
+      for (;;) {
+        const after = random.next() < 0.25 ? 'start' : 'step';
+        const ended = await command([...args, '--out', out], { after, ms: random.next() * span * 0.5 });
+        if (ended.signal === 'SIGKILL') kills++;
+        else {
+          expect(ended.code, ended.stderr).toBe(0);
+          break;
+        }
+      }
+      expect(await outcomeOf(out)).toEqual(await outcomeOf(whole));
+      expect(filesOf(out)).toEqual(filesOf(whole));
+      await rm(join(folder, out), { recursive: true });
+    }
+    // Nothing is left of the uninterrupted run's temporary files either.
+    expect(filesOf(whole).filter((file) => /\.tmp|lock|probe/.test(file))).toEqual([]);
+  }, 3_600_000);
+});
+
+describe('a signal', () => {
+  it.each(['SIGTERM', 'SIGINT', 'SIGHUP', 'SIGUSR1'] as const)(
+    '%s ends a training with its state kept',
+    async (signal) => {
+      const out = `signal-${signal}`;
+      const child = spawn(process.execPath, [CLI, ...TRAIN, '--out', out], { cwd: folder });
+      let stderr = '';
+      const ended = new Promise<number | null>((settle) => child.on('close', settle));
+      child.stderr.on('data', (chunk) => {
+        stderr += chunk;
+        if (`${chunk}`.includes('epoch 1, validation')) child.kill(signal);
+      });
+      expect(await ended, stderr).toBe(1);
+      expect(stderr).toMatch(
+        /The state of epoch 2, step \d+ is kept in signal-\w+\/last\/state\.safetensors/,
+      );
+      expect(stderr).toContain(`Interrupted by ${signal}.`);
+      expect(existsSync(join(folder, out, 'best', 'model.safetensors'))).toBe(true);
+      expect(existsSync(join(folder, out, 'run.lock'))).toBe(false);
+      const again = await command([...TRAIN, '--out', out]);
+      expect(again.code, again.stderr).toBe(0);
+    },
+  );
+});
