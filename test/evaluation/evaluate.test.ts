@@ -5,6 +5,7 @@ import {
   encodeDataset,
   evaluate,
   finetune,
+  full,
   LabelSet,
   TokenClassifier,
 } from '../../src/index.js';
@@ -97,6 +98,7 @@ describe('evaluate', () => {
   it('leaves the model and its training alone', async () => {
     const batch = { inputIds: [[2, 5, 6, 3]], labels: [[-100, 0, 0, -100]] };
     const lossesWith = async (between: () => Promise<unknown>) => {
+      await model.freeze(full().plan(model.config.numLayers));
       await model.takeSnapshot();
       const trainer = await model.trainer({ learningRate: 1e-3, seed: 1 });
       const losses: number[] = [];
