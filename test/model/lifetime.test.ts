@@ -2,15 +2,15 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setImmediate as nextTurn } from 'node:timers/promises';
 import { describe, expect, it } from 'vitest';
-import type { EncodedDataset } from '../../src/contract/encoded-dataset.js';
 import {
   bottomUp,
+  type EncodedDataset,
   type PackedBatch,
+  PrefixStore,
   packRagged,
   type RaggedBatch,
   TokenClassifier,
 } from '../../src/index.js';
-import { PrefixStore } from '../../src/model/prefix-store.js';
 import { BUILT_INDEX, runChild } from '../helpers/child.js';
 import { thrownBy } from '../helpers/thrown.js';
 import { BATCH, bytesOf, longBatch, TINY, withModel } from '../helpers/with-model.js';
