@@ -145,22 +145,23 @@ endif()
 
 # CUDA's own headers, for step graphs alone: the toolkit's, or those of the wheels that a torch wheel comes with.
 set(PERMAFROST_CUDA_HEADERS 0)
-if(LIBTORCH_HAS_CUDA)
+# Before 2.6 some calls that the engine makes had other arguments.
+if(LIBTORCH_HAS_CUDA AND LIBTORCH_VERSION VERSION_LESS 2.6)
+  message(WARNING "Steps on a card will not be recorded as graphs: that needs libtorch 2.6 or later.")
+elseif(LIBTORCH_HAS_CUDA)
+  include("${CMAKE_CURRENT_LIST_DIR}/CudaHeaders.cmake")
   get_filename_component(_packages "${LIBTORCH_ROOT}" DIRECTORY)
   file(GLOB _toolkits LIST_DIRECTORIES TRUE "/usr/local/cuda-*/include" "${_packages}/nvidia/cu*/include"
     "${_packages}/nvidia/cuda_runtime/include")
   list(SORT _toolkits COMPARE NATURAL ORDER DESCENDING)
-  find_path(CUDA_INCLUDE_DIR cuda_runtime_api.h
-    PATHS "$ENV{CUDA_HOME}/include" "$ENV{CUDA_PATH}/include" /usr/local/cuda/include ${_toolkits} /usr/include
-    NO_DEFAULT_PATH NO_CACHE)
-  # Before 2.6 some calls that the engine makes had other arguments.
-  if(CUDA_INCLUDE_DIR AND LIBTORCH_VERSION VERSION_GREATER_EQUAL 2.6)
+  find_cuda_headers("$ENV{CUDA_HOME}/include" "$ENV{CUDA_PATH}/include" /usr/local/cuda/include ${_toolkits} /usr/include)
+  if(CUDA_INCLUDE_DIRS)
     set(PERMAFROST_CUDA_HEADERS 1)
-    target_include_directories(permafrost_libtorch SYSTEM INTERFACE "${CUDA_INCLUDE_DIR}")
-    message(STATUS "CUDA headers at ${CUDA_INCLUDE_DIR}")
+    target_include_directories(permafrost_libtorch SYSTEM INTERFACE ${CUDA_INCLUDE_DIRS})
+    message(STATUS "CUDA headers at ${CUDA_INCLUDE_DIRS}")
   else()
-    message(WARNING "CUDA's headers (cuda_runtime_api.h) were not found: steps on a card will not be recorded as "
-      "graphs. Set CUDA_HOME to a CUDA toolkit to have them.")
+    message(WARNING "Steps on a card will not be recorded as graphs. ${CUDA_HEADERS_PROBLEM} Or set CUDA_HOME to a CUDA "
+      "toolkit.")
   endif()
 endif()
 target_compile_definitions(permafrost_libtorch INTERFACE PERMAFROST_CUDA_HEADERS=${PERMAFROST_CUDA_HEADERS})

@@ -28,3 +28,19 @@ export function codeBlocks(document: string, language: string): CodeBlock[] {
       code: match[2]!,
     }));
 }
+
+/** The blocks of one language in all documents. */
+export function allBlocks(language: string): CodeBlock[] {
+  return documents().flatMap((document) => codeBlocks(document, language));
+}
+
+/** What stands between backticks outside of blocks, in one line each. */
+export function inlineCode(document: string): string[] {
+  const text = readFileSync(join(ROOT, document), 'utf8').replace(/^```.*?^```$/gms, '');
+  return [...text.matchAll(/`([^`]+)`/g)].map((match) => match[1]!.replace(/\s+/g, ' '));
+}
+
+/** The file that a block is written to, to be compiled or run. */
+export function fileNameOf({ document, line }: CodeBlock): string {
+  return `${document.replace(/\W/g, '-')}-line-${line}.ts`;
+}

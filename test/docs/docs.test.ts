@@ -2,14 +2,12 @@ import { spawnSync } from 'node:child_process';
 import { existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import { dirname, join, resolve } from 'node:path';
-import { describe, expect, it } from 'vitest';
+import { afterEach, describe, expect, it, vi } from 'vitest';
 import { buildProgram } from '../../src/cli/main.js';
 import { ERROR_CATALOGUE, renderCatalogue } from '../../src/errors/catalogue.js';
 import { ERROR_CODES } from '../../src/errors/error.js';
-import { codeBlocks, documents, ROOT } from './blocks.js';
-
-// Documents whose blocks are whole modules.
-const WHOLE_MODULES = ['docs/pretraining.md', 'docs/guide.md', 'docs/freezing.md', 'docs/data.md'];
+import { allBlocks, codeBlocks, documents, fileNameOf, inlineCode, ROOT } from './blocks.js';
+import { type ShellCommand, shellCommands } from './shell.js';
 
 function typeCheck(files: string[], directory: string): string {
   const options = {
@@ -38,48 +36,127 @@ describe('the code in the documents', () => {
     // Within the repository, so that modules resolve as they do there.
     const directory = mkdtempSync(join(ROOT, 'build', 'docs-'));
     try {
-      const blocks = WHOLE_MODULES.flatMap((document) => codeBlocks(document, 'ts'));
-      const files = blocks.map(({ document, line, code }) => {
-        const file = join(directory, `${document.replace(/\W/g, '-')}-line-${line}.ts`);
-        writeFileSync(file, code);
+      const blocks = allBlocks('ts');
+      const files = blocks.map((block) => {
+        const file = join(directory, fileNameOf(block));
+        writeFileSync(file, block.code);
         return file;
       });
-      expect(files.length).toBeGreaterThan(8);
-      expect(typeCheck(files, directory)).toBe('');
-      writeFileSync(files[0]!, "import { bottomUp } from 'permafrost';\nbottomUp('six');\n");
-      expect(typeCheck(files, directory)).toContain('TS2345');
+      const checked = new Set(blocks.map(({ document }) => document));
+      expect([...checked]).toEqual(expect.arrayContaining(['README.md', 'docs/hub.md', 'docs/tagging.md']));
+      // One that is wrong, so that the silence of the others says something.
+      const wrong = join(directory, 'wrong.ts');
+      writeFileSync(wrong, "import { bottomUp } from 'permafrost';\nbottomUp('six');\n");
+      const faults = typeCheck([...files, wrong], directory)
+        .trim()
+        .split('\n');
+      expect(faults).toEqual([expect.stringMatching(/wrong\.ts\(2,10\): error TS2345/)]);
     } finally {
       rmSync(directory, { recursive: true, force: true });
     }
   });
+});
 
-  const commands = documents().flatMap((document) =>
+/** The command line, whose commands do nothing but tell that they were reached. */
+function commandLine() {
+  const reached: string[] = [];
+  const program = buildProgram(() => (..._flags) => {
+    reached.push('command');
+    return Promise.resolve();
+  });
+  return { program, reached };
+}
+
+describe('the commands in the documents', () => {
+  afterEach(() => {
+    vi.restoreAllMocks();
+  });
+  const shown = documents().flatMap((document) =>
     codeBlocks(document, 'sh').flatMap(({ code }) =>
-      code.split('\n').flatMap((line) => {
-        const match = /^(?:npx )?permafrost (?<args>[^#|<>]+)/.exec(line);
-        return match ? [[document, match.groups!.args!.trim()] as const] : [];
-      }),
+      shellCommands(code).map((command) => ({ document, ...command })),
+    ),
+  );
+  const ours = shown
+    .filter(({ program }) => program === 'permafrost')
+    .map(({ document, args }) => [document, args.join(' '), args] as const);
+
+  it.each(ours)('%s: permafrost %s is a command with these options', async (_document, _text, args) => {
+    const { program, reached } = commandLine();
+    await program.parseAsync(args, { from: 'user' });
+    expect(reached).toEqual(['command']);
+  });
+
+  it.each([
+    [['trian']],
+    [['train', '--no-such-option']],
+    [['train', '--freeze']],
+    [['paper', '--seeds', 'three']],
+  ])('would not pass as %j', async (args) => {
+    vi.spyOn(process.stderr, 'write').mockReturnValue(true);
+    const { program, reached } = commandLine();
+    await expect(program.parseAsync(args, { from: 'user' })).rejects.toThrow();
+    expect(reached).toEqual([]);
+  });
+
+  it('show every command, and lines of each document', () => {
+    const commands = new Set(ours.map(([, , args]) => args[0]));
+    expect([...commands].sort()).toEqual(
+      commandLine()
+        .program.commands.map((command) => command.name())
+        .sort(),
+    );
+    const all = new Set(ours.map(([document]) => document));
+    expect([...all]).toEqual(expect.arrayContaining(['README.md', 'docs/guide.md', 'docs/hub.md']));
+  });
+
+  const scripts = JSON.parse(readFileSync(join(ROOT, 'package.json'), 'utf8')).scripts as object;
+  const spans = documents().flatMap((document) =>
+    inlineCode(document).flatMap((code) =>
+      shellCommands(code.replace(/[[\]|…"]/g, ' ')).map((command) => ({ document, code, ...command })),
     ),
   );
 
-  it.each(commands)('%s: permafrost %s is a command with these options', async (_, args) => {
-    let isRun = false;
-    const program = buildProgram(() => () => {
-      isRun = true;
-      return Promise.resolve();
-    });
-    const words = args.match(/"[^"]*"|\S+/g)!.map((word) => word.replaceAll('"', ''));
-    await program.parseAsync(words, { from: 'user' });
-    expect(isRun).toBe(true);
+  it.each([...shown, ...spans].filter(({ program, args }) => isOfNode(program, args)))(
+    '$document: $program $args is a script that is there',
+    ({ program, args }) => {
+      if (program === 'node') expect(existsSync(join(ROOT, args[0]!)), args[0]).toBe(true);
+      else expect(Object.keys(scripts)).toContain(args[0] === 'run' ? args[1] : args[0]);
+    },
+  );
+
+  const mentioned = spans.flatMap(({ document, program, args }) => {
+    const words = [program, ...args];
+    const names = words.flatMap((word) => /^--[a-z][a-z-]*/.exec(word)?.[0] ?? []);
+    const ofPermafrost = program === 'permafrost' || program.startsWith('--');
+    return ofPermafrost ? [[document, words.join(' '), words, names] as const] : [];
   });
 
-  it('shows most commands', () => {
-    const shown = new Set(commands.map(([, args]) => args.split(' ')[0]));
-    expect([...shown]).toEqual(
-      expect.arrayContaining(['paper', 'train', 'evaluate', 'inspect', 'doctor', 'libtorch']),
-    );
-  });
+  it.each(mentioned)(
+    '%s: `%s` names a command and options that are there',
+    (_document, _text, words, names) => {
+      const { program } = commandLine();
+      let commands = program.commands.flatMap((command) => [command, ...command.commands]);
+      if (words[0] === 'permafrost' && words[1] !== 'COMMAND') {
+        let command = program;
+        for (const word of words.slice(1)) {
+          const next = command.commands.find((candidate) => candidate.name() === word);
+          if (next === undefined) break;
+          command = next;
+        }
+        expect(command, words[1]).not.toBe(program);
+        commands = [command];
+      }
+      const options = commands.flatMap((command) => command.options.map(({ long }) => long));
+      expect(['--help', ...options]).toEqual(expect.arrayContaining([...names]));
+    },
+  );
 });
+
+/** Whether it runs a script of the package or of the repository. */
+function isOfNode(program: ShellCommand['program'], [first]: ShellCommand['args']): boolean {
+  if (program === 'node') return first !== undefined && !first.startsWith('-');
+  return program === 'npm' && (first === 'run' || first === 'test');
+}
 
 describe('the links in the documents', () => {
   it.each(documents())('%s links to files that are there', (document) => {

@@ -1,12 +1,13 @@
-import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest';
 import {
   computeMetrics,
   type EvaluateOptions,
   encodeDataset,
   evaluate,
   finetune,
+  full,
   LabelSet,
-  type TokenClassifier,
+  TokenClassifier,
 } from '../../src/index.js';
 import { smallTask } from '../helpers/corpus.js';
 import { thrownBy } from '../helpers/thrown.js';
@@ -30,7 +31,9 @@ afterAll(() => model.dispose());
 
 describe('evaluate', () => {
   it('gives one tag a word, in the order of the sentences, and the metrics of these tags', async () => {
+    const started = performance.now();
     const { predicted, metrics, seconds } = await evaluate({ model, sentences });
+    const elapsed = (performance.now() - started) / 1000;
     expect(predicted.map((tags) => tags.length)).toEqual(sentences.map(({ words }) => words.length));
     expect(new Set(predicted.flat()).size).toBeGreaterThan(1);
     expect(metrics).toEqual(
@@ -42,6 +45,7 @@ describe('evaluate', () => {
     );
     expect(metrics.counts.sentences).toBe(sentences.length);
     expect(seconds).toBeGreaterThan(0);
+    expect(seconds).toBeLessThanOrEqual(elapsed);
   });
 
   it('takes the highest logit of the first sub-token of each word', async () => {
@@ -78,7 +82,12 @@ describe('evaluate', () => {
 
   it('counts words that truncation cut, as predicted O', async () => {
     const { metrics, predicted } = await evaluate({ model, sentences, maxLength: 5 });
-    expect(metrics.counts.truncatedWords).toBeGreaterThan(0);
+    const cut = sentences.map(({ words }) => model.tokenizer!.encodeWords(words, { maxLength: 5 }));
+    const truncatedWords = cut.reduce((sum, example) => sum + example.truncatedWords, 0);
+    expect(truncatedWords).toBeGreaterThan(0);
+    expect(metrics.counts.truncatedWords).toBe(truncatedWords);
+    const { predicted: whole } = await evaluate({ model, sentences });
+    expect(whole.flatMap((tags) => tags.slice(3)).some((tag) => tag !== 'O')).toBe(true);
     expect(metrics.counts.words).toBe(sentences.reduce((sum, { words }) => sum + words.length, 0));
     for (const [i, tags] of predicted.entries()) {
       expect(tags).toHaveLength(sentences[i]!.words.length);
@@ -87,25 +96,44 @@ describe('evaluate', () => {
   });
 
   it('leaves the model and its training alone', async () => {
-    const trainer = await model.trainer({ learningRate: 0, seed: 1 });
     const batch = { inputIds: [[2, 5, 6, 3]], labels: [[-100, 0, 0, -100]] };
-    const first = await trainer.step(batch);
-    await evaluate({ model, sentences });
-    const other = await model.trainer({ learningRate: 0, seed: 1 });
-    expect((await other.step(batch)).loss).toBe(first.loss);
+    const lossesWith = async (between: () => Promise<unknown>) => {
+      await model.freeze(full().plan(model.config.numLayers));
+      await model.takeSnapshot();
+      const trainer = await model.trainer({ learningRate: 1e-3, seed: 1 });
+      const losses: number[] = [];
+      for (let i = 0; i < 3; i++) {
+        losses.push((await trainer.step(batch)).loss);
+        await between();
+      }
+      await model.restoreSnapshot();
+      return losses;
+    };
+    const undisturbed = await lossesWith(async () => {});
+    expect(new Set(undisturbed).size).toBe(3);
+    expect(await lossesWith(() => evaluate({ model, sentences }))).toEqual(undisturbed);
   });
 
   it('stops at an abort with its reason', async () => {
     const reason = new Error('later');
     const controller = new AbortController();
-    const running = evaluate({
-      model,
-      sentences: Array(40).fill(sentences).flat(),
-      maxTokens: 64,
-      signal: controller.signal,
-    });
-    setTimeout(() => controller.abort(reason), 30);
-    await expect(running).rejects.toBe(reason);
+    const many = { model, sentences: Array(40).fill(sentences).flat(), maxTokens: 64 };
+    const predict = vi.spyOn(model, 'predict');
+    try {
+      await evaluate(many);
+      expect(predict.mock.calls.length).toBeGreaterThan(4);
+
+      predict.mockClear();
+      predict.mockImplementation((...args) => {
+        const labels = TokenClassifier.prototype.predict.apply(model, args);
+        if (predict.mock.calls.length === 2) controller.abort(reason);
+        return labels;
+      });
+      await expect(evaluate({ ...many, signal: controller.signal })).rejects.toBe(reason);
+      expect(predict).toHaveBeenCalledTimes(2);
+    } finally {
+      predict.mockRestore();
+    }
     await expect(evaluate({ model, sentences, signal: AbortSignal.abort(reason) })).rejects.toBe(reason);
   });
 

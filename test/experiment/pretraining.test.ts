@@ -1,10 +1,10 @@
-import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { cpSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { runPretraining } from '../../src/experiment/pretraining.js';
+import { type PretrainRecord, runPretraining } from '../../src/experiment/pretraining.js';
 import type { PretrainingOptions } from '../../src/experiment/pretraining-options.js';
-import { MaskedLanguageModel } from '../../src/index.js';
+import { MaskedLanguageModel, Tokenizer } from '../../src/index.js';
 import { temporaryFiles } from '../helpers/temporary-file.js';
 import { thrownBy } from '../helpers/thrown.js';
 
@@ -18,29 +18,35 @@ const SMALL = {
   epochs: 1,
 };
 
-let directory: string;
-beforeAll(() => {
-  directory = mkdtempSync(join(tmpdir(), 'permafrost-pretraining-'));
-});
-afterAll(() => rmSync(directory, { recursive: true }));
-
-async function run(options: PretrainingOptions, out = 'run') {
-  const events = runPretraining({ options, directory: join(directory, out) });
-  for (;;) {
-    const next = await events.next();
-    if (next.done) return next.value;
-  }
-}
-
 // Words of letters in all orders, so that there are a hundred pieces to learn.
 const MANY = LINES.map(
   (line, i) =>
     `${line} ${[...'abcdefgh'].map((c) => c + WORDS[i % 7]!.split('').reverse().join('')).join(' ')}`,
 );
 
+const directory = mkdtempSync(join(tmpdir(), 'permafrost-pretraining-'));
+afterAll(() => rmSync(directory, { recursive: true }));
+
+/** What a pretraining leaves behind, in a directory of its own. */
+async function run(options: PretrainingOptions): Promise<{ record: PretrainRecord; out: string }> {
+  const out = mkdtempSync(join(directory, 'run-'));
+  const events = runPretraining({ options, directory: out });
+  for (;;) {
+    const next = await events.next();
+    if (next.done) return { record: next.value, out };
+  }
+}
+
+/** A pretraining that tests look at and start from, and that none of them changes. */
+let learnt: { record: PretrainRecord; out: string; best: string };
+beforeAll(async () => {
+  const { record, out } = await run({ ...SMALL, text: [write('learnt.txt', MANY.join('\n'))] });
+  learnt = { record, out, best: join(out, 'best') };
+});
+
 describe('pretraining from files', () => {
   it('learns a vocabulary and a model from text, and records what it took', async () => {
-    const record = await run({ ...SMALL, text: [write('a.txt', MANY.join('\n'))] }, 'text');
+    const { record, out, best } = learnt;
     expect(record).toMatchObject({
       kind: 'pretraining',
       tokenizer: { vocabSize: 100 },
@@ -49,8 +55,8 @@ describe('pretraining from files', () => {
       bestEpoch: 1,
       resumed: false,
     });
-    expect(JSON.parse(readFileSync(join(directory, 'text', 'record.json'), 'utf8'))).toEqual(record);
-    await using model = await MaskedLanguageModel.load(join(directory, 'text', 'best'));
+    expect(JSON.parse(readFileSync(join(out, 'record.json'), 'utf8'))).toEqual(record);
+    await using model = await MaskedLanguageModel.load(best);
     expect(model.config.vocabSize).toBe(100);
     expect(model.tokenizer!.digest).toBe(record.tokenizer.digest);
   });
@@ -64,23 +70,21 @@ describe('pretraining from files', () => {
           .join('\n')}\n`,
     ).join('\n');
     const data = [write('a.conll', columns)];
-    const first = await run({ ...SMALL, data }, 'words');
-    expect(first.data.train).toEqual(
-      (await run({ ...SMALL, text: [write('b.txt', MANY.join('\n'))] }, 'same')).data.train,
-    );
-    const model = join(directory, 'words', 'best');
-    const second = await run({ data, model, epochs: 1, freeze: 'bottom-up:1' }, 'on-top');
+    const { record: first, out } = await run({ ...SMALL, data });
+    expect(first.data).toEqual(learnt.record.data);
+    const model = join(out, 'best');
+    const { record: second } = await run({ data, model, epochs: 1, freeze: 'bottom-up:1' });
     expect(second.model).toMatchObject({ kind: 'checkpoint', name: 'best' });
     expect(second.trainableParameters).toBeLessThan(second.totalParameters);
     expect(second.tokenizer).toEqual(first.tokenizer);
   });
 
   it('begins with a deeper model that repeats the layers of a checkpoint', async () => {
-    const model = join(directory, 'text', 'best');
     const text = [write('f.txt', MANY.join('\n'))];
-    const deep = await run({ text, model, stack: 3, epochs: 1, learningRate: 1e-9 }, 'deep');
+    const { best: model } = learnt;
+    const { record: deep, out } = await run({ text, model, stack: 3, epochs: 1, learningRate: 1e-9 });
     const shallow = await MaskedLanguageModel.load(model);
-    const best = await MaskedLanguageModel.load(join(directory, 'deep', 'best'));
+    const best = await MaskedLanguageModel.load(join(out, 'best'));
     try {
       expect(best.config).toEqual({ ...shallow.config, numLayers: 3 });
       expect(deep.totalParameters).toBeGreaterThan(
@@ -107,12 +111,9 @@ describe('pretraining from files', () => {
   });
 
   it('refuses a checkpoint whose tokenizer has another vocabulary', async () => {
-    const model = join(directory, 'text', 'best');
-    const other = await MaskedLanguageModel.load(model);
-    const folder = join(directory, 'other');
-    await other.save(folder);
-    await other.dispose();
-    const tokens = [...other.tokenizer!.tokens(), 'more'];
+    const folder = mkdtempSync(join(directory, 'other-'));
+    cpSync(learnt.best, folder, { recursive: true });
+    const tokens = [...(await Tokenizer.load(folder)).tokens(), 'more'];
     rmSync(join(folder, 'tokenizer.json'));
     writeFileSync(join(folder, 'vocab.txt'), tokens.join('\n'));
     const error = await thrownBy(() => run({ model: folder, text: [write('d.txt', LINES.join('\n'))] }));

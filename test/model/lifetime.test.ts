@@ -1,7 +1,16 @@
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { setImmediate as nextTurn } from 'node:timers/promises';
 import { describe, expect, it } from 'vitest';
-import { TokenClassifier } from '../../src/index.js';
+import {
+  bottomUp,
+  type EncodedDataset,
+  type PackedBatch,
+  PrefixStore,
+  packRagged,
+  type RaggedBatch,
+  TokenClassifier,
+} from '../../src/index.js';
 import { BUILT_INDEX, runChild } from '../helpers/child.js';
 import { thrownBy } from '../helpers/thrown.js';
 import { BATCH, bytesOf, longBatch, TINY, withModel } from '../helpers/with-model.js';
@@ -9,6 +18,47 @@ import { BATCH, bytesOf, longBatch, TINY, withModel } from '../helpers/with-mode
 const create = (options = {}) => TokenClassifier.create(TINY, { threads: 1, ...options });
 /** Keeps a model busy long enough for other calls to queue up behind it. */
 const BUSY = Array.from({ length: 24 }, () => longBatch(64, 24, 50));
+
+/** Batches that tell how far the engine has come with them: it asks the store for each of their sequences. */
+class Watched {
+  readonly batches: PackedBatch[] = [];
+  readonly store: PrefixStore;
+  readonly sequences: number;
+
+  private constructor(batches: readonly RaggedBatch[], hiddenSize: number) {
+    let sequences = 0;
+    for (const batch of batches) {
+      const examples = Int32Array.from(batch.inputIds, () => sequences++);
+      this.batches.push({ ...packRagged(batch), examples });
+    }
+    this.sequences = sequences;
+    const lengths = batches.flatMap(({ inputIds }) => inputIds.map((row) => row.length));
+    let tokens = 0;
+    const offsets = Int32Array.from([0, ...lengths], (length) => {
+      tokens += length;
+      return tokens;
+    });
+    // Nothing is kept, so that all of them are looked for in vain.
+    const options = { hiddenSize, depths: [1], memoryBytes: 0 };
+    this.store = new PrefixStore({ offsets } as EncodedDataset, options);
+  }
+
+  /** Freezes a prefix of one layer, which is where a batch begins. */
+  static async by(model: TokenClassifier, batches: readonly RaggedBatch[]): Promise<Watched> {
+    await model.freeze(bottomUp(1).plan(model.config.numLayers));
+    return new Watched(batches, model.config.hiddenSize);
+  }
+
+  /** Number of sequences that the engine has begun with. */
+  get begun(): number {
+    return this.store.usage().misses;
+  }
+
+  /** Waits until the engine is at work on the first ones. */
+  async underWay(): Promise<void> {
+    while (this.begun === 0) await nextTurn();
+  }
+}
 
 describe('disposal', () => {
   it('may be asked for again and again', async () => {
@@ -20,15 +70,17 @@ describe('disposal', () => {
   it('waits for the running call and refuses the waiting ones', async () => {
     const model = await create();
     const settled: string[] = [];
-    const running = model.predict(BUSY).then((labels) => {
+    const watched = await Watched.by(model, BUSY);
+    const running = model.predict(watched.batches, { store: watched.store }).then((labels) => {
       settled.push('predicted');
       return labels;
     });
-    // The engine has taken up the first call before the others arrive.
-    await new Promise((resolve) => setTimeout(resolve, 20));
+    await watched.underWay();
     const waiting = [model.logits(BATCH), model.readParameter('classifier.bias'), model.memory()];
     const refusals = Promise.allSettled(waiting);
-    await model.dispose().then(() => settled.push('disposed'));
+    const disposed = model.dispose().then(() => settled.push('disposed'));
+    expect(watched.begun).toBeLessThan(watched.sequences);
+    await disposed;
     expect((await running).length).toBe(BUSY.length);
     expect(settled).toEqual(['predicted', 'disposed']);
     for (const refusal of await refusals) {
@@ -180,18 +232,20 @@ describe('an AbortSignal', () => {
   it('ends a running prediction between two batches and leaves the model usable', async () => {
     await withModel(async (model) => {
       const { controller, listeners } = counted();
-      const started = performance.now();
-      await model.predict(BUSY);
-      const whole = performance.now() - started;
       const many = Array.from({ length: 20 }, () => BUSY).flat();
-      const abortedAt = performance.now();
-      const running = model.predict(many, { signal: controller.signal });
-      setTimeout(() => controller.abort(reason), 20);
+      const watched = await Watched.by(model, many);
+      const { signal } = controller;
+      const running = model.predict(watched.batches, { store: watched.store, signal });
+      await watched.underWay();
+      controller.abort(reason);
       await expect(running).rejects.toBe(reason);
-      // All of it would have taken twenty times as long.
-      expect(performance.now() - abortedAt).toBeLessThan(10 * whole + 100);
+      expect(watched.begun % BUSY[0]!.inputIds.length).toBe(0);
+      expect(watched.begun).toBeLessThan(watched.sequences);
+      // Nothing of it goes on behind the next call.
+      const { begun } = watched;
       expect(listeners()).toBe(0);
       expect((await model.logits(BATCH)).shape).toEqual([9, 3]);
+      expect(watched.begun).toBe(begun);
     });
   });
 
@@ -199,12 +253,15 @@ describe('an AbortSignal', () => {
     await withModel(
       async (model) => {
         const { controller, listeners } = counted();
-        const trainer = await model.trainer({ learningRate: 0.1 });
-        const before = await model.readParameter('classifier.bias');
         const { inputIds } = longBatch(128, 64, 50);
         const labels = inputIds.map((row) => row.map(() => 1));
-        const step = trainer.step({ inputIds, labels }, { signal: controller.signal });
-        setTimeout(() => controller.abort(reason), 10);
+        const watched = await Watched.by(model, [{ inputIds, labels }]);
+        const { store } = watched;
+        const trainer = await model.trainer({ learningRate: 0.1, frozenDropout: 'off' });
+        const before = await model.readParameter('classifier.bias');
+        const step = trainer.step(watched.batches[0]!, { store, signal: controller.signal });
+        await watched.underWay();
+        controller.abort(reason);
         await expect(step).rejects.toBe(reason);
         // Either it was whole or it did not happen; here it was under way.
         expect(bytesOf(await model.readParameter('classifier.bias'))).not.toBe(bytesOf(before));
@@ -237,24 +294,41 @@ describe('a forgotten model', () => {
          await trainer.step(batch);
          model.predict([batch]).catch(() => {});
        }
+       const warnings = [];
+       process.on('warning', ({ message }) => warnings.push(message));
        for (let i = 0; i < 3; i++) await forget();
-       const warned = new Promise((resolve) => process.on('warning', (warning) => resolve(warning.message)));
-       for (let i = 0; i < 20; i++) { gc(); await new Promise((resolve) => setTimeout(resolve, 10)); }
-       console.log(await warned);`,
+       while (warnings.length < 3) { gc(); await new Promise(setImmediate); }
+       console.log(warnings.join('\\n'));`,
       ['--expose-gc', '--no-warnings'],
     );
     expect(result).toMatchObject({ code: 0, signal: null });
-    expect(result.stdout).toMatch(/model was never disposed; call dispose\(\)/);
+    const lines = result.stdout.trim().split('\n');
+    expect(lines).toHaveLength(3);
+    for (const line of lines) expect(line).toMatch(/model was never disposed; call dispose\(\)/);
   });
 
   it('that was disposed is not warned of', async () => {
     const result = await runChild(
       `import { TokenClassifier } from ${JSON.stringify(BUILT_INDEX)};
-       await (async () => { await (await TokenClassifier.create(${JSON.stringify(TINY)})).dispose(); })();
-       for (let i = 0; i < 10; i++) { gc(); await new Promise((resolve) => setTimeout(resolve, 10)); }`,
-      ['--expose-gc'],
+       const gone = [];
+       const registry = new FinalizationRegistry((what) => gone.push(what));
+       const warnings = [];
+       process.on('warning', ({ message }) => warnings.push(message));
+       async function create(what) {
+         const model = await TokenClassifier.create(${JSON.stringify(TINY)}, { threads: 1 });
+         registry.register(model, what);
+         if (what === 'disposed') await model.dispose();
+       }
+       // The warning of the one that was forgotten tells that those of the other would have come, too.
+       await create('disposed');
+       await create('forgotten');
+       while (gone.length < 2 || warnings.length < 1) { gc(); await new Promise(setImmediate); }
+       gc();
+       await new Promise(setImmediate);
+       console.log(gone.sort().join(), warnings.length);`,
+      ['--expose-gc', '--no-warnings'],
     );
-    expect(result).toEqual({ code: 0, signal: null, stdout: '', stderr: '' });
+    expect(result).toEqual({ code: 0, signal: null, stdout: 'disposed,forgotten 1\n', stderr: '' });
   });
 });
 
