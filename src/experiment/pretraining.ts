@@ -88,7 +88,7 @@ export async function* runPretraining({
   signal,
 }: RunPretrainingOptions): AsyncGenerator<PretrainEvent, PretrainRecord> {
   const options = parsePretrainingOptions(given);
-  const directory = await RunDirectory.open(path, { restart });
+  const directory = await RunDirectory.open(path);
   try {
     const text = await readPretrainingText(options);
     const source = await findPretrainingModel(options, text);
@@ -111,11 +111,12 @@ export async function* runPretraining({
       createModel: () => source.create(signal),
       start: (model, abort) =>
         pretrain({
-          ...{ model, ...text, directory, signal: abort },
+          ...{ model, ...text, directory, restart, signal: abort },
           ...pretrainingCourse(options),
           ...pick(savingShape, options),
         }),
       compose: (_, result) => composeRecord(options, facts, source, startedAt, result),
+      restart,
       signal,
     });
   } finally {

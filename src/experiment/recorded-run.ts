@@ -19,6 +19,8 @@ export interface RecordedRun<Model extends AsyncDisposable, Event, Result, Recor
   compose(model: Model, result: Result): Record;
   /** Completes the directory before the record says that everything is done. */
   complete?(record: Record): Promise<void>;
+  /** Whether what an earlier run left is deleted; `start` tells the training, too. */
+  restart: boolean;
   signal?: AbortSignal | undefined;
 }
 
@@ -34,7 +36,8 @@ export async function* recordedRun<Model extends AsyncDisposable, Event, Result,
   run: RecordedRun<Model, Event, Result, Record>,
 ): AsyncGenerator<Event, Record> {
   const { directory, signal } = run;
-  const earlier = directory && existsSync(directory.record) ? await run.readRecord(directory.record) : null;
+  const earlier =
+    directory && !run.restart && existsSync(directory.record) ? await run.readRecord(directory.record) : null;
   if (earlier !== null) {
     requireSame(directory!.path, earlier.identity, JSON.parse(JSON.stringify(run.identity)) as object);
     yield run.finished(earlier.record, directory!.path);

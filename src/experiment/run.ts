@@ -50,7 +50,7 @@ export const runScenario: RunScenario = async function* (options) {
   const { workspace, scenario, seed, complete, signal } = options;
   const { directory: path, restart = false } = options;
   const startedAt = new Date();
-  const directory = path === undefined ? null : await RunDirectory.open(path, { restart });
+  const directory = path === undefined ? null : await RunDirectory.open(path);
   const data = { data: workspace.data.digest, tokenizer: workspace.tokenizer.digest };
   let modelSeconds = 0;
   let encoded: EncodedSplits | undefined;
@@ -80,7 +80,8 @@ export const runScenario: RunScenario = async function* (options) {
       },
       start: (model, abort) => {
         const { prefixCache = workspace.prefix && new PrefixCache(workspace.prefix) } = options;
-        const given = { model, encoded, prefixCache, seed, signal: abort, ...(directory && { directory }) };
+        const where = directory ? { directory, restart } : {};
+        const given = { model, encoded, prefixCache, seed, signal: abort, ...where };
         return finetune({ ...given, ...finetuneOptions(workspace, scenario) });
       },
       compose: (model, result) => {
@@ -99,6 +100,7 @@ export const runScenario: RunScenario = async function* (options) {
         });
       },
       ...(complete && { complete }),
+      restart,
       signal,
     });
   } finally {

@@ -6,6 +6,7 @@ import { type Difference, describeDifferences, differences } from '../io/differe
 import { appendJsonl } from '../io/jsonl.js';
 import { type FileLock, lockDirectory } from '../io/process-lock.js';
 import { sweepTemporaryFiles } from '../io/temporary-files.js';
+import { discardWeights } from '../training/directory.js';
 import { type RunRecord, readRunRecord } from './run-record.js';
 import { runId, type Scenario, type ScenarioSettings } from './scenario.js';
 
@@ -61,7 +62,7 @@ export class GridStore {
       for (const record of store.#records.values()) checkIdentity(directory, record, identity);
       await store.#repairIndex();
       // A kill between record and removal leaves them.
-      for (const run of store.#records.keys()) await store.#discardWeights(run);
+      for (const run of store.#records.keys()) await discardWeights(store.runDirectory(run));
       return store;
     } catch (error) {
       await store.close();
@@ -102,7 +103,7 @@ export class GridStore {
     await writeFileAtomic(this.recordFile(record.run), `${JSON.stringify(record, null, 2)}\n`);
     this.#records.set(record.run, record);
     await appendJsonl(this.#indexFile, indexLine(record));
-    await this.#discardWeights(record.run);
+    await discardWeights(this.runDirectory(record.run));
   }
 
   /** Gives the directory free for others. */
@@ -142,12 +143,6 @@ export class GridStore {
     });
     const repaired = [...kept, ...lines.values()].map((line) => `${line}\n`).join('');
     if (repaired !== (found ?? '')) await writeFileAtomic(this.#indexFile, repaired);
-  }
-
-  async #discardWeights(run: string): Promise<void> {
-    for (const folder of ['last', 'best']) {
-      await rm(join(this.runDirectory(run), folder), { recursive: true, force: true });
-    }
   }
 
   async #clear(): Promise<void> {

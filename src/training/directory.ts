@@ -39,16 +39,14 @@ export class RunDirectory {
    * Makes the directory, locks it, removes what a killed process left half written, and tries out whether it can be
    * written to.
    *
-   * @param restart deletes what an earlier run left there.
    * @throws LOCKED where another process writes there; WRITE_FAILED
    */
-  static async open(path: string, { restart = false }: { restart?: boolean } = {}): Promise<RunDirectory> {
+  static async open(path: string): Promise<RunDirectory> {
     const existed = existsSync(path);
     const directory = new RunDirectory(path, await lockDirectory(path), existed);
     try {
       const folders = [path, directory.best, join(path, 'last')];
       for (const folder of folders) await sweepTemporaryFiles(folder);
-      if (restart) await directory.clear();
       for (const folder of folders) await probe(folder);
       return directory;
     } catch (error) {
@@ -79,16 +77,13 @@ export class RunDirectory {
     );
   }
 
-  /** Deletes weights, state and record, and nothing else. */
+  /**
+   * Deletes what an earlier run left: weights, state and record, and nothing else. Not before the model is loaded, which
+   * may be the earlier run's.
+   */
   async clear(): Promise<void> {
     await rm(this.record, { force: true });
-    await this.discardWeights();
-  }
-
-  /** Deletes weights and state, such as of a run of which the record alone is wanted. */
-  async discardWeights(): Promise<void> {
-    for (const folder of ['last', 'best'])
-      await rm(join(this.path, folder), { recursive: true, force: true });
+    await discardWeights(this.path);
   }
 
   /** Gives the directory free for others; where nothing was written, nothing is left. */
@@ -99,8 +94,17 @@ export class RunDirectory {
   }
 }
 
-/** @throws WRITE_FAILED where nothing can be written to the folder */
-async function probe(folder: string): Promise<void> {
+/** Deletes weights and state of a run, such as where its record alone is wanted. */
+export async function discardWeights(directory: string): Promise<void> {
+  for (const folder of ['last', 'best']) await rm(join(directory, folder), { recursive: true, force: true });
+}
+
+/**
+ * Makes a folder where there is none, and tries out whether it can be written to.
+ *
+ * @throws WRITE_FAILED
+ */
+export async function probe(folder: string): Promise<void> {
   await attemptWrite(folder, () => makeDirectory(folder));
   const file = join(folder, 'probe');
   await writeFileAtomic(file, 'ok');

@@ -18,9 +18,10 @@ export async function* train<Scores>(
   const { directory: given, restart, signal } = settings;
   signal?.throwIfAborted();
   const phases = new Phases();
-  const directory = typeof given === 'string' ? await RunDirectory.open(given, { restart }) : given;
+  const directory = typeof given === 'string' ? await RunDirectory.open(given) : given;
   try {
     const task = phases.measureSync('encode', makeTask);
+    if (restart) await directory?.clear();
     return yield* new Training(settings, task, directory ?? null, phases).run();
   } finally {
     if (typeof given === 'string') await directory?.close();

@@ -10,7 +10,7 @@ import {
   type FinetuneResult,
   type FreezeSchedule,
   finetune,
-  type TokenClassifier,
+  TokenClassifier,
   type TrainingEvent,
 } from '../../src/index.js';
 import { BUILT_INDEX, runChild } from '../helpers/child.js';
@@ -296,6 +296,43 @@ describe('a training with a directory', () => {
     } finally {
       spawnSync('umount', [small]);
     }
+  });
+
+  it('that fills up while it trains fails with what was written before whole, and goes on once there is room', async ({
+    skip,
+  }) => {
+    const disk = fresh();
+    mkdirSync(disk);
+    const mounted = spawnSync('mount', ['-t', 'tmpfs', '-o', 'size=48m', 'tmpfs', disk]);
+    if (mounted.status !== 0) return skip('this process may not mount a small disk');
+    try {
+      const straight = await trained({});
+      const directory = join(disk, 'run');
+      const filler = join(disk, 'filler');
+      const fill = (event: TrainingEvent) => {
+        if (!isStep(18)(event) || existsSync(filler)) return false;
+        spawnSync('dd', ['if=/dev/zero', `of=${filler}`, 'bs=64k'], { stdio: 'ignore' });
+        return false;
+      };
+      const error = await thrownBy(() => trained({ directory }, fill));
+      expect(error).toMatchObject({ code: 'WRITE_FAILED' });
+      expect(error.message).toContain('The disk is full');
+      rmSync(filler);
+      const resumed = await trained({ directory });
+      expect(resumed.events.find(({ type }) => type === 'resume')).toMatchObject({ finished: false });
+      expect(resumed.outcome).toEqual(straight.outcome);
+    } finally {
+      spawnSync('umount', [disk]);
+    }
+  });
+
+  it('may begin anew from the weights that it holds', async () => {
+    const directory = fresh();
+    await trained({ directory, epochs: 1 });
+    await using best = await TokenClassifier.load(join(directory, 'best'), { threads: 1 });
+    const run = finetune({ model: best, ...settings, epochs: 1, directory, restart: true });
+    expect((await run.result).resumed).toBe(false);
+    expect(existsSync(join(directory, 'best', 'model.safetensors'))).toBe(true);
   });
 
   it('sweeps what a killed process left half written, and nothing else', async () => {

@@ -8,6 +8,7 @@ import { openWorkspace, type Workspace } from '../../experiment/workspace.js';
 import { summarise } from '../../report/summary.js';
 import { renderTerminal } from '../../report/terminal.js';
 import { writeReport } from '../../report/write-report.js';
+import { probe } from '../../training/directory.js';
 import type { CommandContext, Runner } from '../context.js';
 import { withDownloads } from '../download-progress.js';
 import { addExperimentOptions, addOutputOptions, seedsOf, workspaceOptionsOf } from '../options.js';
@@ -34,6 +35,8 @@ interface Plan {
 
 async function paper(flags: Flags, context: CommandContext): Promise<void> {
   const seeds = seedsOf(flags, 3);
+  // Before data are fetched and read, which can take long.
+  if (flags.out !== undefined) await probe(flags.out as string);
   const workspace = await withDownloads(context, (hub) => openWorkspace(workspaceOptionsOf(flags), hub));
   const plan: Plan = {
     workspace,

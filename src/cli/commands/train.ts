@@ -6,6 +6,7 @@ import { openWorkspace } from '../../experiment/workspace.js';
 import { parseFreezing } from '../../freezing/schedule.js';
 import { writeFileAtomic } from '../../io/atomic-write.js';
 import { modelCard, recordCardFacts } from '../../report/model-card.js';
+import { probe } from '../../training/directory.js';
 import { commandText } from '../command-text.js';
 import type { CommandContext, Runner } from '../context.js';
 import { withDownloads } from '../download-progress.js';
@@ -28,6 +29,8 @@ export function addTrainCommand(program: Command, run: Runner): void {
 
 async function train(flags: Flags, context: CommandContext): Promise<void> {
   const { output, args, signal } = context;
+  // Before data are fetched and read, which can take long.
+  if (flags.out !== undefined) await probe(flags.out as string);
   const workspace = await withDownloads(context, (hub) => openWorkspace(workspaceOptionsOf(flags), hub));
   const freezing = parseFreezing(flags.freeze as string);
   freezing.start(workspace.numLayers);
