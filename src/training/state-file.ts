@@ -1,6 +1,6 @@
 import { existsSync } from 'node:fs';
 import { PermafrostError } from '../errors/error.js';
-import { writeAll, writeFileWith } from '../io/atomic-write.js';
+import { attemptWrite, writeAll, writeFileWith } from '../io/atomic-write.js';
 import type { EncoderModel } from '../model/encoder-model.js';
 import { readSafetensors, readTensors, type StoredTensor, safetensorsHeader } from '../model/safetensors.js';
 import type { Trainer } from '../model/trainer.js';
@@ -53,7 +53,7 @@ export async function writeState<Scores>(
   const position: Position = { ...(await trainer.position()), steps: Object.fromEntries(steps) };
   const header = safetensorsHeader(tensors, 'F32', { trainState: JSON.stringify({ ...saved, position }) });
   await writeFileWith(file, async (handle) => {
-    await writeAll(handle, header);
+    await attemptWrite(file, () => writeAll(handle, header));
     await trainer.dumpState(handle.fd, tensors);
   });
 }
@@ -61,7 +61,7 @@ export async function writeState<Scores>(
 /** The same for a training whose last step is done, and which needs no weights but the best. @throws WRITE_FAILED */
 export async function writeFinalState<Scores>(file: string, saved: SavedState<Scores>): Promise<void> {
   const header = safetensorsHeader([], 'F32', { trainState: JSON.stringify({ ...saved, position: null }) });
-  await writeFileWith(file, (handle) => writeAll(handle, header));
+  await writeFileWith(file, (handle) => attemptWrite(file, () => writeAll(handle, header)));
 }
 
 /**

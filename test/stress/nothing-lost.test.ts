@@ -1,7 +1,7 @@
-import { spawn } from 'node:child_process';
+import { spawn, spawnSync } from 'node:child_process';
 import { existsSync, readdirSync } from 'node:fs';
 import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
+import { hostname, tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { generateCorpus } from '../../src/index.js';
@@ -65,17 +65,26 @@ function command(args: string[], kill: Kill | null = null): Promise<Ended> {
 const filesOf = (directory: string) =>
   (readdirSync(join(folder, directory), { recursive: true }) as string[]).sort();
 
+/** What of the records and weights in a directory does not depend on clocks and processes. */
 async function outcomeOf(directory: string) {
-  const read = (file: string) => readFile(join(folder, directory, file));
-  const { losses, epochs, bestEpoch, steps, tokens, test } = JSON.parse(`${await read('record.json')}`);
-  const scores = epochs.map(({ validation }: { validation: unknown }) => validation);
-  return { weights: await read('best/model.safetensors'), losses, scores, bestEpoch, steps, tokens, test };
+  const outcome: Record<string, unknown> = {};
+  for (const file of filesOf(directory)) {
+    const path = join(folder, directory, file);
+    if (file.endsWith('model.safetensors')) outcome[file] = await readFile(path);
+    if (!file.endsWith('record.json')) continue;
+    const { losses, epochs, bestEpoch, steps, tokens, test } = JSON.parse(await readFile(path, 'utf8'));
+    const scores = epochs.map(({ validation }: { validation: unknown }) => validation);
+    outcome[file] = { losses, scores, bestEpoch, steps, tokens, test };
+  }
+  expect(Object.keys(outcome).length).toBeGreaterThan(0);
+  return outcome;
 }
 
 const SHAPE = ['--shape', 'layers=2,hidden=32,heads=2', '--vocab-size', '250', '--threads', '1'];
 // Writing takes as long as training here, so that kills meet both.
 const COMMON = [...SHAPE, '--epochs', '4', '--save-steps', '2', '--learning-rate', '3e-3'];
 const TRAIN = ['train', '--train', 'train.conll', '--validation', 'validation.conll', ...COMMON];
+const PAPER = ['paper', ...TRAIN.slice(1)];
 const PRETRAIN = ['pretrain', '--data', 'train.conll', '--validation', 'validation.conll', ...COMMON];
 
 const COMMANDS: [name: string, args: string[]][] = [
@@ -83,6 +92,7 @@ const COMMANDS: [name: string, args: string[]][] = [
   ['pretrain with accumulation', [...PRETRAIN, '--batch-tokens', '32', '--gradient-accumulation', '3']],
   ['train with accumulation', [...TRAIN, '--batch-size', '2', '--gradient-accumulation', '3']],
   ['pretrain', [...PRETRAIN, '--batch-tokens', '64']],
+  ['paper', [...PAPER, '--strategies', 'full,bottom-up:1,bottom-up:2', '--seeds', '1', '--batch-size', '4']],
 ];
 
 describe.each(isThorough ? COMMANDS : COMMANDS.slice(0, 2))('permafrost %s', (name, args) => {
@@ -137,4 +147,35 @@ describe('a signal', () => {
       expect(again.code, again.stderr).toBe(0);
     },
   );
+});
+
+describe('a second process', () => {
+  it('is told who trains in the directory, and goes on there once that one is gone', async () => {
+    const args = [...TRAIN, '--epochs', '500', '--no-early-stopping', '--out', 'shared'];
+    const start = () => {
+      const child = spawn(process.execPath, [CLI, ...args], { cwd: folder });
+      const seen = (text: string) =>
+        new Promise<void>((settle, reject) => {
+          let stderr = '';
+          child.stderr.on('data', (chunk) => {
+            stderr += chunk;
+            if (stderr.includes(text)) settle();
+          });
+          child.on('close', () => reject(new Error(stderr)));
+        });
+      return { child, seen };
+    };
+    const first = start();
+    await first.seen('epoch 1, validation');
+    const refused = spawnSync(process.execPath, [CLI, ...args], { cwd: folder, encoding: 'utf8' });
+    expect(refused.status).toBe(1);
+    expect(refused.stderr).toContain('[LOCKED]');
+    expect(refused.stderr).toContain(`process ${first.child.pid} on ${hostname()}`);
+    const gone = new Promise((settle) => first.child.on('close', settle));
+    first.child.kill('SIGKILL');
+    await gone;
+    const second = start();
+    await second.seen('goes on from epoch');
+    second.child.kill('SIGKILL');
+  });
 });
