@@ -19,6 +19,8 @@ describe('options of a workspace', () => {
     [{ model: 'dir', vocab: 'vocab.txt' }, '--vocab'],
     [{ epochs: 0 }, '--epochs'],
     [{ batchSize: 1.5 }, '--batch-size'],
+    [{ patience: 0 }, '--patience'],
+    [{ evaluateEvery: 0 }, '--evaluate-every'],
     [{ learningrate: 1 }, 'learningrate'],
   ])('%j are refused, naming the option', (options, name) => {
     expect(() => parseWorkspaceOptions(options)).toThrowError(invalid);
@@ -49,6 +51,9 @@ describe('options of a workspace', () => {
       frozenDropout: 'off',
     });
     expect(applyOverrides(PAPER_TRAINING, {})).toEqual(PAPER_TRAINING);
+    const unclipped = applyOverrides(PAPER_TRAINING, { maxGradNorm: 0, maxSteps: 50 });
+    expect(unclipped).toMatchObject({ maxSteps: 50, optimizer: { maxGradNorm: 0 } });
+    expect(trainingSettingsSchema.parse(unclipped)).toEqual(unclipped);
     expect(applyOverrides(PAPER_TRAINING, { earlyStopping: false }).earlyStopping).toBe(false);
     expect(applyOverrides(PAPER_TRAINING, { patience: 5 }).earlyStopping).toEqual({
       metric: 'macroF1',

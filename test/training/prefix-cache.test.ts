@@ -8,6 +8,7 @@ import {
   labelSet,
   PrefixCache,
   TokenClassifier,
+  type Tokenizer,
   trainWordPiece,
 } from '../../src/index.js';
 import { FAMILIES } from '../helpers/families.js';
@@ -22,10 +23,11 @@ async function run(
   options: Partial<FinetuneOptions>,
   seed = 1,
   overrides: Partial<EncoderConfigInput> = {},
+  pieces: Tokenizer = tokenizer,
 ): Promise<FinetuneResult> {
   const shape = { hiddenSize: 64, numLayers: 4, numHeads: 4, intermediateSize: 128, maxPositions: 64 };
-  const config = { ...shape, vocabSize: tokenizer.vocabSize, labels: labelSet(corpus.train), ...overrides };
-  const model = await TokenClassifier.create(config, { seed, tokenizer });
+  const config = { ...shape, vocabSize: pieces.vocabSize, labels: labelSet(corpus.train), ...overrides };
+  const model = await TokenClassifier.create(config, { seed, tokenizer: pieces });
   try {
     const common = {
       epochs: 3,
@@ -81,6 +83,24 @@ describe('training with the frozen prefix kept', () => {
     await run({ prefixCache: cache });
     const other = await run({ prefixCache: cache }, 2);
     expect(other.losses).toEqual((await run({ prefixCache: false }, 2)).losses);
+  });
+
+  it('serves models of other widths and tokenizers side by side, each with its own', async () => {
+    const cache = new PrefixCache();
+    const common = { epochs: 2, freezing: 'bottom-up:2' };
+    const narrow = { hiddenSize: 32, intermediateSize: 64 };
+    const words = corpus.train.flatMap(({ words }) => words);
+    const other = trainWordPiece(words, { vocabSize: 200, lowercase: true, minFrequency: 1 });
+    await run({ ...common, prefixCache: cache });
+    for (const [overrides, pieces] of [
+      [narrow, tokenizer],
+      [{}, other],
+    ] as const) {
+      const kept = await run({ ...common, prefixCache: cache }, 1, overrides, pieces);
+      const without = await run({ ...common, prefixCache: false }, 1, overrides, pieces);
+      expect(kept.losses).toEqual(without.losses);
+      expect(kept.prefixStore).toMatchObject({ hits: 96 + 40, misses: 96 + 40 + 40 });
+    }
   });
 
   it('keeps within its budget and goes on without what does not fit', async () => {
