@@ -2,9 +2,9 @@
 set(PERMAFROST_CORE_SOURCES
   bench/gemm_floor.cc
   core/blas.cc
+  core/buffer_pool.cc
   core/error.cc
   core/matrix_product.cc
-  core/workspace.cc
   device/cuda_graph.cc
   device/device.cc
   device/nvidia_driver.cc
@@ -25,19 +25,19 @@ set(PERMAFROST_CORE_SOURCES
   model/masked_lm_head.cc
   model/model.cc
   model/parameters.cc
+  model/prefix_lookup.cc
   model/relative_positions.cc
-  model/stored_prefix.cc
   model/token_head.cc
-  ops/cpu_kernels_select.cc
-  ops/cuda_ops.cc
+  ops/cpu/fused_cpu_ops.cc
+  ops/cpu/kernels_select.cc
+  ops/cuda/cuda_ops.cc
+  ops/cuda/varlen_attention.cc
   ops/device_loss.cc
-  ops/fused_cpu_ops.cc
   ops/make_ops.cc
-  ops/plain_attention.cc
-  ops/plain_mask.cc
-  ops/plain_ops.cc
+  ops/plain/attention.cc
+  ops/plain/mask.cc
+  ops/plain/plain_ops.cc
   ops/relative_rows.cc
-  ops/varlen_attention.cc
   optim/optimizer.cc
   optim/update_on_device.cc
   train/buckets.cc
@@ -47,7 +47,7 @@ set(PERMAFROST_CORE_SOURCES
 
 # Compiled once for each level of the instruction set.
 set(PERMAFROST_CPU_KERNEL_SOURCES
-  ops/cpu_kernels.cc)
+  ops/cpu/kernels.cc)
 
 set(PERMAFROST_BINDING_SOURCES
   binding/addon.cc

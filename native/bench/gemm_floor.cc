@@ -52,7 +52,7 @@ class Products {
   int64_t products_ = 0;
 };
 
-// Inputs and outputs of all products. Layers share them, as a step's layers share the workspace's blocks.
+// Inputs and outputs of all products. Layers share them, as a step's layers share the pool's blocks.
 struct Buffers {
   at::Tensor x_TH, y_TH, qkv_T3H, middle_TI;
   // Of the tokens that are scored.
@@ -62,7 +62,7 @@ struct Buffers {
   Buffers(Model& model, int64_t num_tokens, int64_t scored_tokens) {
     const EncoderConfig& config = model.config;
     const auto filled = [&](at::IntArrayRef sizes) {
-      at::Tensor buffer = model.workspace.empty(sizes);
+      at::Tensor buffer = model.buffers.empty(sizes);
       buffer.fill_(kFill);
       return buffer;
     };

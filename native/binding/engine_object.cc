@@ -325,7 +325,7 @@ Napi::Value EngineObject::memory(const Napi::CallbackInfo& info) {
             if (parameter.grad.defined()) bytes.gradients += parameter.grad.nbytes();
           }
           if (state.trainer) bytes.optimizer = state.trainer->optimizer().state_bytes();
-          bytes.workspace = model.workspace.bytes();
+          bytes.workspace = model.buffers.bytes();
           return bytes;
         },
         held_bytes_value);

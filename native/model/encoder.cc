@@ -13,7 +13,7 @@ int64_t frozen_prefix(const Parameters& parameters) {
 }
 
 at::Tensor encode(const PassContext& outer, const Parameters& parameters, bool prefix_dropout,
-                  EncoderActivations* kept, const StoredPrefix* stored, bool labelled_only) {
+                  EncoderActivations* kept, const PrefixLookup* lookup, bool labelled_only) {
   PassContext context = outer;
   std::optional<RelativePass> relative;
   if (parameters.relative.embeddings != nullptr) {
@@ -27,8 +27,8 @@ at::Tensor encode(const PassContext& outer, const Parameters& parameters, bool p
 
   at::Tensor hidden_TH;
   int64_t first = 0;
-  if (stored != nullptr && prefix > 0 && !prefix_context.dropout.training) {
-    hidden_TH = read_or_compute_prefix(prefix_context, parameters, prefix, *stored);
+  if (lookup != nullptr && prefix > 0 && !prefix_context.dropout.training) {
+    hidden_TH = read_or_compute_prefix(prefix_context, parameters, prefix, *lookup);
     first = prefix;
   } else {
     const PassContext& embedding_context = prefix < 0 ? context : prefix_context;

@@ -7,8 +7,8 @@
 #include "model/embeddings.h"
 #include "model/forward_context.h"
 #include "model/layer.h"
+#include "model/prefix_lookup.h"
 #include "model/relative_positions.h"
-#include "model/stored_prefix.h"
 
 namespace permafrost {
 
@@ -24,10 +24,10 @@ int64_t frozen_prefix(const Parameters& parameters);
 
 // Output of the last layer, [T, hidden], or where `labelled_only` that of the labelled tokens, [M, hidden], for which the
 // last layer then computes no more than it has to. `kept` records what backward needs, above the frozen prefix only;
-// `prefix_dropout` says whether the frozen prefix applies its dropout. Where `stored` is given, the outputs of the frozen
+// `prefix_dropout` says whether the frozen prefix applies its dropout. Where `lookup` is given, the outputs of the frozen
 // prefix come from its store as far as they are there.
 at::Tensor encode(const PassContext& context, const Parameters& parameters, bool prefix_dropout,
-                  EncoderActivations* kept, const StoredPrefix* stored = nullptr, bool labelled_only = false);
+                  EncoderActivations* kept, const PrefixLookup* lookup = nullptr, bool labelled_only = false);
 
 // The same from the output of the frozen prefix on, which must not be empty.
 at::Tensor encode_above(const PassContext& context, const Parameters& parameters, at::Tensor hidden_TH,

@@ -20,7 +20,7 @@ EncoderConfig validated(const EncoderConfig& config) {
 
 Model::Model(const EncoderConfig& config, at::Device device, Kernels kernels, at::ScalarType type)
     : config(validated(config)), device(device), type(type), ops(make_ops(device, kernels, type, this->config.head_size())),
-      workspace(device, type), parameters(config, device) {
+      buffers(device, type), parameters(config, device) {
   // A tied decoder reads, and gives a gradient to, every row.
   parameters.embeddings.word->by_rows = ops->updates_rows() && this->config.head != Head::masked_lm;
 }
@@ -28,7 +28,7 @@ Model::Model(const EncoderConfig& config, at::Device device, Kernels kernels, at
 at::Tensor Model::logits(const PackedBatch& batch) {
   validate(batch, config);
   const BatchTensors tensors(batch, position_base(config), device);
-  const PassContext context{config, *ops, workspace, tensors, {}, false};
+  const PassContext context{config, *ops, buffers, tensors, {}, false};
   return head_scores(context, parameters, encode(batch, context, nullptr)).to(at::kCPU, at::kFloat).contiguous();
 }
 
@@ -40,7 +40,7 @@ LossSum Model::loss(const std::vector<PackedBatch>& batches, const std::function
     const int64_t labelled = count_labelled(batch);
     if (labelled == 0) continue;
     const BatchTensors tensors(batch, position_base(config), device);
-    const PassContext context{config, *ops, workspace, tensors, {}, false};
+    const PassContext context{config, *ops, buffers, tensors, {}, false};
     sum.loss += head_loss(context, parameters, encode(batch, context, nullptr, true), true);
     sum.labelled += labelled;
   }
@@ -55,7 +55,7 @@ std::vector<std::vector<int32_t>> Model::predict(const std::vector<PackedBatch>&
   for (const PackedBatch& batch : batches) {
     stop();
     const BatchTensors tensors(batch, position_base(config), device);
-    const PassContext context{config, *ops, workspace, tensors, {}, false};
+    const PassContext context{config, *ops, buffers, tensors, {}, false};
     const at::Tensor hidden_TH = encode(batch, context, store);
     std::vector<int32_t> labels_T(batch.input_ids.size());
     // In parts, for the scores of a whole vocabulary are many.
@@ -114,8 +114,8 @@ void Model::round_weights() {
 at::Tensor Model::encode(const PackedBatch& batch, const PassContext& context, PrefixStore* store, bool labelled_only) {
   round_weights();
   if (store == nullptr) return permafrost::encode(context, parameters, false, nullptr, nullptr, labelled_only);
-  const StoredPrefix stored{*store, prefix_digests(), batch};
-  return permafrost::encode(context, parameters, false, nullptr, &stored, labelled_only);
+  const PrefixLookup lookup{*store, prefix_digests(), batch};
+  return permafrost::encode(context, parameters, false, nullptr, &lookup, labelled_only);
 }
 
 }  // namespace permafrost

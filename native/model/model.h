@@ -6,7 +6,7 @@
 #include <string>
 #include <vector>
 
-#include "core/workspace.h"
+#include "core/buffer_pool.h"
 #include "freezing/prefix_store.h"
 #include "model/batch.h"
 #include "model/config.h"
@@ -52,7 +52,7 @@ struct Model {
   at::Device device;
   at::ScalarType type;
   std::unique_ptr<Ops> ops;
-  Workspace workspace;
+  BufferPool buffers;
   Parameters parameters;
 
  private:

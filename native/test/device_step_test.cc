@@ -4,7 +4,7 @@
 #include "freezing/apply_plan.h"
 #include "model/initialise.h"
 #include "model/model.h"
-#include "ops/cuda_ops.h"
+#include "ops/cuda/cuda_ops.h"
 #include "test/small_bert.h"
 #include "test/testing.h"
 #include "train/buckets.h"

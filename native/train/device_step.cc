@@ -162,17 +162,17 @@ void DeviceStep::run(const Bucket& bucket, const LaunchedStep& step, const std::
 
 void DeviceStep::read_prefix(Inputs& inputs, const LaunchedStep& step) {
   const BatchTensors tensors(step.batch, position_base(model_.config), model_.device);
-  const PassContext context{model_.config, *model_.ops, model_.workspace, tensors, {}, false};
-  const StoredPrefix stored{*step.store, model_.prefix_digests(), step.batch};
+  const PassContext context{model_.config, *model_.ops, model_.buffers, tensors, {}, false};
+  const PrefixLookup lookup{*step.store, model_.prefix_digests(), step.batch};
   const int64_t depth = frozen_prefix(model_.parameters);
   // Rows of filler tokens keep what an earlier batch left: finite numbers that no other token sees.
   inputs.prefix_TH.narrow(0, 0, step.batch.num_tokens())
-      .copy_(read_or_compute_prefix(context, model_.parameters, depth, stored));
+      .copy_(read_or_compute_prefix(context, model_.parameters, depth, lookup));
 }
 
 void DeviceStep::compute(Inputs& inputs, const BatchTensors& tensors, const LaunchedStep& step) {
   model_.ops->begin_pass();
-  const PassContext context{model_.config, *model_.ops, model_.workspace, tensors,
+  const PassContext context{model_.config, *model_.ops, model_.buffers, tensors,
                             {true, options_.seed, step.pass}, step.accumulate};
   EncoderActivations kept;
   const at::Tensor hidden_TH = inputs.prefix_TH.defined()

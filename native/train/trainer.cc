@@ -163,16 +163,16 @@ double Trainer::forward_backward(const PackedBatch& batch, double scale, bool ac
   model_.ops->begin_pass();
   const GeneratorLock generator(model_.device, options_.seed, passes_);
   const BatchTensors tensors(batch, position_base(model_.config), model_.device);
-  const PassContext context{model_.config, *model_.ops, model_.workspace, tensors,
+  const PassContext context{model_.config, *model_.ops, model_.buffers, tensors,
                             {true, options_.seed, passes_++}, accumulate};
   EncoderActivations kept;
   const bool uses_store = options.store != nullptr && !options_.frozen_dropout;
   // Masked language modelling scores few tokens as it is.
   const bool labelled_only = !options.every_token || model_.config.head == Head::masked_lm;
-  std::optional<StoredPrefix> stored;
-  if (uses_store) stored.emplace(StoredPrefix{*options.store, model_.prefix_digests(), batch});
+  std::optional<PrefixLookup> lookup;
+  if (uses_store) lookup.emplace(PrefixLookup{*options.store, model_.prefix_digests(), batch});
   const at::Tensor hidden_RH = encode(context, model_.parameters, options_.frozen_dropout, &kept,
-                                      uses_store ? &*stored : nullptr, labelled_only);
+                                      uses_store ? &*lookup : nullptr, labelled_only);
   const bool encoder_learns = frozen_prefix(model_.parameters) < model_.config.num_layers;
   const HeadGradients head = head_gradients(context, model_.parameters, hidden_RH, labelled_only, scale, encoder_learns);
   if (!std::isfinite(head.loss_sum)) {

@@ -15,7 +15,7 @@ import { architectureOf, longestSequence } from './architectures.js';
 import { toPacked, toPackedList } from './batch-input.js';
 import { listCheckpoint, loadTensors, planLoading } from './checkpoint.js';
 import type { HuggingFaceConfig } from './config.js';
-import { nativePlan } from './freeze-state.js';
+import { nativePlan } from './native-plan.js';
 import { type SaveOptions, saveModelDirectory } from './model-directory.js';
 import { parseTrainerOptions, type TrainerOptions } from './options.js';
 import type { PrefixStore } from './prefix-store.js';
