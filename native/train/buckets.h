@@ -21,7 +21,7 @@ struct Bucket {
   }
 };
 
-// Tokens are rounded up by at most an eighth, or 32; lengths to powers of two from 64 on; sequences, with those of
+// Tokens are rounded up by at most an eighth, or 32; lengths to powers of two from 64 on, but not above the tokens; sequences, with those of
 // the filler, to multiples of 8.
 Bucket bucket_of(const PackedBatch& batch, int64_t max_positions);
 
