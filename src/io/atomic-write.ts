@@ -22,12 +22,27 @@ export async function writeStreamAtomic(
   path: string,
   chunks: Iterable<Uint8Array> | AsyncIterable<Uint8Array>,
 ): Promise<void> {
+  await writeFileWith(path, async (handle) => {
+    for await (const chunk of chunks) await attemptWrite(path, () => writeAll(handle, chunk));
+  });
+}
+
+/**
+ * The same for content that `write` puts into the open file by itself, from its beginning on. An error of its own
+ * leaves the previous file untouched, too, and is passed on.
+ *
+ * @throws WRITE_FAILED
+ */
+export async function writeFileWith(
+  path: string,
+  write: (handle: FileHandle) => Promise<void>,
+): Promise<void> {
   const temporary = `${path}.${randomBytes(6).toString('hex')}.tmp`;
   try {
     await attemptWrite(path, () => mkdir(dirname(path), { recursive: true }));
     const handle = await attemptWrite(path, () => open(temporary, 'wx'));
     try {
-      for await (const chunk of chunks) await attemptWrite(path, () => writeAll(handle, chunk));
+      await write(handle);
       await attemptWrite(path, () => handle.sync());
     } finally {
       await handle.close();

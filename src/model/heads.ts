@@ -1,0 +1,43 @@
+import type { EncoderConfig } from '../contract/encoder-config.js';
+
+interface Head {
+  /** Last part of Hugging Face's class of an encoder with this head. */
+  className: string;
+  /** Whether its classes are the labels of the configuration. */
+  hasLabels: boolean;
+  /** First part of its tensors' names. */
+  tensors: string;
+  classes(config: EncoderConfig): number;
+}
+
+/** What may stand on top of an encoder, under the names that the engine knows. */
+const HEADS = {
+  'token-classification': {
+    className: 'ForTokenClassification',
+    hasLabels: true,
+    tensors: 'classifier.',
+    classes: ({ labels }) => labels.length,
+  },
+  'masked-lm': {
+    className: 'ForMaskedLM',
+    hasLabels: false,
+    tensors: 'cls.predictions.',
+    classes: ({ vocabSize }) => vocabSize,
+  },
+} satisfies Record<string, Head>;
+
+export type HeadName = keyof typeof HEADS;
+
+export function headOf(name: HeadName): Head {
+  return HEADS[name];
+}
+
+/** Whether a parameter belongs to a head, which a checkpoint of another kind of model lacks. */
+export function isHead(parameter: string): boolean {
+  return Object.values(HEADS).some(({ tensors }) => parameter.startsWith(tensors));
+}
+
+/** Whether a parameter belongs to a head whose size follows the labels. */
+export function isLabelHead(parameter: string): boolean {
+  return Object.values(HEADS).some(({ hasLabels, tensors }) => hasLabels && parameter.startsWith(tensors));
+}
