@@ -116,8 +116,9 @@ Napi::Value EngineObject::dump_tensors(const Napi::CallbackInfo& info) {
     const std::vector<uint8_t> kinds = decode_bytes(info[2], "kinds");
     const std::vector<std::string> names = decode_strings(info[3], "names");
     const ElementType type = parse_element_type(decode_string(info[4], "dtype"));
-    check(kinds.size() == names.size() && std::all_of(kinds.begin(), kinds.end(), [](uint8_t kind) { return kind < kKinds; }),
-          ErrorCode::INVALID_OPTION, "kinds: expected a number below ", int{kKinds}, " for each of ", names.size(), " names.");
+    const bool known = std::all_of(kinds.begin(), kinds.end(), [](uint8_t kind) { return kind < kKinds; });
+    check(known && kinds.size() == names.size(), ErrorCode::INVALID_OPTION, "kinds: expected a number below ",
+          int{kKinds}, " for each of ", names.size(), " names.");
     return promise_job(
         info.Env(), engine_,
         [=](EngineState& state) {

@@ -37,8 +37,8 @@ void write_all(int descriptor, const void* data, size_t size) {
     const ssize_t written = write(descriptor, bytes, size);
     const int failure = errno;
     if (written < 0 && failure == EINTR) continue;
-    check(written >= 0, ErrorCode::WRITE_FAILED, "Cannot write ", path_of(descriptor), ": ", std::strerror(failure), ". ",
-          failure == ENOSPC ? "The disk is full: free some space or choose another directory."
+    check(written >= 0, ErrorCode::WRITE_FAILED, "Cannot write ", path_of(descriptor), ": ", std::strerror(failure),
+          ". ", failure == ENOSPC ? "The disk is full: free some space or choose another directory."
                           : "Check that the directory exists and may be written to.");
     bytes += written;
     size -= static_cast<size_t>(written);

@@ -43,7 +43,8 @@ at::Tensor encode(const PassContext& outer, const Parameters& parameters, const 
   }
   if (kept != nullptr && relative) kept->relative = *relative;
   // A frozen prefix gives the output of every token.
-  return options.labelled_only && prefix >= num_layers ? hidden_TH.index_select(0, context.batch.labelled_M) : hidden_TH;
+  const bool selects = options.labelled_only && prefix >= num_layers;
+  return selects ? hidden_TH.index_select(0, context.batch.labelled_M) : hidden_TH;
 }
 
 void encode_backward(const PassContext& outer, const Parameters& parameters, EncoderActivations& kept,

@@ -31,8 +31,8 @@ struct EncodeOptions {
   at::Tensor prefix_TH = {};
 };
 
-// Output of the last layer, [T, hidden], or of the labelled tokens, [M, hidden]. `kept` records what backward needs, above
-// the frozen prefix only.
+// Output of the last layer, [T, hidden], or of the labelled tokens, [M, hidden]. `kept` records what backward needs,
+// above the frozen prefix only.
 at::Tensor encode(const PassContext& context, const Parameters& parameters, const EncodeOptions& options,
                   EncoderActivations* kept);
 

@@ -182,7 +182,7 @@ TEST("buckets hold their batches, and filler tokens are sequences of their own w
       return config;
     }());
     expect(filled.num_tokens() == bucket.tokens, "the bucket must be full");
-    expect(bucket.longest <= bucket.tokens, "no sequence is longer than its batch, which attention on a card insists on");
+    expect(bucket.longest <= bucket.tokens, "attention on a card wants no bound above the tokens");
     expect(longest_sequence(filled) <= bucket.longest, "no filler may be longer than the bucket's longest");
     expect(labelled_tokens(filled) == labelled_tokens(batch), "filler must not count");
     expect(filled.num_sequences() <= bucket.sequences, "borders must fit");

@@ -73,7 +73,8 @@ class Seat : public Communicator {
   const int rank_;
 };
 
-// Sentences [first, first + count) of step `step`, which differ in length, words and number of labels.
+// Sentences [first, first + count) of step `step`, which differ in length, words and number of labels. In one step only
+// the first two have any, so that a rank has none.
 PackedBatch sentences(int32_t step, int32_t first, int32_t count) {
   PackedBatch batch;
   batch.cu_seqlens.push_back(0);
@@ -81,7 +82,7 @@ PackedBatch sentences(int32_t step, int32_t first, int32_t count) {
     for (int32_t t = 0; t < 3 + (s * 5 + step) % 7; ++t) {
       const int32_t number = s * 17 + t * 7 + step * 13;
       batch.input_ids.push_back(1 + number % 49);
-      batch.labels.push_back(number % (s + 2) == 0 ? kIgnoredLabel : number % 5);
+      batch.labels.push_back(number % (s + 2) == 0 || (step == 7 && s >= 2) ? kIgnoredLabel : number % 5);
     }
     batch.cu_seqlens.push_back(static_cast<int32_t>(batch.input_ids.size()));
   }
@@ -93,7 +94,7 @@ struct Trained {
   std::vector<at::Tensor> weights;
 };
 
-// Trains on `count` sentences a step from `first` on; a small step over the weights is frozen half way.
+// Trains on `count` sentences a step from `first` on; half way some weights are frozen.
 Trained train(const TrainerOptions& options, std::shared_ptr<Communicator> communicator, int32_t first, int32_t count) {
   Model model(small_config(0), at::kCPU, Kernels::fused);
   initialise(model.parameters, model.config, 3, {});
@@ -147,7 +148,7 @@ TEST("two ranks with half of every batch each train as one trainer with the whol
       std::thread other([&] { shared[1] = train(options, std::make_shared<Seat>(meeting, 1), 2, 2); });
       shared[0] = train(options, std::make_shared<Seat>(meeting, 0), 0, 2);
       other.join();
-      const std::string what = std::string(ahead ? "ahead" : "at once") + ", accumulation " + std::to_string(accumulation) + ": ";
+      const std::string what = (ahead ? "ahead, " : "at once, ") + std::to_string(accumulation) + " batches an update: ";
       for (const Trained& one : shared) expect_alike(whole, one, what);
       for (size_t i = 0; i < shared[0].weights.size(); ++i) {
         expect(at::equal(shared[0].weights[i], shared[1].weights[i]), what, "ranks have different bits of weight ", i);

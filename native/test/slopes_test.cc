@@ -61,8 +61,8 @@ void expect_slopes(const EncoderConfig& config, Kernels kernels, const FreezePla
       const double slope = (gradient * direction).sum().item<double>();
       const double measured = measured_slope(model, batch, *parameter, direction);
       expect(std::fabs(measured - slope) < 1e-4 + 2e-3 * std::fabs(slope), config.head, ", layer ", parameter->layer,
-             ", parts ", int{parameter->parts}, ", shape ", parameter->value.sizes(), ": slope ", measured, ", gradient ",
-             slope);
+             ", parts ", int{parameter->parts}, ", shape ", parameter->value.sizes(), ": slope ", measured,
+             ", gradient ", slope);
     }
   }
 }

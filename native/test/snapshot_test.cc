@@ -27,7 +27,9 @@ const FreezePlan kHeadAlone{true, {1, 1, 1}, {0, 0, 0}};
 const FreezePlan kThawed{false, {0, 0, 0}, {0, 0, 0}};
 
 struct Subject {
-  Subject() : model(small_config(0.1), at::kCPU, Kernels::fused), trainer((initialise(model.parameters, model.config, 3, {}), model), options()) {}
+  Subject() : model(small_config(0.1), at::kCPU, Kernels::fused), trainer(model, options()) {
+    initialise(model.parameters, model.config, 3, {});
+  }
 
   static TrainerOptions options() {
     TrainerOptions options;
@@ -95,7 +97,7 @@ TEST("a snapshot puts back what was thawed, overwritten and drawn anew after it,
     expect(share_in_memory == 1 ? in_file == 0 : in_file > 0 && (share_in_memory > 0 || in_file == bytes_of(model)),
            in_file, " bytes in the file");
     model.restore_snapshot();
-    expect(subject.moved(before) == 0, "share ", share_in_memory, ": ", subject.moved(before), " weights were not put back");
+    expect(subject.moved(before) == 0, "share ", share_in_memory, ": ", subject.moved(before), " were not put back");
     expect(thrown_code([&] { model.restore_snapshot(); }) == ErrorCode::INVALID_OPTION, "it is forgotten");
   }
 }
@@ -176,9 +178,9 @@ TEST("elements are dumped in their order, also in parts, as views of rows and in
     at::Tensor read = at::empty_like(expected);
     read_all(file.descriptor(), read.data_ptr(), read.nbytes(), 6);
     expect(at::equal(read, expected), "elements differ");
-    expect(thrown_code([&] { read_all(file.descriptor(), read.data_ptr(), 16, static_cast<int64_t>(read.nbytes())); }) ==
-               ErrorCode::INTERNAL,
-           "there are more bytes than elements");
+    const auto end = static_cast<int64_t>(read.nbytes());
+    const auto read_on = [&] { read_all(file.descriptor(), read.data_ptr(), 16, end); };
+    expect(thrown_code(read_on) == ErrorCode::INTERNAL, "there are more bytes than elements");
   }
 }
 

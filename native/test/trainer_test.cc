@@ -175,8 +175,9 @@ TEST("a trainer that is given another's state goes on in its bits, at once and l
       // What waits for its update in the trainer that goes on must not count.
       other.step(batch_of(90));
       for (int32_t i = 0; i < taken_after; ++i) trainer.step(batch_of(i));
-      expect(trainer.position().updates == 2 && trainer.position().passes == 6, "position of ", taken_after, " batches: ",
-             trainer.position().updates, " updates, ", trainer.position().passes, " passes");
+      const TrainerPosition position = trainer.position();
+      expect(position.updates == 2 && position.passes == 6, "after ", taken_after, " batches: ", position.updates,
+             " updates, ", position.passes, " passes");
       hand_over(model, trainer, resumed, other);
       for (int32_t i = taken_after; i < 18; ++i) trainer.step(batch_of(i));
       for (int32_t i = 6; i < 18; ++i) other.step(batch_of(i));

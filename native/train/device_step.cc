@@ -99,8 +99,8 @@ Readback DeviceStep::launch(const LaunchedStep& step) {
   Bucket bucket = bucket_of(step.batch, model_.config.max_positions);
   const bool uses_store = step.store != nullptr && !frozen_dropout_;
   const int64_t base = position_base(model_.config);
-  const at::Tensor prefix_TH =
-      uses_store ? model_.prefix_of(step.batch, BatchTensors(step.batch, base, model_.device), *step.store) : at::Tensor();
+  at::Tensor prefix_TH;
+  if (uses_store) prefix_TH = model_.prefix_of(step.batch, {step.batch, base, model_.device}, *step.store);
   bucket.stored_prefix = prefix_TH.defined();
   const auto filler = static_cast<int32_t>(std::max<int64_t>(0, model_.config.pad_token_id));
   const PackedBatch filled = fill(step.batch, bucket, filler);

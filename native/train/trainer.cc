@@ -38,11 +38,12 @@ std::function<StepResult()> Trainer::launch(const PackedBatch& batch, const Step
   const std::vector<int32_t> labelled = labelled_tokens(batch);
   const BatchShare share = accumulation_.add(static_cast<int64_t>(labelled.size()), options.update_now);
   const double rate = present_learning_rate();
-  const auto result_of = [share, rate, number = updates_ + 1, tokens = batch.num_tokens()](double loss_sum, double norm) {
+  const int64_t number = updates_ + 1, tokens = batch.num_tokens();
+  const auto result_of = [share, rate, number, tokens](double loss_sum, double norm) {
     require_finite(loss_sum, "loss", number, "look for damaged weights");
     if (share.updates) require_finite(norm, "gradient", number, "clip harder");
-    return StepResult{loss_sum / static_cast<double>(share.labelled), share.updates ? norm : kNone, rate, tokens,
-                      share.updates};
+    const double loss = loss_sum / static_cast<double>(share.labelled);
+    return StepResult{loss, share.updates ? norm : kNone, rate, tokens, share.updates};
   };
   try {
     if (device_step_) {
@@ -72,7 +73,9 @@ StepNumbers Trainer::run_at_once(const PackedBatch& batch, const std::vector<int
   const DropoutPass dropout = next_pass();
   const GeneratorLock generator(model_.device, dropout.seed, dropout.pass);
   const BatchTensors tensors(batch, position_base(model_.config), model_.device, labelled);
-  EncodeOptions encoding{options_.frozen_dropout, model_.head->labelled_only(options.every_token)};
+  // A rank may have no label where others do.
+  const bool labelled_only = !labelled.empty() && model_.head->labelled_only(options.every_token);
+  EncodeOptions encoding{options_.frozen_dropout, labelled_only};
   if (options.store != nullptr && !options_.frozen_dropout) {
     encoding.prefix_TH = model_.prefix_of(batch, tensors, *options.store);
   }
@@ -85,7 +88,8 @@ std::vector<double> Trainer::gradient_norms(const PackedBatch& batch) {
   check_batch(batch);
   const std::vector<int32_t> labelled = labelled_tokens(batch);
   const BatchShare share = accumulation_.look(static_cast<int64_t>(labelled.size()));
-  require_finite(run_at_once(batch, labelled, share, {}).loss_sum.value, "loss", updates_ + 1, "look for damaged weights");
+  const StepNumbers numbers = run_at_once(batch, labelled, share, {});
+  require_finite(numbers.loss_sum.value, "loss", updates_ + 1, "look for damaged weights");
   accumulation_.sum_gradients();
   std::vector<double> norms;
   for (const NamedParameter& named : model_.parameters.named()) {

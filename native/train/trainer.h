@@ -24,8 +24,8 @@ class Trainer {
 
   // Forward, loss, backward and, on every gradient_accumulation-th call or where `update_now` says so,
   // clipping and update.
-  // Throws NON_FINITE, leaving the weights as they were, where loss or gradient is not a number. A call that fails drops
-  // what was accumulated.
+  // Throws NON_FINITE, leaving the weights as they were, where loss or gradient is not a number. A call that fails
+  // drops what was accumulated.
   StepResult step(const PackedBatch& batch, const StepOptions& options = {}) { return launch(batch, options)(); }
 
   // The same in two parts: what is returned waits for the device and gives the result, or throws NON_FINITE. On a CPU

@@ -37,7 +37,8 @@ class MaskedLmHead : public Head {
           "config: a masked language model scores its vocabulary of ", config.vocab_size, " tokens, not ",
           config.num_labels, " labels.");
     const std::string root = "cls.predictions.";
-    decoder_ = {parameters.embeddings.word, parameters.add(root + "bias", {config.vocab_size}, config.num_layers, kBias)};
+    decoder_.weight = parameters.embeddings.word;
+    decoder_.bias = parameters.add(root + "bias", {config.vocab_size}, config.num_layers, kBias);
     decoder_.weight->tied = decoder_.weight->in_products = decoder_.bias->in_products = true;
     dense_ = parameters.add_linear(root + "transform.dense", config.hidden_size, config.hidden_size, config.num_layers);
     norm_ = parameters.add_norm(root + "transform.LayerNorm", config.hidden_size, config.num_layers);
