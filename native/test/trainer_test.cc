@@ -1,4 +1,5 @@
 // What an optimizer step leaves: frozen weights, rows that wait for their updates, accumulated gradients.
+#include "engine/engine.h"
 #include "freezing/apply_plan.h"
 #include "model/initialise.h"
 #include "model/model.h"
@@ -205,6 +206,21 @@ TEST("a step that fails amid an update drops what was accumulated") {
   expect(testing::thrown_code([&] { trainer.step(batch_of(1)); }) == ErrorCode::NON_FINITE, "the step must fail");
   weight.copy_(kept);
   expect(!trainer.step(batch_of(2)).updated && trainer.step(batch_of(3)).updated, "two good batches make an update");
+}
+
+TEST("a model that is dropped leaves what rows of the embeddings wait for undone") {
+  EngineState state;
+  state.model = std::make_unique<Model>(small_config(0), at::kCPU, Kernels::fused);
+  initialise(state.model->parameters, state.model->config, 3, {});
+  TrainerOptions options;
+  options.adamw.weight_decay = 0.1;
+  state.trainer = std::make_unique<Trainer>(*state.model, options);
+  // The first batch's words have moments, which the others leave pending.
+  for (int32_t i = 0; i < 3; ++i) state.trainer->step(batch_of(i));
+  const at::Tensor table = state.model->parameters.embeddings.word->value;
+  const at::Tensor before = table.clone();
+  drop_model(state);
+  expect(state.model == nullptr && state.trainer == nullptr && at::equal(table, before), "rows were updated for nobody");
 }
 
 }  // namespace

@@ -217,7 +217,7 @@ export abstract class EncoderModel {
 
   /**
    * Writes a directory that Hugging Face Transformers opens: configuration, weights, tokenizer files.
-   * Each file is replaced as a whole or left as it was, the weights last: all as they are at one moment.
+   * Each file is replaced as a whole or left as it was, the weights last: they are all of one moment.
    *
    * @throws WRITE_FAILED
    */

@@ -5,8 +5,8 @@ interface Head {
   className: string;
   /** Whether its classes are the labels of the configuration. */
   hasLabels: boolean;
-  /** First part of its tensors' names. */
-  tensors: string;
+  /** First parts of its tensors' names. */
+  tensors: readonly string[];
   classes(config: EncoderConfig): number;
 }
 
@@ -15,13 +15,13 @@ const HEADS = {
   'token-classification': {
     className: 'ForTokenClassification',
     hasLabels: true,
-    tensors: 'classifier.',
+    tensors: ['classifier.'],
     classes: ({ labels }) => labels.length,
   },
   'masked-lm': {
     className: 'ForMaskedLM',
     hasLabels: false,
-    tensors: 'cls.predictions.',
+    tensors: ['cls.predictions.'],
     classes: ({ vocabSize }) => vocabSize,
   },
 } satisfies Record<string, Head>;
@@ -34,10 +34,14 @@ export function headOf(name: HeadName): Head {
 
 /** Whether a parameter belongs to a head, which a checkpoint of another kind of model lacks. */
 export function isHead(parameter: string): boolean {
-  return Object.values(HEADS).some(({ tensors }) => parameter.startsWith(tensors));
+  return Object.values<Head>(HEADS).some((head) => has(head, parameter));
 }
 
 /** Whether a parameter belongs to a head whose size follows the labels. */
 export function isLabelHead(parameter: string): boolean {
-  return Object.values(HEADS).some(({ hasLabels, tensors }) => hasLabels && parameter.startsWith(tensors));
+  return Object.values<Head>(HEADS).some((head) => head.hasLabels && has(head, parameter));
+}
+
+function has({ tensors }: Head, parameter: string): boolean {
+  return tensors.some((prefix) => parameter.startsWith(prefix));
 }

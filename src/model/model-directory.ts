@@ -33,32 +33,24 @@ export async function findTokenizer(directory: string, lowercase?: boolean): Pro
 }
 
 /**
- * Writes configuration, tokenizer files and weights, each as a whole. The weights come last, so that a directory that
- * has some is complete, and those of a model that was saved there before are replaced by one rename.
+ * Writes weights, configuration and tokenizer files, each as a whole. The weights are written first and take their
+ * place last: what fails before leaves the directory as it was, and a directory that has weights is complete.
  *
  * @throws WRITE_FAILED
  */
 export async function saveModelDirectory(
   directory: string,
-  model: SavedModel,
+  { parameters, dump, ...model }: SavedModel,
   { precision = 'fp32' }: SaveOptions = {},
 ): Promise<void> {
-  const config = toHuggingFace(model.config, model.huggingFaceConfig, {
-    head: model.head,
-    dtype: precision === 'fp16' ? 'float16' : 'float32',
-  });
-  await writeFileAtomic(join(directory, 'config.json'), `${JSON.stringify(config, null, 2)}\n`);
-  await model.tokenizer?.save(directory, { maxLength: longestSequence(model.config) });
-
-  const file = join(directory, 'model.safetensors');
-  const dtype = precision === 'fp16' ? 'F16' : 'F32';
-  const { parameters, dump } = model;
-  await writeFileWith(file, async (handle) => {
-    await attemptWrite(file, () => writeAll(handle, safetensorsHeader(parameters, dtype)));
-    await dump(
-      handle.fd,
-      parameters.map(({ name }) => name),
-      dtype,
-    );
+  const [dtype, name] = precision === 'fp16' ? (['F16', 'float16'] as const) : (['F32', 'float32'] as const);
+  const config = toHuggingFace(model.config, model.huggingFaceConfig, { head: model.head, dtype: name });
+  const names = parameters.map((parameter) => parameter.name);
+  const weights = join(directory, 'model.safetensors');
+  await writeFileWith(weights, async (file) => {
+    await attemptWrite(weights, () => writeAll(file, safetensorsHeader(parameters, dtype)));
+    await dump(file.fd, names, dtype);
+    await writeFileAtomic(join(directory, 'config.json'), `${JSON.stringify(config, null, 2)}\n`);
+    await model.tokenizer?.save(directory, { maxLength: longestSequence(model.config) });
   });
 }
