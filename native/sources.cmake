@@ -1,10 +1,12 @@
 # Sources by target, relative to native/. Listed one by one, so that a forgotten file is noticed.
 set(PERMAFROST_CORE_SOURCES
   bench/gemm_floor.cc
+  core/available_memory.cc
   core/blas.cc
+  core/buffer_pool.cc
   core/error.cc
+  core/file.cc
   core/matrix_product.cc
-  core/workspace.cc
   device/cuda_graph.cc
   device/device.cc
   device/nvidia_driver.cc
@@ -20,34 +22,38 @@ set(PERMAFROST_CORE_SOURCES
   model/embeddings.cc
   model/encoder.cc
   model/head.cc
+  model/heads/masked_lm.cc
+  model/heads/token.cc
   model/initialise.cc
   model/layer.cc
-  model/masked_lm_head.cc
   model/model.cc
   model/parameters.cc
+  model/prefix_lookup.cc
   model/relative_positions.cc
-  model/stored_prefix.cc
-  model/token_head.cc
-  ops/cpu_kernels_select.cc
-  ops/cuda_ops.cc
+  model/snapshot.cc
+  ops/cpu/fused_cpu_ops.cc
+  ops/cpu/kernels_select.cc
+  ops/cuda/cuda_ops.cc
+  ops/cuda/varlen_attention.cc
   ops/device_loss.cc
-  ops/fused_cpu_ops.cc
   ops/make_ops.cc
-  ops/plain_attention.cc
-  ops/plain_mask.cc
-  ops/plain_ops.cc
+  ops/plain/attention.cc
+  ops/plain/mask.cc
+  ops/plain/plain_ops.cc
   ops/relative_rows.cc
-  ops/varlen_attention.cc
   optim/optimizer.cc
   optim/update_on_device.cc
+  train/accumulation.cc
   train/buckets.cc
   train/device_step.cc
+  train/step.cc
   train/trainer.cc
-  weights/convert.cc)
+  weights/convert.cc
+  weights/dump.cc)
 
 # Compiled once for each level of the instruction set.
 set(PERMAFROST_CPU_KERNEL_SOURCES
-  ops/cpu_kernels.cc)
+  ops/cpu/kernels.cc)
 
 set(PERMAFROST_BINDING_SOURCES
   binding/addon.cc
@@ -57,7 +63,8 @@ set(PERMAFROST_BINDING_SOURCES
   binding/engine_object.cc
   binding/environment.cc
   binding/error_to_js.cc
-  binding/prefix_store_object.cc)
+  binding/prefix_store_object.cc
+  binding/training_state.cc)
 
 set(PERMAFROST_TEST_SOURCES
   test/main.cc
@@ -67,4 +74,7 @@ set(PERMAFROST_TEST_SOURCES
   test/ops_test.cc
   test/precision_test.cc
   test/prefix_store_test.cc
+  test/ranks_test.cc
+  test/slopes_test.cc
+  test/snapshot_test.cc
   test/trainer_test.cc)

@@ -1,5 +1,6 @@
 // A pretraining step against a fine-tuning step over the same tokens, and each against the bare matrix products that
 // it computes. The steps take turns, so that a slow spell of the machine meets both.
+import { timeProducts } from '../../dist/bench/engine-calls.js';
 import { median } from '../../dist/bench/statistics.js';
 import { encoderConfigOf } from '../../dist/experiment/shape.js';
 import { MaskedLanguageModel, TokenClassifier } from '../../dist/index.js';
@@ -32,7 +33,7 @@ async function round({ model, trainer, batch, scored, seconds, floors }, isTimed
   const started = performance.now();
   await trainer.step(batch);
   const elapsed = (performance.now() - started) / 1000;
-  const floor = (await model.benchmarkProducts(batch.inputIds.length, { scoredTokens: scored })).seconds;
+  const floor = (await timeProducts(model, batch.inputIds.length, { scoredTokens: scored })).seconds;
   if (!isTimed) return;
   seconds.push(elapsed);
   floors.push(elapsed / floor);

@@ -52,17 +52,19 @@ class Products {
   int64_t products_ = 0;
 };
 
-// Inputs and outputs of all products. Layers share them, as a step's layers share the workspace's blocks.
+// Inputs and outputs of all products. Layers share them, as a step's layers share the pool's blocks.
 struct Buffers {
   at::Tensor x_TH, y_TH, qkv_T3H, middle_TI;
   // Of the tokens that are scored.
-  at::Tensor x_RH, y_RH, middle_RI, logits_RC;
-  at::Tensor qkv_grad, output_grad, up_grad, down_grad, scores_grad;
+  at::Tensor x_RH, y_RH, middle_RI;
+  at::Tensor qkv_grad, output_grad, up_grad, down_grad;
+  // Of each of the head's maps.
+  std::vector<at::Tensor> head_outputs, head_grads;
 
   Buffers(Model& model, int64_t num_tokens, int64_t scored_tokens) {
     const EncoderConfig& config = model.config;
     const auto filled = [&](at::IntArrayRef sizes) {
-      at::Tensor buffer = model.workspace.empty(sizes);
+      at::Tensor buffer = model.buffers.empty(sizes);
       buffer.fill_(kFill);
       return buffer;
     };
@@ -73,12 +75,14 @@ struct Buffers {
     x_RH = x_TH.slice(0, 0, scored_tokens);
     y_RH = y_TH.slice(0, 0, scored_tokens);
     middle_RI = middle_TI.slice(0, 0, scored_tokens);
-    logits_RC = filled({scored_tokens, config.num_labels});
     qkv_grad = filled({3 * config.hidden_size, config.hidden_size});
     output_grad = filled({config.hidden_size, config.hidden_size});
     up_grad = filled({config.intermediate_size, config.hidden_size});
     down_grad = filled({config.hidden_size, config.intermediate_size});
-    scores_grad = filled({config.num_labels, config.hidden_size});
+    for (const LinearWeights& map : model.head->linear_maps()) {
+      head_outputs.push_back(filled({scored_tokens, map.weight->value.size(0)}));
+      head_grads.push_back(filled(map.weight->value.sizes()));
+    }
   }
 };
 
@@ -112,24 +116,19 @@ void layer_backward_products(Products& products, const LayerWeights& weights, bo
   if (needs.input) products.activation_gradient(buffers.qkv_T3H, weights.qkv, true, buffers.y_TH);
 }
 
-void head_products(Products& products, const Parameters& parameters, bool input_wanted, Buffers& buffers) {
-  const MaskedLmWeights& masked_lm = parameters.masked_lm;
-  if (masked_lm.bias == nullptr) {
-    products.forward(buffers.x_RH, parameters.classifier, buffers.logits_RC);
-    products.weight_gradient(buffers.logits_RC, buffers.x_RH, parameters.classifier, buffers.scores_grad);
-    if (input_wanted) products.activation_gradient(buffers.logits_RC, parameters.classifier, false, buffers.y_RH);
-    return;
+void head_products(Products& products, const std::vector<LinearWeights>& maps, bool input_wanted, Buffers& buffers) {
+  const auto input_of = [&](size_t i) -> at::Tensor& { return i == 0 ? buffers.x_RH : buffers.head_outputs[i - 1]; };
+  for (size_t i = 0; i < maps.size(); ++i) products.forward(input_of(i), maps[i], buffers.head_outputs[i]);
+  for (size_t i = maps.size(); i-- > 0;) {
+    products.weight_gradient(buffers.head_outputs[i], input_of(i), maps[i], buffers.head_grads[i]);
+    if (i > 0 || input_wanted) {
+      products.activation_gradient(buffers.head_outputs[i], maps[i], false, i > 0 ? input_of(i) : buffers.y_RH);
+    }
   }
-  const LinearWeights decoder{parameters.embeddings.word, masked_lm.bias};
-  products.forward(buffers.x_RH, masked_lm.dense, buffers.y_RH);
-  products.forward(buffers.y_RH, decoder, buffers.logits_RC);
-  products.weight_gradient(buffers.logits_RC, buffers.y_RH, decoder, buffers.scores_grad);
-  products.activation_gradient(buffers.logits_RC, decoder, false, buffers.y_RH);
-  products.weight_gradient(buffers.y_RH, buffers.x_RH, masked_lm.dense, buffers.output_grad);
-  if (input_wanted) products.activation_gradient(buffers.y_RH, masked_lm.dense, false, buffers.x_RH);
 }
 
-void step_products(Products& products, const Parameters& parameters, Buffers& buffers) {
+void step_products(Products& products, const Model& model, Buffers& buffers) {
+  const Parameters& parameters = model.parameters;
   const int64_t prefix = frozen_prefix(parameters);
   const auto num_layers = static_cast<int64_t>(parameters.layers.size());
   // A frozen prefix gives the output of every token.
@@ -137,7 +136,7 @@ void step_products(Products& products, const Parameters& parameters, Buffers& bu
   for (int64_t layer = 0; layer < num_layers; ++layer) {
     layer_products(products, parameters.layers[static_cast<size_t>(layer)], is_last(layer), buffers);
   }
-  head_products(products, parameters, prefix < num_layers, buffers);
+  head_products(products, model.head->linear_maps(), prefix < num_layers, buffers);
   if (prefix >= num_layers) return;
   for (int64_t layer = num_layers - 1; layer >= std::max<int64_t>(prefix, 0); --layer) {
     layer_backward_products(products, parameters.layers[static_cast<size_t>(layer)], is_last(layer), layer > prefix,
@@ -160,7 +159,7 @@ ProductTiming time_step_products(Model& model, int64_t num_tokens, int64_t score
   finish(buffers);
   using Clock = std::chrono::steady_clock;
   const Clock::time_point start = Clock::now();
-  step_products(products, model.parameters, buffers);
+  step_products(products, model, buffers);
   finish(buffers);
   const std::chrono::duration<double> elapsed = Clock::now() - start;
   return {elapsed.count(), products.flops(), products.products()};

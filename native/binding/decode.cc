@@ -3,6 +3,7 @@
 #include <cmath>
 
 #include "core/error.h"
+#include "model/head.h"
 
 namespace permafrost {
 
@@ -48,13 +49,6 @@ double decode_number(const Napi::Value& value, const char* what) {
   return value.As<Napi::Number>().DoubleValue();
 }
 
-std::vector<uint8_t> decode_bytes(const Napi::Value& value, const char* what) {
-  expect(value.IsTypedArray() && value.As<Napi::TypedArray>().TypedArrayType() == napi_uint8_array, value,
-         ErrorCode::INVALID_OPTION, what, "a Uint8Array");
-  const auto array = value.As<Napi::Uint8Array>();
-  return {array.Data(), array.Data() + array.ElementLength()};
-}
-
 Schedule decode_schedule(const Napi::Value& value) {
   const std::string name = decode_string(value, "schedule");
   check(name == "linear" || name == "constant", ErrorCode::INVALID_OPTION,
@@ -62,11 +56,10 @@ Schedule decode_schedule(const Napi::Value& value) {
   return name == "linear" ? Schedule::linear : Schedule::constant;
 }
 
-Head decode_head(const Napi::Value& value) {
-  const std::string name = decode_string(value, "config.head");
-  check(name == "token-classification" || name == "masked-lm", ErrorCode::INVALID_OPTION,
-        "config.head: expected 'token-classification' or 'masked-lm', got '", name, "'.");
-  return name == "masked-lm" ? Head::masked_lm : Head::token_classification;
+std::string decode_head(const Napi::Value& value) {
+  std::string name = decode_string(value, "config.head");
+  check_head_name(name);
+  return name;
 }
 
 // Null where attention is not disentangled.
@@ -85,6 +78,13 @@ std::optional<RelativeAttention> decode_relative(const Napi::Value& value) {
 }
 
 }  // namespace
+
+std::vector<uint8_t> decode_bytes(const Napi::Value& value, const char* what) {
+  expect(value.IsTypedArray() && value.As<Napi::TypedArray>().TypedArrayType() == napi_uint8_array, value,
+         ErrorCode::INVALID_OPTION, what, "a Uint8Array");
+  const auto array = value.As<Napi::Uint8Array>();
+  return {array.Data(), array.Data() + array.ElementLength()};
+}
 
 std::vector<int32_t> decode_int32s(const Napi::Value& value, const char* what) {
   expect(value.IsTypedArray() && value.As<Napi::TypedArray>().TypedArrayType() == napi_int32_array, value,
@@ -116,6 +116,14 @@ int64_t decode_int(const Napi::Value& value, const char* what) {
 std::string decode_string(const Napi::Value& value, const char* what) {
   expect(value.IsString(), value, ErrorCode::INVALID_OPTION, what, "a string");
   return value.As<Napi::String>().Utf8Value();
+}
+
+std::vector<std::string> decode_strings(const Napi::Value& value, const char* what) {
+  expect(value.IsArray(), value, ErrorCode::INVALID_OPTION, what, "an array of strings");
+  const auto array = value.As<Napi::Array>();
+  std::vector<std::string> strings;
+  for (uint32_t i = 0; i < array.Length(); ++i) strings.push_back(decode_string(array.Get(i), what));
+  return strings;
 }
 
 EncoderConfig decode_config(const Napi::Value& value) {

@@ -22,11 +22,6 @@ FreezeResult describe_freezing(const Model& model) {
   return result;
 }
 
-void write_floats(const std::string& name, const std::vector<float>& values, const at::Tensor& target) {
-  write_elements(name, ElementType::f32, reinterpret_cast<const uint8_t*>(values.data()), values.size() * sizeof(float),
-                 target);
-}
-
 }  // namespace
 
 Napi::Function EngineObject::define(Napi::Env env) {
@@ -43,6 +38,8 @@ Napi::Function EngineObject::define(Napi::Env env) {
                       InstanceMethod<&EngineObject::seek>("seek"),
                       InstanceMethod<&EngineObject::read_moments>("readMoments"),
                       InstanceMethod<&EngineObject::write_moments>("writeMoments"),
+                      InstanceMethod<&EngineObject::moment_steps>("momentSteps"),
+                      InstanceMethod<&EngineObject::dump_tensors>("dumpTensors"),
                       InstanceMethod<&EngineObject::logits>("logits"),
                       InstanceMethod<&EngineObject::loss>("loss"),
                       InstanceMethod<&EngineObject::predict>("predict"),
@@ -90,15 +87,12 @@ Napi::Value EngineObject::create_model(const Napi::CallbackInfo& info) {
 Napi::Value EngineObject::initialise(const Napi::CallbackInfo& info) {
   return guarded(info.Env(), [&] {
     const auto seed = static_cast<uint64_t>(decode_int(info[0], "seed"));
-    check(info[1].IsArray(), ErrorCode::INVALID_OPTION, "names: expected an array of strings.");
-    const auto array = info[1].As<Napi::Array>();
-    std::vector<std::string> names;
-    for (uint32_t i = 0; i < array.Length(); ++i) names.push_back(decode_string(array.Get(i), "names"));
+    const std::vector<std::string> names = decode_strings(info[1], "names");
     return promise_job(
         info.Env(), engine_,
         [=](EngineState& state) {
           Model& model = model_of(state);
-          permafrost::initialise(model.parameters, model.config, seed, names);
+          permafrost::initialise(model.parameters, model.config, seed, names, model.snapshot());
           model.weights_changed();
           return Nothing{};
         },
@@ -120,6 +114,7 @@ Napi::Value EngineObject::write_parameter(const Napi::CallbackInfo& info) {
         [=](EngineState& state) {
           Model& model = model_of(state);
           const NamedParameter& named = model.parameters.named(name);
+          if (model.snapshot() != nullptr) model.snapshot()->keep(*named.parameter);
           model.weights_changed();
           write_elements(named.name, type, data, size, named.view(named.parameter->value));
           return Nothing{};
@@ -148,7 +143,7 @@ Napi::Value EngineObject::freeze(const Napi::CallbackInfo& info) {
         info.Env(), engine_,
         [=](EngineState& state) {
           Model& model = model_of(state);
-          apply_plan(model.parameters, plan, state.trainer ? &state.trainer->optimizer() : nullptr);
+          apply_plan(model.parameters, plan, state.trainer ? &state.trainer->optimizer() : nullptr, model.snapshot());
           model.weights_changed();
           return describe_freezing(model);
         },
@@ -192,67 +187,6 @@ Napi::Value EngineObject::gradients(const Napi::CallbackInfo& info) {
     return promise_job(
         info.Env(), engine_, [=](EngineState& state) { return trainer_of(state, id).gradient_norms(*batch); },
         norms_value);
-  });
-}
-
-Napi::Value EngineObject::position(const Napi::CallbackInfo& info) {
-  return guarded(info.Env(), [&] {
-    const auto id = static_cast<uint32_t>(decode_int(info[0], "trainer"));
-    return promise_job(
-        info.Env(), engine_, [=](EngineState& state) { return trainer_of(state, id).position(); },
-        position_value);
-  });
-}
-
-Napi::Value EngineObject::seek(const Napi::CallbackInfo& info) {
-  return guarded(info.Env(), [&] {
-    const auto id = static_cast<uint32_t>(decode_int(info[0], "trainer"));
-    const TrainerPosition position{decode_int(info[1], "updates"), static_cast<uint32_t>(decode_int(info[2], "passes"))};
-    return promise_job(
-        info.Env(), engine_,
-        [=](EngineState& state) {
-          trainer_of(state, id).seek(position);
-          return Nothing{};
-        },
-        undefined);
-  });
-}
-
-Napi::Value EngineObject::read_moments(const Napi::CallbackInfo& info) {
-  return guarded(info.Env(), [&] {
-    const auto id = static_cast<uint32_t>(decode_int(info[0], "trainer"));
-    const std::string name = decode_string(info[1], "name");
-    return promise_job(
-        info.Env(), engine_,
-        [=](EngineState& state) -> Moments {
-          const NamedParameter& named = model_of(state).parameters.named(name);
-          const Optimizer::State* moments = trainer_of(state, id).optimizer().state_of(*named.parameter);
-          if (moments == nullptr) return {};
-          const auto copy = [&](const at::Tensor& whole) { return named.view(whole).to(at::kCPU).contiguous().clone(); };
-          return {moments->step, copy(moments->exp_avg), copy(moments->exp_avg_sq)};
-        },
-        moments_value);
-  });
-}
-
-Napi::Value EngineObject::write_moments(const Napi::CallbackInfo& info) {
-  return guarded(info.Env(), [&] {
-    const auto id = static_cast<uint32_t>(decode_int(info[0], "trainer"));
-    const std::string name = decode_string(info[1], "name");
-    const int64_t step = decode_int(info[2], "step");
-    auto exp_avg = std::make_shared<const std::vector<float>>(decode_floats(info[3], "expAvg"));
-    auto exp_avg_sq = std::make_shared<const std::vector<float>>(decode_floats(info[4], "expAvgSq"));
-    return promise_job(
-        info.Env(), engine_,
-        [=](EngineState& state) {
-          const NamedParameter& named = model_of(state).parameters.named(name);
-          Optimizer::State& moments = trainer_of(state, id).optimizer().begin_state(*named.parameter);
-          write_floats(named.name, *exp_avg, named.view(moments.exp_avg));
-          write_floats(named.name, *exp_avg_sq, named.view(moments.exp_avg_sq));
-          moments.step = step;
-          return Nothing{};
-        },
-        undefined);
   });
 }
 
@@ -325,7 +259,7 @@ Napi::Value EngineObject::memory(const Napi::CallbackInfo& info) {
             if (parameter.grad.defined()) bytes.gradients += parameter.grad.nbytes();
           }
           if (state.trainer) bytes.optimizer = state.trainer->optimizer().state_bytes();
-          bytes.workspace = model.workspace.bytes();
+          bytes.workspace = model.buffers.bytes();
           return bytes;
         },
         held_bytes_value);
@@ -375,8 +309,7 @@ Napi::Value EngineObject::dispose(const Napi::CallbackInfo& info) {
   const std::shared_ptr<Environment> environment = Environment::of(env);
   auto deferred = std::make_shared<Napi::Promise::Deferred>(Napi::Promise::Deferred::New(env));
   const bool is_first = engine_->stop([environment, deferred](EngineState& state) {
-    state.trainer.reset();
-    state.model.reset();
+    drop_model(state);
     environment->post([environment, deferred](Napi::Env env) {
       environment->promise_settled();
       deferred->Resolve(env.Undefined());

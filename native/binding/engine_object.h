@@ -24,10 +24,6 @@ class EngineObject : public Napi::ObjectWrap<EngineObject> {
   Napi::Value create_trainer(const Napi::CallbackInfo& info);
   Napi::Value step(const Napi::CallbackInfo& info);
   Napi::Value gradients(const Napi::CallbackInfo& info);
-  Napi::Value position(const Napi::CallbackInfo& info);
-  Napi::Value seek(const Napi::CallbackInfo& info);
-  Napi::Value read_moments(const Napi::CallbackInfo& info);
-  Napi::Value write_moments(const Napi::CallbackInfo& info);
   Napi::Value logits(const Napi::CallbackInfo& info);
   Napi::Value loss(const Napi::CallbackInfo& info);
   Napi::Value predict(const Napi::CallbackInfo& info);
@@ -39,6 +35,14 @@ class EngineObject : public Napi::ObjectWrap<EngineObject> {
   Napi::Value last_job(const Napi::CallbackInfo& info);
   Napi::Value cancel(const Napi::CallbackInfo& info);
   Napi::Value dispose(const Napi::CallbackInfo& info);
+
+  // In training_state.cc.
+  Napi::Value position(const Napi::CallbackInfo& info);
+  Napi::Value seek(const Napi::CallbackInfo& info);
+  Napi::Value read_moments(const Napi::CallbackInfo& info);
+  Napi::Value write_moments(const Napi::CallbackInfo& info);
+  Napi::Value moment_steps(const Napi::CallbackInfo& info);
+  Napi::Value dump_tensors(const Napi::CallbackInfo& info);
 
   std::shared_ptr<Engine> engine_;
 };

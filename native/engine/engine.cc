@@ -32,6 +32,12 @@ Trainer& trainer_of(EngineState& state, uint32_t id) {
   return *state.trainer;
 }
 
+void drop_model(EngineState& state) {
+  if (state.trainer) state.trainer->optimizer().abandon();
+  state.trainer.reset();
+  state.model.reset();
+}
+
 std::shared_ptr<Engine> Engine::start(int num_threads) {
   std::shared_ptr<Engine> engine(new Engine(num_threads > 0 ? num_threads : available_cores()));
   // The thread keeps the engine alive until it ends, so that nobody has to wait for it.
@@ -132,9 +138,7 @@ void Engine::work() {
     const size_t allowed = state_.trainer ? static_cast<size_t>(state_.trainer->read_back_every()) : 1;
     settle_launched(allowed - 1);
   }
-  if (state_.trainer) state_.trainer->optimizer().abandon();
-  state_.trainer.reset();
-  state_.model.reset();
+  drop_model(state_);
 }
 
 void Engine::settle_launched(size_t left) {

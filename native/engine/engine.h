@@ -30,6 +30,8 @@ Model& model_of(EngineState& state);
 Model& unsettled_model_of(EngineState& state);
 // Throws DISPOSED where a later trainer replaced the one of this number.
 Trainer& trainer_of(EngineState& state, uint32_t id);
+// Frees trainer and model, at whose weights nobody will look again.
+void drop_model(EngineState& state);
 
 // A piece of work. `run` is called on the engine's thread, or `refuse` on any thread where the engine
 // stops first; exactly one of the two.

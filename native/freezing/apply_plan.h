@@ -5,6 +5,7 @@
 #include <vector>
 
 #include "model/parameters.h"
+#include "model/snapshot.h"
 #include "optim/optimizer.h"
 
 namespace permafrost {
@@ -17,7 +18,8 @@ struct FreezePlan {
 
 // Applies the plan to every parameter: the flag, the gradient given up, the optimizer's state dropped.
 // The flag alone would not freeze: an optimizer that still holds momentum moves a weight on. Idempotent.
-// `optimizer` may be null. Throws INVALID_PLAN where the plan has another number of layers.
-void apply_plan(Parameters& parameters, const FreezePlan& plan, Optimizer* optimizer);
+// A snapshot keeps what thaws before it can move. `optimizer` and `snapshot` may be null. Throws INVALID_PLAN where the
+// plan has another number of layers, WRITE_FAILED where the snapshot finds no room, with the old plan in force.
+void apply_plan(Parameters& parameters, const FreezePlan& plan, Optimizer* optimizer, Snapshot* snapshot = nullptr);
 
 }  // namespace permafrost

@@ -2,14 +2,14 @@
 
 #include <fcntl.h>
 #include <sys/mman.h>
-#include <unistd.h>
 
 #include <algorithm>
 #include <array>
-#include <cstdlib>
 #include <cstring>
+#include <optional>
 
 #include "core/error.h"
+#include "core/file.h"
 
 namespace permafrost {
 
@@ -52,22 +52,16 @@ class Mapping {
  public:
   Mapping(size_t size, const std::string& directory) : size_(size) {
     if (size == 0) return;
-    int file = -1;
+    std::optional<UnnamedFile> file;
     if (!directory.empty()) {
-      std::string name = directory + "/permafrost-prefix-XXXXXX";
-      file = mkstemp(name.data());
-      check(file >= 0, ErrorCode::WRITE_FAILED, "Cannot make a file for the prefix store in ", directory, ": ",
-            std::strerror(errno), ". Choose another directory.");
-      unlink(name.c_str());
+      file.emplace(directory, "the prefix store");
       // Taken now rather than found missing by a fault on some later write.
-      const int failure = posix_fallocate(file, 0, static_cast<off_t>(size));
-      if (failure != 0) close(file);
+      const int failure = posix_fallocate(file->descriptor(), 0, static_cast<off_t>(size));
       check(failure == 0, ErrorCode::WRITE_FAILED, "Cannot take ", size, " bytes for the prefix store in ", directory,
             ": ", std::strerror(failure), ". Lower its budget or choose another directory.");
     }
-    const int kind = file >= 0 ? MAP_SHARED : MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE;
-    data_ = mmap(nullptr, size, PROT_READ | PROT_WRITE, kind, file, 0);
-    if (file >= 0) close(file);
+    const int kind = file ? MAP_SHARED : MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE;
+    data_ = mmap(nullptr, size, PROT_READ | PROT_WRITE, kind, file ? file->descriptor() : -1, 0);
     if (data_ == MAP_FAILED) data_ = nullptr;
     check(data_ != nullptr, ErrorCode::OUT_OF_MEMORY, "Cannot map ", size, " bytes for the prefix store.");
   }

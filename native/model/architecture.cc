@@ -24,15 +24,6 @@ constexpr Architecture bert_names(const char* model_type, const char* prefix) {
   row.intermediate = "intermediate.dense";
   row.output = "output.dense";
   row.output_norm = "output.LayerNorm";
-  row.classifier = "classifier";
-  return row;
-}
-
-constexpr Architecture bert() {
-  Architecture row = bert_names("bert", "bert.");
-  row.masked_lm_bias = "cls.predictions.bias";
-  row.masked_lm_dense = "cls.predictions.transform.dense";
-  row.masked_lm_norm = "cls.predictions.transform.LayerNorm";
   return row;
 }
 
@@ -75,8 +66,8 @@ constexpr Architecture deberta_v2() {
 }
 
 constexpr Architecture kArchitectures[] = {
-    bert(),       roberta("roberta"), roberta("xlm-roberta"), roberta("camembert"),
-    distilbert(), electra(),          deberta_v2(),
+    bert_names("bert", "bert."), roberta("roberta"), roberta("xlm-roberta"), roberta("camembert"),
+    distilbert(),                electra(),          deberta_v2(),
 };
 
 }  // namespace

@@ -31,12 +31,6 @@ struct Architecture {
   // Disentangled attention: embeddings of distances, shared by all layers, and their LayerNorm.
   const char* relative_embeddings;
   const char* relative_norm;
-  const char* classifier;
-  // The head that predicts hidden tokens; its decoder is the table of word embeddings. Null where the
-  // family's is not known.
-  const char* masked_lm_bias;
-  const char* masked_lm_dense;
-  const char* masked_lm_norm;
   // Positions begin behind the padding token's id and pass padding tokens over (RoBERTa), instead of at 0.
   bool positions_follow_padding;
 };

@@ -50,13 +50,6 @@ void validate(const PackedBatch& batch, const EncoderConfig& config) {
   }
 }
 
-void validate_labels(const PackedBatch& batch) {
-  check(!batch.labels.empty(), ErrorCode::INVALID_BATCH,
-        "A training batch needs labels; this one has only inputIds and cuSeqlens.");
-  check(count_labelled(batch) > 0, ErrorCode::INVALID_BATCH, "No token of the batch has a label: all ",
-        batch.num_tokens(), " are ", kIgnoredLabel, ", so there is nothing to learn from.");
-}
-
 std::vector<int32_t> positions(const PackedBatch& batch, int64_t base) {
   std::vector<int32_t> result(batch.input_ids.size());
   for (int64_t s = 0; s < batch.num_sequences(); ++s) {
@@ -78,15 +71,19 @@ int64_t longest_sequence(const PackedBatch& batch) {
   return longest;
 }
 
-int64_t count_labelled(const PackedBatch& batch) {
-  int64_t count = 0;
-  for (const int32_t label : batch.labels) count += label != kIgnoredLabel;
-  return count;
+std::vector<int32_t> labelled_tokens(const PackedBatch& batch) {
+  std::vector<int32_t> tokens;
+  for (size_t t = 0; t < batch.labels.size(); ++t) {
+    if (batch.labels[t] != kIgnoredLabel) tokens.push_back(static_cast<int32_t>(t));
+  }
+  return tokens;
 }
 
-BatchTensors::BatchTensors(const PackedBatch& batch, int64_t position_base, at::Device device)
+BatchTensors::BatchTensors(const PackedBatch& batch, int64_t position_base, at::Device device,
+                           std::vector<int32_t> labelled)
     : cu_seqlens(&batch.cu_seqlens), longest(longest_sequence(batch)),
-      positions(permafrost::positions(batch, position_base)), position_base(position_base) {
+      positions(permafrost::positions(batch, position_base)), labelled(std::move(labelled)),
+      position_base(position_base) {
   const auto tensor = [device](const std::vector<int32_t>& values) {
     // The tensor only reads what it views.
     const at::Tensor view =
@@ -95,14 +92,10 @@ BatchTensors::BatchTensors(const PackedBatch& batch, int64_t position_base, at::
   };
   input_ids_T = tensor(batch.input_ids);
   positions_T = tensor(positions);
-  if (!batch.labels.empty()) {
-    labels_T = tensor(batch.labels);
-    for (size_t t = 0; t < batch.labels.size(); ++t) {
-      if (batch.labels[t] != kIgnoredLabel) labelled.push_back(static_cast<int32_t>(t));
-    }
-    labelled_M = tensor(labelled);
-  }
   cu_seqlens_B = tensor(batch.cu_seqlens);
+  if (batch.labels.empty()) return;
+  labels_T = tensor(batch.labels);
+  labelled_M = tensor(this->labelled);
 }
 
 BatchTensors::BatchTensors(at::Tensor input_ids_T, at::Tensor positions_T, at::Tensor labels_T,

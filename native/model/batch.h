@@ -27,9 +27,6 @@ constexpr int32_t kIgnoredLabel = -100;
 // embeddings, a token id lies outside the vocabulary, or a label outside the head.
 void validate(const PackedBatch& batch, const EncoderConfig& config);
 
-// Throws INVALID_BATCH where no token has a label to learn from.
-void validate_labels(const PackedBatch& batch);
-
 // Position of each token in its sequence, shape [T]: `base` + 1, `base` + 2, ... Tokens whose id is `base` are
 // passed over and have position `base`.
 std::vector<int32_t> positions(const PackedBatch& batch, int64_t base);
@@ -37,13 +34,14 @@ std::vector<int32_t> positions(const PackedBatch& batch, int64_t base);
 // Tokens of the longest sequence.
 int64_t longest_sequence(const PackedBatch& batch);
 
-// The number of labelled tokens.
-int64_t count_labelled(const PackedBatch& batch);
+// Numbers of the labelled tokens, ascending.
+std::vector<int32_t> labelled_tokens(const PackedBatch& batch);
 
 // The batch as int32 tensors on the model's device. On a CPU the ids and labels are views of `batch`,
 // which must outlive them.
 struct BatchTensors {
-  BatchTensors(const PackedBatch& batch, int64_t position_base, at::Device device);
+  // `labelled`: the batch's labelled_tokens(), for a loss over those alone.
+  BatchTensors(const PackedBatch& batch, int64_t position_base, at::Device device, std::vector<int32_t> labelled = {});
   // Of tensors that are on the device already; `longest` may be an upper bound.
   BatchTensors(at::Tensor input_ids_T, at::Tensor positions_T, at::Tensor labels_T, at::Tensor cu_seqlens_B,
                const std::vector<int32_t>* cu_seqlens, int64_t longest, int64_t position_base);
@@ -56,7 +54,7 @@ struct BatchTensors {
   at::Tensor input_ids_T;
   at::Tensor positions_T;
   at::Tensor labels_T;      // undefined where the batch has none
-  at::Tensor labelled_M;    // numbers of the labelled tokens, ascending; undefined where labels_T is
+  at::Tensor labelled_M;    // numbers of the labelled tokens; undefined where labels_T is
   at::Tensor cu_seqlens_B;  // [B + 1]
   const std::vector<int32_t>* cu_seqlens;
   int64_t longest;  // tokens of the longest sequence

@@ -60,9 +60,6 @@ void validate(const EncoderConfig& config) {
   check(usable_positions(config) > 0, ErrorCode::INVALID_OPTION, "config: padTokenId ", config.pad_token_id,
         " leaves none of the ", config.max_positions, " positions.");
   check_positive(config.num_labels, "number of labels");
-  check(config.head != Head::masked_lm || config.num_labels == config.vocab_size, ErrorCode::INVALID_OPTION,
-        "config: a masked language model scores its vocabulary of ", config.vocab_size, " tokens, not ",
-        config.num_labels, " labels.");
   check(config.hidden_size % config.num_heads == 0, ErrorCode::INVALID_OPTION, "config: hiddenSize ",
         config.hidden_size, " is not a multiple of numHeads ", config.num_heads, ".");
   check_probability(config.hidden_dropout, "hiddenDropout");

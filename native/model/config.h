@@ -12,10 +12,6 @@ enum class Activation { gelu, gelu_new, relu };
 
 Activation parse_activation(const std::string& name);
 
-// What stands on top of the encoder: a linear map that gives each token a label, or BERT's prediction of
-// hidden tokens, whose decoder is the table of word embeddings.
-enum class Head { token_classification, masked_lm };
-
 // Disentangled attention (He et al., "DeBERTa", 2021): scores also compare contents with the distance between
 // query and key, by embeddings of distances that lie in `span()` rows to either side.
 struct RelativeAttention {
@@ -32,7 +28,8 @@ struct RelativeAttention {
 
 struct EncoderConfig {
   std::string model_type;
-  Head head = Head::token_classification;
+  // Name of what stands on top: see head.cc.
+  std::string head = "token-classification";
   int64_t vocab_size = 0;
   // Width of the embeddings; that of the layers in most families.
   int64_t embedding_size = 0;
@@ -42,7 +39,7 @@ struct EncoderConfig {
   int64_t intermediate_size = 0;
   int64_t max_positions = 0;
   int64_t type_vocab_size = 0;
-  int64_t num_labels = 0;  // classes that the head scores; the vocabulary's size for masked_lm
+  int64_t num_labels = 0;  // classes that the head scores
   int64_t pad_token_id = 0;
   Activation activation = Activation::gelu;
   double layer_norm_eps = 1e-12;

@@ -53,7 +53,7 @@ void embed_backward(const PassContext& context, const EmbeddingWeights& weights,
                                   context.sink(*weights.norm.bias), {});
   GradSink dword = context.sink(*weights.word);
   // A tied decoder has left its part of the gradient there.
-  if (context.config.head == Head::masked_lm) dword.accumulate = true;
+  if (weights.word->tied) dword.accumulate = true;
   context.ops.embed_backward(context.batch, dembedded_TE, context.config.pad_token_id, dword,
                              sink_of(context, weights.position), sink_of(context, weights.token_type));
   kept = {};

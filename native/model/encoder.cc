@@ -12,8 +12,8 @@ int64_t frozen_prefix(const Parameters& parameters) {
   return lowest;
 }
 
-at::Tensor encode(const PassContext& outer, const Parameters& parameters, bool prefix_dropout,
-                  EncoderActivations* kept, const StoredPrefix* stored, bool labelled_only) {
+at::Tensor encode(const PassContext& outer, const Parameters& parameters, const EncodeOptions& options,
+                  EncoderActivations* kept) {
   PassContext context = outer;
   std::optional<RelativePass> relative;
   if (parameters.relative.embeddings != nullptr) {
@@ -21,40 +21,30 @@ at::Tensor encode(const PassContext& outer, const Parameters& parameters, bool p
     context.relative = &*relative;
   }
   const int64_t prefix = frozen_prefix(parameters);
+  const auto num_layers = static_cast<int64_t>(parameters.layers.size());
   PassContext prefix_context = context;
-  prefix_context.dropout.training = context.dropout.training && prefix_dropout;
+  prefix_context.dropout.training = context.dropout.training && options.prefix_dropout;
   prefix_context.rows_apart = !prefix_context.dropout.training;
+  if (kept != nullptr) kept->layers.resize(parameters.layers.size());
 
-  at::Tensor hidden_TH;
-  int64_t first = 0;
-  if (stored != nullptr && prefix > 0 && !prefix_context.dropout.training) {
-    hidden_TH = read_or_compute_prefix(prefix_context, parameters, prefix, *stored);
-    first = prefix;
-  } else {
+  at::Tensor hidden_TH = options.prefix_TH;
+  const int64_t first = hidden_TH.defined() ? prefix : 0;
+  if (!hidden_TH.defined()) {
     const PassContext& embedding_context = prefix < 0 ? context : prefix_context;
     hidden_TH = embed(embedding_context, parameters.embeddings,
                       kept != nullptr && prefix < 0 ? &kept->embeddings : nullptr);
   }
-  for (int64_t layer = first; layer < prefix; ++layer) {
-    hidden_TH = layer_forward(prefix_context, parameters.layers[static_cast<size_t>(layer)], layer, hidden_TH, nullptr);
-  }
-  return encode_above(context, parameters, hidden_TH, kept, labelled_only);
-}
-
-at::Tensor encode_above(const PassContext& context, const Parameters& parameters, at::Tensor hidden_TH,
-                        EncoderActivations* kept, bool labelled_only) {
-  const auto num_layers = static_cast<int64_t>(parameters.layers.size());
-  if (kept != nullptr) kept->layers.resize(parameters.layers.size());
-  const int64_t first = std::max<int64_t>(0, frozen_prefix(parameters));
-  if (first == num_layers && labelled_only) return hidden_TH.index_select(0, context.batch.labelled_M);
   for (int64_t layer = first; layer < num_layers; ++layer) {
     const auto i = static_cast<size_t>(layer);
-    hidden_TH = layer_forward(context, parameters.layers[i], layer, hidden_TH,
-                              kept != nullptr ? &kept->layers[i] : nullptr,
-                              labelled_only && layer + 1 == num_layers);
+    const bool is_frozen = layer < prefix;
+    hidden_TH = layer_forward(is_frozen ? prefix_context : context, parameters.layers[i], layer, hidden_TH,
+                              kept != nullptr && !is_frozen ? &kept->layers[i] : nullptr,
+                              options.labelled_only && !is_frozen && layer + 1 == num_layers);
   }
-  if (kept != nullptr && context.relative != nullptr) kept->relative = *context.relative;
-  return hidden_TH;
+  if (kept != nullptr && relative) kept->relative = *relative;
+  // A frozen prefix gives the output of every token.
+  const bool selects = options.labelled_only && prefix >= num_layers;
+  return selects ? hidden_TH.index_select(0, context.batch.labelled_M) : hidden_TH;
 }
 
 void encode_backward(const PassContext& outer, const Parameters& parameters, EncoderActivations& kept,

@@ -8,7 +8,6 @@
 #include "model/forward_context.h"
 #include "model/layer.h"
 #include "model/relative_positions.h"
-#include "model/stored_prefix.h"
 
 namespace permafrost {
 
@@ -22,16 +21,20 @@ struct EncoderActivations {
 // Number of leading layers that need no gradient; -1 where the embeddings learn.
 int64_t frozen_prefix(const Parameters& parameters);
 
-// Output of the last layer, [T, hidden], or where `labelled_only` that of the labelled tokens, [M, hidden], for which the
-// last layer then computes no more than it has to. `kept` records what backward needs, above the frozen prefix only;
-// `prefix_dropout` says whether the frozen prefix applies its dropout. Where `stored` is given, the outputs of the frozen
-// prefix come from its store as far as they are there.
-at::Tensor encode(const PassContext& context, const Parameters& parameters, bool prefix_dropout,
-                  EncoderActivations* kept, const StoredPrefix* stored = nullptr, bool labelled_only = false);
+// What of the encoder is computed, and how.
+struct EncodeOptions {
+  // Whether the frozen prefix applies its dropout.
+  bool prefix_dropout = false;
+  // Whether only the labelled tokens' output is wanted, for which the last layer then computes no more than it has to.
+  bool labelled_only = false;
+  // Output of the frozen prefix, [T, hidden], where it is known: then it is not computed, and this is consumed.
+  at::Tensor prefix_TH = {};
+};
 
-// The same from the output of the frozen prefix on, which must not be empty.
-at::Tensor encode_above(const PassContext& context, const Parameters& parameters, at::Tensor hidden_TH,
-                        EncoderActivations* kept, bool labelled_only = false);
+// Output of the last layer, [T, hidden], or of the labelled tokens, [M, hidden]. `kept` records what backward needs,
+// above the frozen prefix only.
+at::Tensor encode(const PassContext& context, const Parameters& parameters, const EncodeOptions& options,
+                  EncoderActivations* kept);
 
 // Fills the gradients of the encoder's parameters that learn. Consumes `kept` and the gradient of the output, which is
 // undefined where nothing below the head learns.

@@ -1,7 +1,7 @@
 // What every part of a forward or backward pass needs to know.
 #pragma once
 
-#include "core/workspace.h"
+#include "core/buffer_pool.h"
 #include "model/batch.h"
 #include "model/config.h"
 #include "model/parameters.h"
@@ -31,7 +31,7 @@ struct RelativePass;
 struct PassContext {
   const EncoderConfig& config;
   Ops& ops;
-  Workspace& workspace;
+  BufferPool& buffers;
   const BatchTensors& batch;
   DropoutPass dropout;
   // Whether gradients are added to what earlier micro-batches left.
@@ -61,9 +61,9 @@ struct PassContext {
   }
 
   // A buffer of the type that the model computes in.
-  at::Tensor empty(at::IntArrayRef sizes) const { return workspace.empty(sizes); }
+  at::Tensor empty(at::IntArrayRef sizes) const { return buffers.empty(sizes); }
   // One for what stays exact at any precision: statistics of LayerNorm and softmax, sums that a LayerNorm reads.
-  at::Tensor empty_fp32(at::IntArrayRef sizes) const { return workspace.empty(sizes, at::kFloat); }
+  at::Tensor empty_fp32(at::IntArrayRef sizes) const { return buffers.empty(sizes, at::kFloat); }
   int64_t num_tokens() const { return batch.input_ids_T.size(0); }
 };
 

@@ -54,11 +54,15 @@ void initialise_one(const NamedParameter& named, const Parameters& parameters, c
 }  // namespace
 
 void initialise(Parameters& parameters, const EncoderConfig& config, uint64_t seed,
-                const std::vector<std::string>& names) {
+                const std::vector<std::string>& names, Snapshot* snapshot) {
+  const auto draw = [&](const NamedParameter& named) {
+    if (snapshot != nullptr) snapshot->keep(*named.parameter);
+    initialise_one(named, parameters, config, seed);
+  };
   if (names.empty()) {
-    for (const NamedParameter& named : parameters.named()) initialise_one(named, parameters, config, seed);
+    for (const NamedParameter& named : parameters.named()) draw(named);
   } else {
-    for (const std::string& name : names) initialise_one(parameters.named(name), parameters, config, seed);
+    for (const std::string& name : names) draw(parameters.named(name));
   }
 }
 

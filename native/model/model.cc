@@ -1,11 +1,9 @@
 #include "model/model.h"
 
-#include <algorithm>
-
 #include "core/error.h"
 #include "freezing/weight_digests.h"
 #include "model/encoder.h"
-#include "model/head.h"
+#include "model/prefix_lookup.h"
 
 namespace permafrost {
 
@@ -20,29 +18,31 @@ EncoderConfig validated(const EncoderConfig& config) {
 
 Model::Model(const EncoderConfig& config, at::Device device, Kernels kernels, at::ScalarType type)
     : config(validated(config)), device(device), type(type), ops(make_ops(device, kernels, type, this->config.head_size())),
-      workspace(device, type), parameters(config, device) {
-  // A tied decoder reads, and gives a gradient to, every row.
-  parameters.embeddings.word->by_rows = ops->updates_rows() && this->config.head != Head::masked_lm;
+      buffers(device, type), parameters(config, device), head(make_head(this->config, parameters)) {
+  Parameter& word = *parameters.embeddings.word;
+  word.by_rows = ops->updates_rows() && !word.tied;
 }
 
 at::Tensor Model::logits(const PackedBatch& batch) {
   validate(batch, config);
+  round_weights();
   const BatchTensors tensors(batch, position_base(config), device);
-  const PassContext context{config, *ops, workspace, tensors, {}, false};
-  return head_scores(context, parameters, encode(batch, context, nullptr)).to(at::kCPU, at::kFloat).contiguous();
+  const PassContext context = context_of(tensors);
+  return head->scores(context, encode(context, parameters, {}, nullptr)).to(at::kCPU, at::kFloat).contiguous();
 }
 
 LossSum Model::loss(const std::vector<PackedBatch>& batches, const std::function<void()>& stop) {
   for (const PackedBatch& batch : batches) validate(batch, config);
+  round_weights();
   LossSum sum;
   for (const PackedBatch& batch : batches) {
     stop();
-    const int64_t labelled = count_labelled(batch);
-    if (labelled == 0) continue;
-    const BatchTensors tensors(batch, position_base(config), device);
-    const PassContext context{config, *ops, workspace, tensors, {}, false};
-    sum.loss += head_loss(context, parameters, encode(batch, context, nullptr, true), true);
-    sum.labelled += labelled;
+    const BatchTensors tensors(batch, position_base(config), device, labelled_tokens(batch));
+    if (tensors.labelled.empty()) continue;
+    const PassContext context = context_of(tensors);
+    const bool labelled_only = head->labelled_only(false);
+    sum.loss += head->loss(context, encode(context, parameters, {false, labelled_only}, nullptr), labelled_only);
+    sum.labelled += static_cast<int64_t>(tensors.labelled.size());
   }
   return sum;
 }
@@ -50,38 +50,34 @@ LossSum Model::loss(const std::vector<PackedBatch>& batches, const std::function
 std::vector<std::vector<int32_t>> Model::predict(const std::vector<PackedBatch>& batches, PrefixStore* store,
                                                  const std::function<void()>& stop) {
   for (const PackedBatch& batch : batches) validate(batch, config);
+  round_weights();
   std::vector<std::vector<int32_t>> predictions;
   predictions.reserve(batches.size());
   for (const PackedBatch& batch : batches) {
     stop();
     const BatchTensors tensors(batch, position_base(config), device);
-    const PassContext context{config, *ops, workspace, tensors, {}, false};
-    const at::Tensor hidden_TH = encode(batch, context, store);
-    std::vector<int32_t> labels_T(batch.input_ids.size());
-    // In parts, for the scores of a whole vocabulary are many.
-    const int64_t rows = rows_scored_at_once(config);
-    for (int64_t begin = 0; begin < batch.num_tokens(); begin += rows) {
-      const int64_t end = std::min(begin + rows, batch.num_tokens());
-      ops->argmax(head_scores(context, parameters, hidden_TH.slice(0, begin, end)), labels_T.data() + begin);
-    }
-    predictions.push_back(std::move(labels_T));
+    const PassContext context = context_of(tensors);
+    const at::Tensor prefix_TH = store != nullptr ? prefix_of(batch, tensors, *store) : at::Tensor();
+    predictions.push_back(head->decode(context, encode(context, parameters, {false, false, prefix_TH}, nullptr)));
   }
   return predictions;
 }
 
-void Model::take_snapshot() {
-  snapshot_.clear();
-  for (Parameter& parameter : parameters.stored()) {
-    if (parameter.requires_grad) snapshot_.emplace_back(&parameter, parameter.value.clone());
-  }
-  has_snapshot_ = true;
+at::Tensor Model::prefix_of(const PackedBatch& batch, const BatchTensors& tensors, PrefixStore& store) {
+  const int64_t depth = frozen_prefix(parameters);
+  if (depth <= 0) return {};
+  return read_or_compute_prefix(context_of(tensors), parameters, depth, {store, prefix_digests(), batch});
+}
+
+void Model::take_snapshot(const SnapshotBudget& budget) {
+  snapshot_.reset();
+  snapshot_ = std::make_unique<Snapshot>(parameters, budget);
 }
 
 void Model::restore_snapshot() {
-  check(has_snapshot_, ErrorCode::INVALID_OPTION, "There is no snapshot to restore; take one first.");
-  for (const auto& [parameter, value] : snapshot_) parameter->value.copy_(value);
-  snapshot_.clear();
-  has_snapshot_ = false;
+  check(snapshot_ != nullptr, ErrorCode::INVALID_OPTION, "There is no snapshot to restore; take one first.");
+  snapshot_->restore(parameters);
+  snapshot_.reset();
   weights_changed();
 }
 
@@ -109,13 +105,6 @@ void Model::round_weights() {
   for (Parameter& parameter : parameters.stored()) {
     if (parameter.in_products) parameter.round(type);
   }
-}
-
-at::Tensor Model::encode(const PackedBatch& batch, const PassContext& context, PrefixStore* store, bool labelled_only) {
-  round_weights();
-  if (store == nullptr) return permafrost::encode(context, parameters, false, nullptr, nullptr, labelled_only);
-  const StoredPrefix stored{*store, prefix_digests(), batch};
-  return permafrost::encode(context, parameters, false, nullptr, &stored, labelled_only);
 }
 
 }  // namespace permafrost

@@ -6,12 +6,14 @@
 #include <string>
 #include <vector>
 
-#include "core/workspace.h"
+#include "core/buffer_pool.h"
 #include "freezing/prefix_store.h"
 #include "model/batch.h"
 #include "model/config.h"
 #include "model/forward_context.h"
+#include "model/head.h"
 #include "model/parameters.h"
+#include "model/snapshot.h"
 #include "ops/ops.h"
 
 namespace permafrost {
@@ -30,37 +32,44 @@ struct Model {
   // Sum of the cross-entropies of all labelled tokens. Dropout off. Between batches `stop` may ask to give
   // up, by throwing.
   LossSum loss(const std::vector<PackedBatch>& batches, const std::function<void()>& stop);
-  // The label of the highest score of each token of each batch. The outputs of the frozen prefix come from
+  // The class that the head gives each token of each batch. The outputs of the frozen prefix come from
   // `store` where one is given. Between batches `stop` may ask to give up, by throwing.
   std::vector<std::vector<int32_t>> predict(const std::vector<PackedBatch>& batches, PrefixStore* store,
                                             const std::function<void()>& stop);
 
   // Digests of the frozen prefix at every depth up to its own, computed when first asked for.
   const std::vector<WeightDigest>& prefix_digests();
+  // Output of the frozen prefix for the batch, dropout off, by way of the store; undefined where nothing is frozen.
+  at::Tensor prefix_of(const PackedBatch& batch, const BatchTensors& tensors, PrefixStore& store);
   // To be called whenever weights or plan were changed by anything but a training step, which leaves the
   // frozen prefix alone and rounds what it changes.
   void weights_changed();
   // Brings the rounded copies of the weights up to date; to be called before a pass.
   void round_weights();
 
-  // Copies of all weights that learn, to come back to.
-  void take_snapshot();
+  // Copies of all weights, in place of earlier ones: see Snapshot, which apply_plan and whoever overwrites a weight
+  // tell before.
+  void take_snapshot() { take_snapshot(SnapshotBudget::of(device)); }
+  void take_snapshot(const SnapshotBudget& budget);
   // Throws INVALID_OPTION where none was taken.
   void restore_snapshot();
+  // Null where there is none.
+  Snapshot* snapshot() { return snapshot_.get(); }
 
   EncoderConfig config;
   at::Device device;
   at::ScalarType type;
   std::unique_ptr<Ops> ops;
-  Workspace workspace;
+  BufferPool buffers;
   Parameters parameters;
+  std::unique_ptr<Head> head;
 
  private:
-  at::Tensor encode(const PackedBatch& batch, const PassContext& context, PrefixStore* store, bool labelled_only = false);
+  // A pass with dropout off.
+  PassContext context_of(const BatchTensors& tensors) { return {config, *ops, buffers, tensors, {}, false}; }
 
   std::vector<WeightDigest> prefix_digests_;
-  std::vector<std::pair<Parameter*, at::Tensor>> snapshot_;
-  bool has_snapshot_ = false;
+  std::unique_ptr<Snapshot> snapshot_;
   bool rounding_due_ = true;
 };
 

@@ -38,6 +38,8 @@ struct Parameter {
   bool by_rows = false;
   std::vector<int32_t> grad_rows;
   bool requires_grad = true;
+  // Whether the head reads it as well, all rows of it, and leaves its part of the gradient first.
+  bool tied = false;
   // Weight decay spares biases and LayerNorm weights.
   bool decays = false;
   // kEmbeddings, 0 .. numLayers - 1, or numLayers for the head.
@@ -77,18 +79,18 @@ struct NormWeights {
 
 // E is the width of the embeddings. Null where the family has no such tensor.
 struct EmbeddingWeights {
-  Parameter* word;                  // [vocab, E]
+  Parameter* word = nullptr;        // [vocab, E]
   Parameter* position = nullptr;    // [positions, E]
   Parameter* token_type = nullptr;  // [types, E]
   NormWeights norm;                 // [E]
-  LinearWeights project = {};       // [hidden, E], where E is not the layers' width
+  LinearWeights project;            // [hidden, E], where E is not the layers' width
 };
 
 // Embeddings of distances; null where attention is not disentangled. They stand outside the layers and are
 // frozen with the embeddings.
 struct RelativeWeights {
   Parameter* embeddings = nullptr;  // [2 * span, hidden]
-  NormWeights norm = {};
+  NormWeights norm;
 };
 
 struct LayerWeights {
@@ -100,25 +102,21 @@ struct LayerWeights {
   NormWeights output_norm;
 };
 
-// BERT's head for hidden tokens: LayerNorm(activation(dense(x))) E^T + bias, E the word embeddings.
-struct MaskedLmWeights {
-  LinearWeights dense;  // [hidden, hidden]
-  NormWeights norm;
-  Parameter* bias;  // [vocab]
-};
-
 class Parameters {
  public:
+  // Those of embeddings and layers, to which a head adds its own.
   Parameters(const EncoderConfig& config, at::Device device);
   Parameters(const Parameters&) = delete;
   Parameters& operator=(const Parameters&) = delete;
 
+  // Zeros under a Hugging Face name. To be called while the model is made, in the order of named_parameters().
+  Parameter* add(const std::string& name, std::vector<int64_t> shape, int64_t layer, uint8_t parts = 0);
+  LinearWeights add_linear(const std::string& name, int64_t out, int64_t in, int64_t layer, uint8_t parts = 0);
+  NormWeights add_norm(const std::string& name, int64_t size, int64_t layer);
+
   EmbeddingWeights embeddings;
   std::vector<LayerWeights> layers;
   RelativeWeights relative;
-  // Of the two heads the one that the configuration names.
-  LinearWeights classifier = {};
-  MaskedLmWeights masked_lm = {};
 
   // In the order of Hugging Face's named_parameters().
   const std::vector<NamedParameter>& named() const { return named_; }
@@ -128,15 +126,11 @@ class Parameters {
   const std::deque<Parameter>& stored() const { return stored_; }
 
  private:
-  Parameter* store(std::vector<int64_t> shape, int64_t layer, uint8_t parts, bool decays);
+  Parameter* store(const std::vector<int64_t>& shape, int64_t layer, uint8_t parts);
   void name(const std::string& name, Parameter* parameter, int64_t row_begin, int64_t row_end);
-  void name_linear(const std::string& prefix, const LinearWeights& linear);
-  void name_norm(const std::string& prefix, const NormWeights& norm);
-  LinearWeights linear(int64_t out, int64_t in, int64_t layer, uint8_t part);
-  NormWeights norm(int64_t size, int64_t layer);
-  MaskedLmWeights masked_lm_head(const EncoderConfig& config, const Architecture& names);
-  EmbeddingWeights embedding_weights(const EncoderConfig& config, const Architecture& names);
-  RelativeWeights relative_weights(const EncoderConfig& config, const Architecture& names);
+  void add_embeddings(const EncoderConfig& config, const Architecture& names);
+  void add_layer(const EncoderConfig& config, const Architecture& names, int64_t layer);
+  void add_relative(const EncoderConfig& config, const Architecture& names);
 
   at::Device device_;
   std::deque<Parameter> stored_;  // addresses stay valid

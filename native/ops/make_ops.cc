@@ -1,7 +1,7 @@
 #include "core/error.h"
-#include "ops/cuda_ops.h"
-#include "ops/fused_cpu_ops.h"
-#include "ops/plain_ops.h"
+#include "ops/cpu/fused_cpu_ops.h"
+#include "ops/cuda/cuda_ops.h"
+#include "ops/plain/plain_ops.h"
 
 namespace permafrost {
 

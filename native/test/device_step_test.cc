@@ -4,7 +4,7 @@
 #include "freezing/apply_plan.h"
 #include "model/initialise.h"
 #include "model/model.h"
-#include "ops/cuda_ops.h"
+#include "ops/cuda/cuda_ops.h"
 #include "test/small_bert.h"
 #include "test/testing.h"
 #include "train/buckets.h"
@@ -182,8 +182,9 @@ TEST("buckets hold their batches, and filler tokens are sequences of their own w
       return config;
     }());
     expect(filled.num_tokens() == bucket.tokens, "the bucket must be full");
+    expect(bucket.longest <= bucket.tokens, "attention on a card wants no bound above the tokens");
     expect(longest_sequence(filled) <= bucket.longest, "no filler may be longer than the bucket's longest");
-    expect(count_labelled(filled) == count_labelled(batch), "filler must not count");
+    expect(labelled_tokens(filled) == labelled_tokens(batch), "filler must not count");
     expect(filled.num_sequences() <= bucket.sequences, "borders must fit");
     const std::vector<int32_t> borders = repeat_last_border(filled.cu_seqlens, bucket.sequences);
     expect(static_cast<int64_t>(borders.size()) == bucket.sequences + 1 && borders.back() == bucket.tokens, "borders");

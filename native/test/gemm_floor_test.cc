@@ -89,7 +89,7 @@ TEST("the yardstick's last layer goes on with the labelled tokens alone, unless 
 
 TEST("the yardstick scores hidden tokens alone, with their embeddings as decoder") {
   EncoderConfig config = Fixture::config();
-  config.head = Head::masked_lm;
+  config.head = "masked-lm";
   config.num_labels = config.vocab_size;
   Model model(config, at::kCPU, Kernels::fused);
   constexpr int64_t kScored = 2;

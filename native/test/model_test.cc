@@ -32,7 +32,7 @@ PackedBatch masked_batch() {
 }
 
 EncoderConfig masked_lm(EncoderConfig config) {
-  config.head = Head::masked_lm;
+  config.head = "masked-lm";
   config.num_labels = config.vocab_size;
   return config;
 }
@@ -68,7 +68,7 @@ torch::Tensor reference_loss(const std::map<std::string, torch::Tensor>& w, cons
       x = norm(x + linear(context, p + "attention.output.dense"), p + "attention.output.LayerNorm");
       x = norm(x + linear(torch::gelu(linear(x, p + "intermediate.dense")), p + "output.dense"), p + "output.LayerNorm");
     }
-    if (config.head == Head::masked_lm) {
+    if (config.head == "masked-lm") {
       const std::string p = "cls.predictions.";
       x = norm(torch::gelu(linear(x, p + "transform.dense")), p + "transform.LayerNorm");
       logits.push_back(torch::linear(x, w.at(e + "word_embeddings.weight"), w.at(p + "bias")));

@@ -1,8 +1,8 @@
 // The fused kernels of every instruction level against the plain operations.
 #include <vector>
 
-#include "ops/fused_cpu_ops.h"
-#include "ops/plain_ops.h"
+#include "ops/cpu/fused_cpu_ops.h"
+#include "ops/plain/plain_ops.h"
 #include "test/testing.h"
 
 namespace permafrost {

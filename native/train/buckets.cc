@@ -30,7 +30,8 @@ int64_t round_length(int64_t length, int64_t max_positions) {
 Bucket bucket_of(const PackedBatch& batch, int64_t max_positions) {
   Bucket bucket;
   bucket.tokens = round_tokens(batch.num_tokens());
-  bucket.longest = round_length(longest_sequence(batch), max_positions);
+  // Kernels of attention refuse a bound that is above the number of tokens.
+  bucket.longest = std::min(round_length(longest_sequence(batch), max_positions), bucket.tokens);
   const int64_t filler = bucket.tokens - batch.num_tokens();
   const int64_t filler_sequences = (filler + bucket.longest - 1) / bucket.longest;
   bucket.sequences = round_up(batch.num_sequences() + filler_sequences, kSequenceStep);

@@ -21,8 +21,8 @@ struct Bucket {
   }
 };
 
-// Tokens are rounded up by at most an eighth, or 32; lengths to powers of two from 64 on; sequences, with those of
-// the filler, to multiples of 8.
+// Tokens are rounded up by at most an eighth, or 32; lengths to powers of two from 64 on, but not above the
+// tokens; sequences, with those of the filler, to multiples of 8.
 Bucket bucket_of(const PackedBatch& batch, int64_t max_positions);
 
 // The batch with filler tokens up to the bucket's: they form one more sequence (several, where one would be longer

@@ -6,8 +6,6 @@
 
 #include "device/cuda_graph.h"
 #include "device/device.h"
-#include "model/encoder.h"
-#include "model/token_head.h"
 
 namespace permafrost {
 
@@ -65,21 +63,23 @@ struct DeviceStep::Inputs {
   at::Tensor prefix_TH;  // the frozen prefix's output, where it comes from a store
 };
 
-DeviceStep::DeviceStep(Model& model, Optimizer& optimizer, const DeviceStepOptions& options)
-    : model_(model), optimizer_(optimizer), options_(options), staging_(model.device) {
+DeviceStep::DeviceStep(Model& model, Optimizer& optimizer, Accumulation& accumulation, const TrainerOptions& options,
+                       const std::string& why_no_graphs)
+    : model_(model), optimizer_(optimizer), accumulation_(accumulation), frozen_dropout_(options.frozen_dropout),
+      staging_(model.device), why_no_graphs_(why_no_graphs) {
   if (!options.graphs) {
     why_no_graphs_ = "they are switched off";
   } else if (!model.device.is_cuda()) {
     why_no_graphs_ = "the model is not on a card";
   } else if (!model.ops->reads_nothing_back()) {
     why_no_graphs_ = std::string("attention is ") + model.ops->attention_name();
-  } else {
+  } else if (why_no_graphs_.empty()) {
     why_no_graphs_ = CudaGraph::why_unavailable();
   }
   if (!why_no_graphs_.empty()) return;
   const auto pool = std::make_shared<GraphPool>(CudaGraph::make_pool());
   graphs_ = std::make_unique<StepGraphs>(
-      options.bounds,
+      GraphBounds{},
       [pool, device = model.device](const StepGraphs::Body& body) -> std::unique_ptr<RecordedStep> {
         // What steps that ran as they are have left behind would stay beside the graphs' own memory.
         release_device_memory(device);
@@ -97,31 +97,32 @@ DeviceStep::~DeviceStep() = default;
 Readback DeviceStep::launch(const LaunchedStep& step) {
   model_.round_weights();
   Bucket bucket = bucket_of(step.batch, model_.config.max_positions);
-  bucket.stored_prefix =
-      step.store != nullptr && !options_.frozen_dropout && frozen_prefix(model_.parameters) > 0;
+  const bool uses_store = step.store != nullptr && !frozen_dropout_;
+  const int64_t base = position_base(model_.config);
+  at::Tensor prefix_TH;
+  if (uses_store) prefix_TH = model_.prefix_of(step.batch, {step.batch, base, model_.device}, *step.store);
+  bucket.stored_prefix = prefix_TH.defined();
   const auto filler = static_cast<int32_t>(std::max<int64_t>(0, model_.config.pad_token_id));
   const PackedBatch filled = fill(step.batch, bucket, filler);
   Inputs& inputs = inputs_of(bucket);
 
   std::vector<int32_t> values = filled.input_ids;
-  const std::vector<int32_t> places = positions(filled, position_base(model_.config));
+  const std::vector<int32_t> places = positions(filled, base);
   const std::vector<int32_t> borders = repeat_last_border(filled.cu_seqlens, bucket.sequences);
   values.insert(values.end(), places.begin(), places.end());
   values.insert(values.end(), filled.labels.begin(), filled.labels.end());
   values.insert(values.end(), borders.begin(), borders.end());
-  for (const double scalar : {step.learning_rate, step.loss_scale, step.mean_scale}) values.push_back(bits_of(scalar));
+  for (const double scalar : {step.learning_rate, step.share.loss_scale, step.share.mean_scale}) {
+    values.push_back(bits_of(scalar));
+  }
   staging_.upload(values, inputs.all);
-  if (bucket.stored_prefix) read_prefix(inputs, step);
+  // Rows of filler tokens keep what an earlier batch left: finite numbers that no other token sees.
+  if (prefix_TH.defined()) inputs.prefix_TH.narrow(0, 0, step.batch.num_tokens()).copy_(prefix_TH);
 
   const BatchTensors tensors(inputs.tokens(0), inputs.tokens(1), inputs.tokens(2), inputs.borders(),
-                             &filled.cu_seqlens, bucket.longest, position_base(model_.config));
+                             &filled.cu_seqlens, bucket.longest, base);
   run(bucket, step, [&] { compute(inputs, tensors, step); });
   return Readback(inputs.numbers);
-}
-
-StepNumbers DeviceStep::numbers(const Readback& readback) {
-  const std::vector<float> values = readback.read();
-  return {values[0], values[1]};
 }
 
 void DeviceStep::recover() {
@@ -140,13 +141,13 @@ DeviceStep::Inputs& DeviceStep::inputs_of(const Bucket& bucket) {
 void DeviceStep::run(const Bucket& bucket, const LaunchedStep& step, const std::function<void()>& body) {
   // Masks are a function of seed and pass alone, whether the step is recorded or not. The generator is libtorch's
   // own, which other engines on the card draw from as well.
-  const GeneratorLock generator(model_.device, options_.seed, step.pass);
+  const GeneratorLock generator(model_.device, step.dropout.seed, step.dropout.pass);
   if (layout_ != optimizer_.layout()) {
     if (graphs_) graphs_->drop();
     layout_ = optimizer_.layout();
   }
   // Steps that only accumulate are not recorded: they come in more shapes than are worth a graph.
-  if (!graphs_ || step.accumulate || !step.update) {
+  if (!graphs_ || step.share.adds || !step.share.updates) {
     body();
     return;
   }
@@ -160,32 +161,16 @@ void DeviceStep::run(const Bucket& bucket, const LaunchedStep& step, const std::
   }
 }
 
-void DeviceStep::read_prefix(Inputs& inputs, const LaunchedStep& step) {
-  const BatchTensors tensors(step.batch, position_base(model_.config), model_.device);
-  const PassContext context{model_.config, *model_.ops, model_.workspace, tensors, {}, false};
-  const StoredPrefix stored{*step.store, model_.prefix_digests(), step.batch};
-  const int64_t depth = frozen_prefix(model_.parameters);
-  // Rows of filler tokens keep what an earlier batch left: finite numbers that no other token sees.
-  inputs.prefix_TH.narrow(0, 0, step.batch.num_tokens())
-      .copy_(read_or_compute_prefix(context, model_.parameters, depth, stored));
-}
-
 void DeviceStep::compute(Inputs& inputs, const BatchTensors& tensors, const LaunchedStep& step) {
-  model_.ops->begin_pass();
-  const PassContext context{model_.config, *model_.ops, model_.workspace, tensors,
-                            {true, options_.seed, step.pass}, step.accumulate};
-  EncoderActivations kept;
-  const at::Tensor hidden_TH = inputs.prefix_TH.defined()
-                                   ? encode_above(context, model_.parameters, inputs.prefix_TH.clone(), &kept)
-                                   : encode(context, model_.parameters, options_.frozen_dropout, &kept);
-  const bool encoder_learns = frozen_prefix(model_.parameters) < model_.config.num_layers;
-  const DeviceHeadGradients head =
-      token_gradients_on_device(context, model_.parameters, hidden_TH, inputs.scalar(kLossScale), encoder_learns);
-  encode_backward(context, model_.parameters, kept, head.dhidden_TH);
-  inputs.numbers.select(0, 0).copy_(head.loss_sum);
-  if (!step.update) return;
-  inputs.numbers.select(0, 1).copy_(optimizer_.update_on_device(
-      inputs.scalar(kLearningRate), inputs.scalar(kMeanScale), head.loss_sum, options_.max_grad_norm));
+  const PassContext context{model_.config, *model_.ops, model_.buffers, tensors, step.dropout, step.share.adds};
+  const auto number = [&](Scalar which) { return StepNumber{0, inputs.scalar(which)}; };
+  const at::Tensor prefix_TH = inputs.prefix_TH.defined() ? inputs.prefix_TH.clone() : at::Tensor();
+  const StepNumbers numbers =
+      run_step(model_, accumulation_,
+               {context, {frozen_dropout_, false, prefix_TH}, step.share, number(kLossScale), number(kMeanScale),
+                number(kLearningRate)});
+  inputs.numbers.select(0, 0).copy_(numbers.loss_sum.tensor);
+  if (step.share.updates) inputs.numbers.select(0, 1).copy_(numbers.grad_norm.tensor);
 }
 
 }  // namespace permafrost

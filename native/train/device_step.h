@@ -7,47 +7,30 @@
 
 #include "device/staging.h"
 #include "device/step_graph.h"
-#include "freezing/prefix_store.h"
-#include "model/model.h"
-#include "optim/optimizer.h"
-#include "train/buckets.h"
+#include "train/options.h"
+#include "train/step.h"
 
 namespace permafrost {
-
-struct DeviceStepOptions {
-  bool graphs = true;
-  GraphBounds bounds;
-  double max_grad_norm = 1;
-  bool frozen_dropout = true;
-  uint64_t seed = 0;
-};
 
 // What varies from step to step.
 struct LaunchedStep {
   const PackedBatch& batch;
   PrefixStore* store;
-  uint32_t pass;
-  bool accumulate;     // adds to the gradients that are there
-  bool update;         // clips and updates
-  double loss_scale;   // of the gradients of the summed losses
-  double mean_scale;   // brings accumulated gradients to their mean, at the update
+  DropoutPass dropout;
+  const BatchShare& share;
   double learning_rate;
-};
-
-// Loss summed over labelled tokens, and the norm of the gradients where the step updates.
-struct StepNumbers {
-  double loss_sum;
-  double grad_norm;
 };
 
 class DeviceStep {
  public:
-  DeviceStep(Model& model, Optimizer& optimizer, const DeviceStepOptions& options);
+  // `why_no_graphs`: why steps are not to be recorded, whatever the device says; empty where they may be.
+  DeviceStep(Model& model, Optimizer& optimizer, Accumulation& accumulation, const TrainerOptions& options,
+             const std::string& why_no_graphs);
   ~DeviceStep();
 
-  // Launches forward, loss, backward and update over the batch, filled up to its bucket.
+  // Launches the step over the batch, filled up to its bucket; the loss and, where it updates, the norm can be read
+  // back.
   Readback launch(const LaunchedStep& step);
-  static StepNumbers numbers(const Readback& readback);
 
   // Gives up what a step that failed may have left half done, and all memory that can be given back.
   void recover();
@@ -59,13 +42,13 @@ class DeviceStep {
  private:
   struct Inputs;
   Inputs& inputs_of(const Bucket& bucket);
-  void compute(Inputs& inputs, const BatchTensors& tensors, const LaunchedStep& step);
-  void read_prefix(Inputs& inputs, const LaunchedStep& step);
   void run(const Bucket& bucket, const LaunchedStep& step, const std::function<void()>& body);
+  void compute(Inputs& inputs, const BatchTensors& tensors, const LaunchedStep& step);
 
   Model& model_;
   Optimizer& optimizer_;
-  const DeviceStepOptions options_;
+  Accumulation& accumulation_;
+  const bool frozen_dropout_;
   Staging staging_;
   std::map<Bucket, std::unique_ptr<Inputs>> inputs_;
   std::unique_ptr<StepGraphs> graphs_;

@@ -6,48 +6,9 @@
 #include <memory>
 #include <vector>
 
-#include "model/batch.h"
-#include "model/model.h"
-#include "optim/lr_schedule.h"
-#include "optim/optimizer.h"
 #include "train/device_step.h"
 
 namespace permafrost {
-
-struct TrainerOptions {
-  double learning_rate = 3e-5;
-  AdamWOptions adamw;
-  double max_grad_norm = 1;  // 0: no clipping
-  Schedule schedule = Schedule::linear;
-  int64_t warmup_steps = 0;
-  int64_t total_steps = 0;
-  int64_t gradient_accumulation = 1;
-  uint64_t seed = 42;
-  bool frozen_dropout = true;
-  // On a card: whether steps are recorded as graphs, and how many may be launched before a loss is read back.
-  bool graphs = true;
-  int64_t read_back_every = 8;
-  // Takes the way of a card on a CPU, too, which then computes the same.
-  bool launch_ahead_on_cpu = false;
-};
-
-struct StepOptions {
-  // Updates with what was accumulated so far.
-  bool update_now = false;
-  // Where the outputs of the frozen prefix come from, with frozen dropout off.
-  PrefixStore* store = nullptr;
-  // Computes the whole last layer for tokens without a label, too, whose output goes nowhere. On a CPU it is left out
-  // otherwise.
-  bool every_token = false;
-};
-
-struct StepResult {
-  double loss;
-  double grad_norm;  // before clipping; meaningless where not updated
-  double learning_rate;
-  int64_t tokens;
-  bool updated;
-};
 
 // How far a training has come: what a later trainer needs, beside weights and moments, to go on in its place.
 struct TrainerPosition {
@@ -57,16 +18,19 @@ struct TrainerPosition {
 
 class Trainer {
  public:
-  Trainer(Model& model, const TrainerOptions& options);
+  // Ranks train as one trainer would on all their batches together; each draws dropout masks of its own.
+  Trainer(Model& model, const TrainerOptions& options,
+          std::shared_ptr<Communicator> communicator = std::make_shared<Alone>());
 
   // Forward, loss, backward and, on every gradient_accumulation-th call or where `update_now` says so,
   // clipping and update.
-  // Throws NON_FINITE, leaving the weights as they were, where loss or gradient is not a number.
-  StepResult step(const PackedBatch& batch, const StepOptions& options = {});
+  // Throws NON_FINITE, leaving the weights as they were, where loss or gradient is not a number. A call that fails
+  // drops what was accumulated.
+  StepResult step(const PackedBatch& batch, const StepOptions& options = {}) { return launch(batch, options)(); }
 
-  // The same in two parts: what is returned waits for the device and gives the result. On a CPU everything is done
-  // at once. On a card NON_FINITE comes only from what is returned; later steps may have been launched by then,
-  // from the weights before the bad step, which changed none.
+  // The same in two parts: what is returned waits for the device and gives the result, or throws NON_FINITE. On a CPU
+  // everything is done at once. On a card later steps may have been launched by then, from the weights before the bad
+  // step, which changed none.
   std::function<StepResult()> launch(const PackedBatch& batch, const StepOptions& options = {});
 
   // Number of launched steps whose results may be waited for.
@@ -78,8 +42,9 @@ class Trainer {
   // training step; changes neither weights nor optimizer, and drops what was accumulated.
   std::vector<double> gradient_norms(const PackedBatch& batch);
 
-  // Throws INVALID_OPTION between the batches of one update, whose gradients no position holds.
+  // As of the last update: batches that wait for theirs are not counted, as weights and moments have not moved since.
   TrainerPosition position() const;
+  // Drops what was accumulated.
   void seek(const TrainerPosition& position);
 
   Optimizer& optimizer() { return optimizer_; }
@@ -87,21 +52,20 @@ class Trainer {
   void settle() { optimizer_.settle(); }
 
  private:
-  // Gradients of the summed loss times `scale`; returns the sum.
-  double forward_backward(const PackedBatch& batch, double scale, bool accumulate, const StepOptions& options);
-  StepResult step_at_once(const PackedBatch& batch, const StepOptions& options);
-  std::function<StepResult()> launch_ahead(const PackedBatch& batch, const StepOptions& options);
+  StepNumbers run_at_once(const PackedBatch& batch, const std::vector<int32_t>& labelled, const BatchShare& share,
+                          const StepOptions& options);
+  DropoutPass next_pass();
+  void check_batch(const PackedBatch& batch) const;
   double present_learning_rate() const;
-  void check_something_learns() const;
 
   Model& model_;
-  TrainerOptions options_;
+  const TrainerOptions options_;
+  const std::shared_ptr<Communicator> communicator_;
   Optimizer optimizer_;
+  Accumulation accumulation_;
   std::unique_ptr<DeviceStep> device_step_;
   uint32_t passes_ = 0;
   int64_t updates_ = 0;
-  int64_t accumulated_batches_ = 0;
-  int64_t accumulated_labelled_ = 0;
 };
 
 }  // namespace permafrost

@@ -11,8 +11,12 @@ ElementType parse_element_type(const std::string& name) {
   fail(ErrorCode::WEIGHTS_FORMAT, "Weights of type '", name, "' cannot be read. Expected F32, F16 or BF16.");
 }
 
+at::ScalarType scalar_of(ElementType type) {
+  return type == ElementType::f32 ? at::kFloat : type == ElementType::f16 ? at::kHalf : at::kBFloat16;
+}
+
 void write_elements(const std::string& name, ElementType type, const uint8_t* data, size_t size, at::Tensor target) {
-  const at::ScalarType scalar = type == ElementType::f32 ? at::kFloat : type == ElementType::f16 ? at::kHalf : at::kBFloat16;
+  const at::ScalarType scalar = scalar_of(type);
   const size_t expected = static_cast<size_t>(target.numel()) * c10::elementSize(scalar);
   check(size == expected, ErrorCode::WEIGHTS_MISMATCH, "Tensor '", name, "' needs ", expected, " bytes, got ", size, ".");
   // The view only reads.

@@ -9,6 +9,7 @@ import { PrefixStore } from '../model/prefix-store.js';
 import { TokenClassifier } from '../model/token-classifier.js';
 import type { Trainer } from '../model/trainer.js';
 import type { NativeMemory } from '../native/addon.js';
+import { stepOverEveryToken, timeProducts } from './engine-calls.js';
 import { type BenchMode, computesEveryToken, layOut, PAD_ID } from './modes.js';
 import type { BenchOptions } from './options.js';
 import { endlessBatches, randomDataset } from './workload.js';
@@ -136,13 +137,16 @@ async function runRounds(
       const batch = layOut(mode, packed);
       const everyToken = computesEveryToken(mode);
       const start = performance.now();
-      await trainer.step(batch, { ...callOptions, everyToken, ...(store && { store }) });
+      const stepOptions = { ...callOptions, ...(store && { store }) };
+      await (everyToken
+        ? stepOverEveryToken(model, trainer, batch, stepOptions)
+        : trainer.step(batch, stepOptions));
       const elapsed = (performance.now() - start) / 1000;
       seconds.push(elapsed);
       const scoredTokens = everyToken ? batch.inputIds.length : countLabelled(batch);
       const floorSeconds =
         floor && store === null && mode === modes[0]
-          ? (await model.benchmarkProducts(batch.inputIds.length, { ...callOptions, scoredTokens })).seconds
+          ? (await timeProducts(model, batch.inputIds.length, { ...callOptions, scoredTokens })).seconds
           : null;
       if (round < warmup) continue;
       const [tokens, paddedTokens] = [packed.inputIds.length, batch.inputIds.length];

@@ -29,9 +29,10 @@ export async function writeStreamAtomic(
 }
 
 /**
- * The same for content that the caller writes to the open file.
+ * The same for content that `write` puts into the open file by itself, from its beginning on. An error of its own
+ * leaves the previous file untouched, too, and is passed on.
  *
- * @throws WRITE_FAILED, and what `write` throws
+ * @throws WRITE_FAILED
  */
 export async function writeFileWith(
   path: string,

@@ -1,6 +1,5 @@
 import type { EncoderConfig } from '../contract/encoder-config.js';
 import { PermafrostError } from '../errors/error.js';
-import type { NativeHead } from '../native/addon.js';
 import { readRelativePositions, refuseField, writeRelativePositions } from './relative-positions.js';
 
 /** Fields of an {@link EncoderConfig} that stand in `config.json` by themselves. */
@@ -10,8 +9,8 @@ export type ConfigField = Exclude<keyof EncoderConfig, 'modelType' | 'labels' | 
 export interface Architecture {
   /** Hugging Face's `model_type`. */
   modelType: string;
-  /** Hugging Face's class of the encoder with each of the heads there are for it. */
-  classNames: Readonly<Partial<Record<NativeHead, string>>>;
+  /** First part of Hugging Face's classes; the head gives the rest. */
+  className: string;
   /** First part of every encoder tensor's name, which checkpoints of a bare encoder lack. */
   prefix: string;
   /** Name of each field in `config.json`; null where the family has none and the default always holds. */
@@ -47,7 +46,7 @@ const BERT_NAMES: Architecture['names'] = {
 
 const BERT: Architecture = {
   modelType: 'bert',
-  classNames: { 'token-classification': 'BertForTokenClassification', 'masked-lm': 'BertForMaskedLM' },
+  className: 'Bert',
   prefix: 'bert.',
   names: BERT_NAMES,
   defaults: {
@@ -74,7 +73,7 @@ function roberta(modelType: string, className: string): Architecture {
   return {
     ...BERT,
     modelType,
-    classNames: { 'token-classification': className },
+    className,
     prefix: 'roberta.',
     defaults: { ...BERT.defaults, padTokenId: 1 },
     unused: /^(roberta\.)?pooler\.|^lm_head\.|position_ids$/,
@@ -85,7 +84,7 @@ function roberta(modelType: string, className: string): Architecture {
 const DISTILBERT: Architecture = {
   ...BERT,
   modelType: 'distilbert',
-  classNames: { 'token-classification': 'DistilBertForTokenClassification' },
+  className: 'DistilBert',
   prefix: 'distilbert.',
   names: {
     ...BERT_NAMES,
@@ -112,7 +111,7 @@ const DISTILBERT: Architecture = {
 const ELECTRA: Architecture = {
   ...BERT,
   modelType: 'electra',
-  classNames: { 'token-classification': 'ElectraForTokenClassification' },
+  className: 'Electra',
   prefix: 'electra.',
   names: { ...BERT_NAMES, embeddingSize: 'embedding_size' },
   unused: /^discriminator_predictions\.|^generator_(predictions|lm_head)\.|position_ids$/,
@@ -121,7 +120,7 @@ const ELECTRA: Architecture = {
 const DEBERTA_V2: Architecture = {
   ...BERT,
   modelType: 'deberta-v2',
-  classNames: { 'token-classification': 'DebertaV2ForTokenClassification' },
+  className: 'DebertaV2',
   prefix: 'deberta.',
   names: { ...BERT_NAMES, classifierDropout: null },
   defaults: { ...BERT.defaults, typeVocabSize: 0, layerNormEps: 1e-7 },
@@ -133,9 +132,9 @@ const DEBERTA_V2: Architecture = {
 
 const ARCHITECTURES: readonly Architecture[] = [
   BERT,
-  roberta('roberta', 'RobertaForTokenClassification'),
-  roberta('xlm-roberta', 'XLMRobertaForTokenClassification'),
-  roberta('camembert', 'CamembertForTokenClassification'),
+  roberta('roberta', 'Roberta'),
+  roberta('xlm-roberta', 'XLMRoberta'),
+  roberta('camembert', 'Camembert'),
   DISTILBERT,
   ELECTRA,
   DEBERTA_V2,

@@ -18,13 +18,3 @@ export function parameterName(
     .replace(/LayerNorm\.beta$/, 'LayerNorm.bias');
   return !isParameter(modern) && isParameter(prefix + modern) ? prefix + modern : modern;
 }
-
-/** Whether a parameter belongs to a head, which a checkpoint of another kind of model lacks. */
-export function isHead(name: string): boolean {
-  return isClassifier(name) || name.startsWith('cls.predictions.');
-}
-
-/** Whether a parameter belongs to the head whose size follows the labels. */
-export function isClassifier(name: string): boolean {
-  return name.startsWith('classifier.');
-}

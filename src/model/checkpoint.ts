@@ -6,7 +6,8 @@ import { PermafrostError } from '../errors/error.js';
 import type { NativeParameter } from '../native/addon.js';
 import type { Engine } from '../native/engine.js';
 import type { Architecture } from './architectures.js';
-import { isClassifier, isHead, parameterName } from './checkpoint-names.js';
+import { parameterName } from './checkpoint-names.js';
+import { isHead, isLabelHead } from './heads.js';
 import { readSafetensorsHeader, readTensors, type StoredTensor } from './safetensors.js';
 
 const READABLE_TYPES = new Set(['F32', 'F16', 'BF16']);
@@ -96,7 +97,7 @@ function checkTensor(tensor: StoredTensor, parameter: NativeParameter): void {
     throw new PermafrostError(
       'WEIGHTS_MISMATCH',
       `${tensor.file}: tensor '${tensor.name}' has shape [${tensor.shape}], expected [${parameter.shape}] by config.json. ` +
-        (isClassifier(parameter.name)
+        (isLabelHead(parameter.name)
           ? 'The head was made for other labels: give the labels of your data to start it afresh.'
           : 'The weights belong to another configuration.'),
       details,

@@ -3,8 +3,8 @@ import { z } from 'zod';
 import type { EncoderConfig } from '../contract/encoder-config.js';
 import { PermafrostError } from '../errors/error.js';
 import { parseOptions } from '../errors/option-error.js';
-import type { NativeHead } from '../native/addon.js';
 import { type Architecture, architectureOf, type ConfigField } from './architectures.js';
+import { type HeadName, headOf } from './heads.js';
 
 const positive = z.int().positive();
 const probability = z.number().min(0).lt(1);
@@ -132,7 +132,7 @@ export function encoderConfig(
 
 /** What of `config.json` depends on how a model is saved. */
 export interface SavedForm {
-  head: NativeHead;
+  head: HeadName;
   /** Type of the weights. */
   dtype: 'float32' | 'float16';
 }
@@ -146,14 +146,15 @@ export function toHuggingFace(
   // All would contradict what is written below: the labels of another head, the type of other weights.
   const { num_labels: _num, id2label: _names, label2id: _ids, dtype: _dtype, ...kept } = original;
   const row = architectureOf(config.modelType, 'config');
+  const head = headOf(form.head);
   const named = entriesOf(row.names).filter(([, name]) => name !== null);
   return {
     ...row.writeOthers(config),
     ...kept,
-    architectures: [row.classNames[form.head]],
+    architectures: [row.className + head.className],
     model_type: config.modelType,
     ...Object.fromEntries(named.map(([field, name]) => [name, config[field]])),
-    ...(form.head === 'token-classification' && {
+    ...(head.hasLabels && {
       id2label: Object.fromEntries(config.labels.map((label, id) => [String(id), label])),
       label2id: Object.fromEntries(config.labels.map((label, id) => [label, id])),
     }),

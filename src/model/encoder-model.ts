@@ -2,21 +2,16 @@ import type { EncoderConfig } from '../contract/encoder-config.js';
 import type { FreezePlan } from '../contract/freeze-plan.js';
 import type { PackedBatch, RaggedBatch } from '../contract/packed-batch.js';
 import type { LoadReport, Logits, ParameterInfo } from '../contract/results.js';
-import type {
-  NativeDevice,
-  NativeHead,
-  NativeMemory,
-  NativeParameter,
-  NativeProducts,
-} from '../native/addon.js';
+import type { NativeDevice, NativeMemory, NativeParameter } from '../native/addon.js';
 import type { Engine } from '../native/engine.js';
 import type { Tokenizer } from '../text/tokenizer.js';
 import { architectureOf, longestSequence } from './architectures.js';
 import { toPacked, toPackedList } from './batch-input.js';
 import { listCheckpoint, loadTensors, planLoading } from './checkpoint.js';
 import type { HuggingFaceConfig } from './config.js';
-import { nativePlan } from './freeze-state.js';
+import { type HeadName, headOf } from './heads.js';
 import { type SaveOptions, saveModelDirectory } from './model-directory.js';
+import { nativePlan } from './native-plan.js';
 import { parseTrainerOptions, type TrainerOptions } from './options.js';
 import type { PrefixStore } from './prefix-store.js';
 import { Trainer } from './trainer.js';
@@ -24,7 +19,7 @@ import { Trainer } from './trainer.js';
 /** What a model is made of. */
 export interface ModelParts {
   engine: Engine;
-  head: NativeHead;
+  head: HeadName;
   config: EncoderConfig;
   parameters: NativeParameter[];
   tokenizer: Tokenizer | null;
@@ -32,8 +27,15 @@ export interface ModelParts {
   loadReport: LoadReport;
 }
 
+/** The engine that a model computes on; for measurements. @internal */
+export let engineOf: (model: EncoderModel) => Engine;
+
 /** A BERT-family encoder with a head: all that does not depend on which one. */
 export abstract class EncoderModel {
+  static {
+    engineOf = (model) => model.#parts.engine;
+  }
+
   readonly #parts: ModelParts;
   #trainable: Uint8Array;
   #frozenPrefix = -1;
@@ -131,7 +133,8 @@ export abstract class EncoderModel {
   async logits(batch: PackedBatch | RaggedBatch, options: { signal?: AbortSignal } = {}): Promise<Logits> {
     const packed = toPacked(batch);
     const data = await this.#parts.engine.call((native) => native.logits(packed), options.signal);
-    return { data, shape: [packed.inputIds.length, this.#classes] };
+    const classes = headOf(this.#parts.head).classes(this.config);
+    return { data, shape: [data.length / classes, classes] };
   }
 
   /**
@@ -183,13 +186,18 @@ export abstract class EncoderModel {
     return this.#parts.engine.call((native) => native.predict(packed, options.store?.native), options.signal);
   }
 
-  /** Keeps a copy of all weights that learn, in memory, in place of an earlier one. */
+  /**
+   * Keeps the weights as they are now, in place of an earlier snapshot. What learns is copied at once, the rest before
+   * it is thawed or replaced: on the model's card, in memory, or where neither has room in a temporary file (`TMPDIR`).
+   *
+   * @throws WRITE_FAILED where there is no room; so do then `freeze` and `writeParameter`, and nothing is changed
+   */
   async takeSnapshot(): Promise<void> {
     await this.#parts.engine.call((native) => native.takeSnapshot());
   }
 
   /**
-   * Puts back the weights of the last snapshot and forgets it.
+   * Puts back all weights as they were at the last snapshot and forgets it.
    *
    * @throws INVALID_OPTION where there is none
    */
@@ -208,24 +216,8 @@ export abstract class EncoderModel {
   }
 
   /**
-   * Computes the matrix products of one training step under the present freezing, and nothing else: the floor
-   * that a step over `numTokens` tokens is measured against. Those within attention are left out. Changes nothing.
-   *
-   * @param options.scoredTokens tokens with a label, which alone the last layer and the head go on with. @default all
-   * @throws INVALID_OPTION where `numTokens` is no whole number from 1, or fewer than `scoredTokens`
-   */
-  async benchmarkProducts(
-    numTokens: number,
-    options: { scoredTokens?: number; signal?: AbortSignal } = {},
-  ): Promise<NativeProducts> {
-    const { scoredTokens = numTokens, signal } = options;
-    return this.#parts.engine.call((native) => native.gemmFloor(numTokens, scoredTokens), signal);
-  }
-
-  /**
    * Writes a directory that Hugging Face Transformers opens: configuration, weights, tokenizer files.
-   * Each file is replaced as a whole or left as it was. Await it before the next training step: the
-   * parameters are read one after another.
+   * Each file is replaced as a whole or left as it was, the weights last: they are all of one moment.
    *
    * @throws WRITE_FAILED
    */
@@ -233,9 +225,21 @@ export abstract class EncoderModel {
     const { head, config, huggingFaceConfig, parameters, tokenizer } = this.#parts;
     await saveModelDirectory(
       directory,
-      { head, config, huggingFaceConfig, parameters, tokenizer, read: (name) => this.readParameter(name) },
+      { ...{ head, config, huggingFaceConfig, parameters, tokenizer }, dump: this.dumpWeights.bind(this) },
       options,
     );
+  }
+
+  /**
+   * Appends parameters where a file descriptor stands, row by row, as the engine holds them at that moment; nothing of
+   * them passes through JavaScript.
+   *
+   * @internal
+   * @throws WRITE_FAILED, INVALID_OPTION where there is no such name
+   */
+  async dumpWeights(fd: number, names: readonly string[], dtype: 'F32' | 'F16'): Promise<void> {
+    const kinds = new Uint8Array(names.length);
+    await this.#parts.engine.call((native) => native.dumpTensors(fd, 0, kinds, names, dtype));
   }
 
   /** Waits for the running call, refuses the waiting ones, frees the memory. Idempotent. */
@@ -246,13 +250,4 @@ export abstract class EncoderModel {
   async [Symbol.asyncDispose](): Promise<void> {
     await this.dispose();
   }
-
-  get #classes(): number {
-    return classesOf(this.#parts.head, this.#parts.config);
-  }
-}
-
-/** Number of classes that a head scores. */
-export function classesOf(head: NativeHead, config: EncoderConfig): number {
-  return head === 'masked-lm' ? config.vocabSize : config.labels.length;
 }

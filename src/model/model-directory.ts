@@ -1,12 +1,12 @@
 import { existsSync } from 'node:fs';
 import { join } from 'node:path';
 import type { EncoderConfig } from '../contract/encoder-config.js';
-import { writeFileAtomic, writeStreamAtomic } from '../io/atomic-write.js';
-import type { NativeHead, NativeParameter } from '../native/addon.js';
+import { attemptWrite, writeAll, writeFileAtomic, writeFileWith } from '../io/atomic-write.js';
+import type { NativeParameter } from '../native/addon.js';
 import { Tokenizer } from '../text/tokenizer.js';
 import { longestSequence } from './architectures.js';
 import { type HuggingFaceConfig, toHuggingFace } from './config.js';
-import { toHalf } from './half-precision.js';
+import type { HeadName } from './heads.js';
 import { safetensorsHeader } from './safetensors.js';
 
 export interface SaveOptions {
@@ -15,13 +15,14 @@ export interface SaveOptions {
 }
 
 export interface SavedModel {
-  head: NativeHead;
+  head: HeadName;
   config: EncoderConfig;
   /** The configuration that the model was loaded with, whose other fields are kept. */
   huggingFaceConfig: HuggingFaceConfig;
   parameters: readonly NativeParameter[];
   tokenizer: Tokenizer | null;
-  read(name: string): Promise<Float32Array>;
+  /** Appends the parameters' elements to an open file. */
+  dump(fd: number, names: readonly string[], dtype: 'F32' | 'F16'): Promise<void>;
 }
 
 /** The tokenizer of a model directory, or null where it has none. */
@@ -32,32 +33,24 @@ export async function findTokenizer(directory: string, lowercase?: boolean): Pro
 }
 
 /**
- * Writes configuration, weights and tokenizer files, each as a whole.
+ * Writes weights, configuration and tokenizer files, each as a whole. The weights are written first and take their
+ * place last: what fails before leaves the directory as it was, and a directory that has weights is complete.
  *
  * @throws WRITE_FAILED
  */
 export async function saveModelDirectory(
   directory: string,
-  model: SavedModel,
+  { parameters, dump, ...model }: SavedModel,
   { precision = 'fp32' }: SaveOptions = {},
 ): Promise<void> {
-  await writeStreamAtomic(join(directory, 'model.safetensors'), weightChunks(model, precision));
-  const config = toHuggingFace(model.config, model.huggingFaceConfig, {
-    head: model.head,
-    dtype: precision === 'fp16' ? 'float16' : 'float32',
+  const [dtype, name] = precision === 'fp16' ? (['F16', 'float16'] as const) : (['F32', 'float32'] as const);
+  const config = toHuggingFace(model.config, model.huggingFaceConfig, { head: model.head, dtype: name });
+  const names = parameters.map((parameter) => parameter.name);
+  const weights = join(directory, 'model.safetensors');
+  await writeFileWith(weights, async (file) => {
+    await attemptWrite(weights, () => writeAll(file, safetensorsHeader(parameters, dtype)));
+    await dump(file.fd, names, dtype);
+    await writeFileAtomic(join(directory, 'config.json'), `${JSON.stringify(config, null, 2)}\n`);
+    await model.tokenizer?.save(directory, { maxLength: longestSequence(model.config) });
   });
-  await writeFileAtomic(join(directory, 'config.json'), `${JSON.stringify(config, null, 2)}\n`);
-  await model.tokenizer?.save(directory, { maxLength: longestSequence(model.config) });
-}
-
-async function* weightChunks(
-  { parameters, read }: SavedModel,
-  precision: 'fp32' | 'fp16',
-): AsyncGenerator<Uint8Array> {
-  yield safetensorsHeader(parameters, precision === 'fp16' ? 'F16' : 'F32');
-  for (const { name } of parameters) {
-    const data = await read(name);
-    if (precision === 'fp16') yield toHalf(data);
-    else yield new Uint8Array(data.buffer, data.byteOffset, data.byteLength);
-  }
 }

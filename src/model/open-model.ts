@@ -1,11 +1,12 @@
 import { join } from 'node:path';
 import type { EncoderConfig } from '../contract/encoder-config.js';
-import type { NativeHead, NativeParameter } from '../native/addon.js';
+import type { NativeParameter } from '../native/addon.js';
 import { Engine } from '../native/engine.js';
 import { architectureOf } from './architectures.js';
 import { listCheckpoint, loadTensors, planLoading } from './checkpoint.js';
 import { type HuggingFaceConfig, huggingFaceEncoder, readConfigFile } from './config.js';
-import { classesOf, type ModelParts } from './encoder-model.js';
+import type { ModelParts } from './encoder-model.js';
+import { type HeadName, headOf } from './heads.js';
 import { findTokenizer } from './model-directory.js';
 import type { ParsedCreateOptions, ParsedDeviceOptions, ParsedLoadOptions } from './options.js';
 
@@ -16,7 +17,7 @@ import type { ParsedCreateOptions, ParsedDeviceOptions, ParsedLoadOptions } from
  * @param isFreshHead whether the checkpoint's head is passed over, given its configuration.
  */
 export async function loadParts(
-  head: NativeHead,
+  head: HeadName,
   directory: string,
   { labels: _labels, lowercase, signal, ...device }: ParsedLoadOptions,
   labels: string[] | undefined,
@@ -40,7 +41,7 @@ export async function loadParts(
 
 /** The parts of a model whose every weight is drawn from the seed. */
 export async function createParts(
-  head: NativeHead,
+  head: HeadName,
   config: EncoderConfig,
   { tokenizer, ...device }: ParsedCreateOptions,
 ): Promise<ModelParts> {
@@ -59,7 +60,7 @@ export async function createParts(
  */
 async function withEngine(
   options: ParsedDeviceOptions,
-  head: NativeHead,
+  head: HeadName,
   config: EncoderConfig,
   build: (engine: Engine, parameters: NativeParameter[]) => Promise<ModelParts>,
 ): Promise<ModelParts> {
@@ -68,7 +69,7 @@ async function withEngine(
   try {
     const parameters = await engine.call((native) =>
       native.createModel(
-        { ...shape, head, numLabels: classesOf(head, config) },
+        { ...shape, head, numLabels: headOf(head).classes(config) },
         options.device,
         options.kernels,
         options.precision,

@@ -5,10 +5,20 @@ import type { Engine } from '../native/engine.js';
 import { toPacked } from './batch-input.js';
 import type { PrefixStore } from './prefix-store.js';
 
+/** What a training's state holds of a parameter, as the engine numbers it. */
+const STATE_KINDS = ['weight', 'expAvg', 'expAvgSq'] as const;
+
+/** One tensor of a training's state. */
+export interface StateTensor {
+  kind: (typeof STATE_KINDS)[number];
+  parameter: string;
+}
+
 /** Trains one model. A later trainer of the same model replaces it. */
 export class Trainer {
   readonly #engine: Engine;
-  readonly #id: number;
+  /** Its number among those of its model. @internal */
+  readonly id: number;
   readonly #parameters: readonly NativeParameter[];
   /**
    * Calls of `step` that are worth having under way at a time: 1 where each step is done at once, and more on a
@@ -19,7 +29,7 @@ export class Trainer {
   /** Use `TokenClassifier.trainer`. */
   constructor(engine: Engine, id: number, parameters: readonly NativeParameter[], stepsInFlight: number) {
     this.#engine = engine;
-    this.#id = id;
+    this.id = id;
     this.#parameters = parameters;
     this.stepsInFlight = stepsInFlight;
   }
@@ -30,8 +40,6 @@ export class Trainer {
    * @param options.updateNow updates with what was accumulated so far; for the last batches of an epoch.
    * @param options.store where the frozen prefix's outputs are kept; used with `frozenDropout: 'off'` and
    *   a batch that has `examples`.
-   * @param options.everyToken computes the whole last layer for tokens without a label, too, as other programs do. Loss
-   *   and gradients are the same without, and so a CPU leaves it out; for measurements.
    *
    * On a card a promise settles when its loss has been read back; later steps may be under way by then.
    *
@@ -40,12 +48,12 @@ export class Trainer {
    */
   async step(
     batch: PackedBatch | RaggedBatch,
-    options: { updateNow?: boolean; store?: PrefixStore; everyToken?: boolean; signal?: AbortSignal } = {},
+    options: { updateNow?: boolean; store?: PrefixStore; signal?: AbortSignal } = {},
   ): Promise<StepResult> {
     const packed = toPacked(batch);
-    const { updateNow = false, everyToken = false, store, signal } = options;
+    const { updateNow = false, store, signal } = options;
     return this.#engine.call(
-      (native) => native.step(this.#id, packed, updateNow, everyToken, store?.native),
+      (native) => native.step(this.id, packed, updateNow, false, store?.native),
       signal,
     );
   }
@@ -57,53 +65,60 @@ export class Trainer {
    */
   async gradients(batch: PackedBatch | RaggedBatch): Promise<Map<string, number>> {
     const packed = toPacked(batch);
-    const norms = await this.#engine.call((native) => native.gradients(this.#id, packed));
-    const entries = this.#parameters.map(({ name }, i) => [name, norms[i]!] as const);
-    return new Map(entries.filter(([, norm]) => !Number.isNaN(norm)));
+    return this.#byName(await this.#engine.call((native) => native.gradients(this.id, packed)));
   }
 
   /**
-   * How far this training has come. With the weights and the moments of every parameter it makes a state
-   * that another trainer of the same options goes on from with the same bits.
+   * How far this training had come at its last update. With the weights and the moments of every parameter it makes a
+   * state that another trainer of the same options goes on from with the same bits. Between the batches of one update
+   * it is that state still: the trainer that goes on is given those batches again.
    *
-   * @throws INVALID_OPTION between the batches of one update; DISPOSED
+   * @throws DISPOSED
    */
   async position(): Promise<TrainerPosition> {
-    return this.#engine.call((native) => native.position(this.#id));
+    return this.#engine.call((native) => native.position(this.id));
   }
 
-  /** Goes on from the position of another trainer. @throws INVALID_OPTION, DISPOSED */
+  /**
+   * Goes on from the position of another trainer; batches that wait for their update are dropped.
+   *
+   * @throws INVALID_OPTION, DISPOSED
+   */
   async seek({ updates, passes }: TrainerPosition): Promise<void> {
-    await this.#engine.call((native) => native.seek(this.#id, updates, passes));
+    await this.#engine.call((native) => native.seek(this.id, updates, passes));
   }
 
   /** AdamW's moments of a parameter, null where it was never updated. @throws INVALID_OPTION, DISPOSED */
   async readMoments(name: string): Promise<NativeMoments | null> {
-    return this.#engine.call((native) => native.readMoments(this.#id, name));
+    return this.#engine.call((native) => native.readMoments(this.id, name));
   }
 
   /** @throws INVALID_OPTION, WEIGHTS_MISMATCH where they are not as many as the parameter's elements; DISPOSED */
   async writeMoments(name: string, { step, expAvg, expAvgSq }: NativeMoments): Promise<void> {
-    await this.#engine.call((native) => native.writeMoments(this.#id, name, step, expAvg, expAvgSq));
+    await this.#engine.call((native) => native.writeMoments(this.id, name, step, expAvg, expAvgSq));
   }
 
+  /** Number of updates of each parameter that has moments, in the order of the parameters. @throws DISPOSED */
   async momentSteps(): Promise<Map<string, number>> {
-    const steps = new Map<string, number>();
-    for (const { name } of this.#parameters) {
-      const moments = await this.readMoments(name);
-      if (moments) steps.set(name, moments.step);
-    }
-    return steps;
+    return this.#byName(await this.#engine.call((native) => native.momentSteps(this.id)));
   }
 
-  async dumpState(fd: number, tensors: readonly { kind: string; parameter: string }[]): Promise<void> {
-    const { writeSync } = await import('node:fs');
-    for (const { kind, parameter } of tensors) {
-      const data =
-        kind === 'weight'
-          ? await this.#engine.call((native) => native.readParameter(parameter))
-          : (await this.readMoments(parameter))![kind as 'expAvg'];
-      writeSync(fd, new Uint8Array(data.buffer, data.byteOffset, data.byteLength));
-    }
+  /**
+   * Appends weights and moments in fp32 where a file descriptor stands, as they are at that moment; nothing of them
+   * passes through JavaScript.
+   *
+   * @internal
+   * @throws WRITE_FAILED, DISPOSED; INVALID_OPTION where there is no such parameter, or it has no moments
+   */
+  async dumpState(fd: number, tensors: readonly StateTensor[]): Promise<void> {
+    const kinds = Uint8Array.from(tensors, ({ kind }) => STATE_KINDS.indexOf(kind));
+    const names = tensors.map(({ parameter }) => parameter);
+    await this.#engine.call((native) => native.dumpTensors(fd, this.id, kinds, names, 'F32'));
+  }
+
+  /** The numbers that there are. */
+  #byName(numbers: Float64Array): Map<string, number> {
+    const entries = this.#parameters.map(({ name }, i) => [name, numbers[i]!] as const);
+    return new Map(entries.filter(([, number]) => !Number.isNaN(number)));
   }
 }

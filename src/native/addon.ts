@@ -38,12 +38,10 @@ export interface NativePrefixStore {
   usage(): PrefixStoreUsage;
 }
 
-/** What stands on top of the encoder. */
-export type NativeHead = 'token-classification' | 'masked-lm';
-
 export interface NativeConfig {
   modelType: string;
-  head: NativeHead;
+  /** What stands on top of the encoder. */
+  head: string;
   vocabSize: number;
   hiddenSize: number;
   numLayers: number;
@@ -102,11 +100,11 @@ export interface NativeFreezeResult {
   frozenPrefix: number;
 }
 
-/** How far a training has come. */
+/** How far a training had come at its last update. */
 export interface TrainerPosition {
   /** Optimizer updates, which decide the learning rate. */
   updates: number;
-  /** Training passes, which decide the dropout masks. */
+  /** Training passes up to it, which decide the dropout masks. */
   passes: number;
 }
 
@@ -185,6 +183,22 @@ export interface NativeEngine {
     step: number,
     expAvg: Float32Array,
     expAvgSq: Float32Array,
+  ): Promise<void>;
+  /** For each parameter, in the order of `createModel`'s result, the number of its updates; NaN where it has no moments. */
+  momentSteps(trainer: number): Promise<Float64Array>;
+  /**
+   * Appends tensors' elements in their order where a file descriptor stands.
+   *
+   * @param trainer whose moments; 0 where only weights are wanted
+   * @param kinds of each tensor: weight 0, expAvg 1, expAvgSq 2
+   * @param names parameter of each tensor
+   */
+  dumpTensors(
+    fd: number,
+    trainer: number,
+    kinds: Uint8Array,
+    names: readonly string[],
+    dtype: 'F32' | 'F16',
   ): Promise<void>;
   logits(batch: NativeBatch): Promise<Float32Array>;
   /** Sum of the cross-entropies of all labelled tokens, and their number. */

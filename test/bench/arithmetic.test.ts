@@ -1,5 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import { stepArithmetic } from '../../src/bench/arithmetic.js';
+import { timeProducts } from '../../src/bench/engine-calls.js';
 import { parseStrategy } from '../../src/freezing/notation.js';
 import { relativeCost } from '../../src/freezing/relative-cost.js';
 import { TokenClassifier } from '../../src/model/token-classifier.js';
@@ -73,7 +74,7 @@ describe('the bare products of the engine', () => {
         const plan = parseStrategy(notation).plan(3);
         await model.freeze(plan);
         for (const scoredTokens of [13, 4]) {
-          const { flops, products, seconds } = await model.benchmarkProducts(13, { scoredTokens });
+          const { flops, products, seconds } = await timeProducts(model, 13, { scoredTokens });
           const expected = stepArithmetic({ ...sizes, numLabels: 3 }, plan, 13, { scoredTokens });
           expect({ notation, flops, products }).toEqual({
             notation,
@@ -98,7 +99,7 @@ describe('the bare products of the engine', () => {
           const seen: number[] = [];
           for (let step = 0; step < 4; step++) {
             seen.push((await trainer.step(batch)).loss);
-            if (measured) await model.benchmarkProducts(7);
+            if (measured) await timeProducts(model, 7);
           }
           return seen;
         } finally {
@@ -113,7 +114,7 @@ describe('the bare products of the engine', () => {
   it.each([0, -1, 2.5])('refuse a step of %d tokens', async (numTokens) => {
     const model = await TokenClassifier.create({ ...sizes, labels: ['A', 'B'] }, { threads: 1 });
     try {
-      const error = await thrownBy(() => model.benchmarkProducts(numTokens));
+      const error = await thrownBy(() => timeProducts(model, numTokens));
       expect(error.code).toBe('INVALID_OPTION');
       expect(error.message).toContain('numTokens');
     } finally {

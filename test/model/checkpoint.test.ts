@@ -156,6 +156,15 @@ describe('a saved model', () => {
     expect(readdirSync(directory).sort()).toEqual(['config.json', 'model.safetensors']);
   });
 
+  it('leaves a directory as it was where its weights cannot be read', async () => {
+    const directory = copyOfModel();
+    const before = readFileSync(join(directory, 'config.json'));
+    const disposed = await withModel(async (model) => model, { labels: ['O', 'B-Y'] });
+    expect((await thrownBy(() => disposed.save(directory))).code).toBe('DISPOSED');
+    expect(readFileSync(join(directory, 'config.json')).equals(before)).toBe(true);
+    expect(readdirSync(directory).sort()).toEqual(readdirSync(original).sort());
+  });
+
   it('names the path where nothing can be written', async () => {
     const file = join(root, 'a-file');
     writeFileSync(file, '');

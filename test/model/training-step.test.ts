@@ -248,7 +248,7 @@ describe('a batch', () => {
     [
       'only ignored labels',
       { ...good, labels: new Int32Array(9).fill(-100) },
-      /No token of the batch has a label: all 9 are -100/,
+      /No token of the batch has a label: all are -100/,
     ],
     [
       'a sequence longer than the positions',

@@ -184,6 +184,12 @@ describe('what crosses the border', () => {
       'loss',
       'predict',
       'gemmFloor',
+      'position',
+      'seek',
+      'readMoments',
+      'writeMoments',
+      'momentSteps',
+      'dumpTensors',
       'cancel',
     ]) {
       const call = (engine as unknown as Record<string, () => unknown>)[method]!.bind(engine);
@@ -208,6 +214,29 @@ describe('what crosses the border', () => {
       const error = await codeOf(() => engine.logits(batch as never));
       expect(error).toMatchObject({ code: 'INVALID_BATCH', message: expect.stringMatching(message) });
     }
+  });
+
+  it('refuses to dump what it does not know', async () => {
+    await engine.createTrainer(TRAINER as never);
+    const dump = (kinds: unknown, names: unknown, dtype = 'F32') =>
+      codeOf(() => engine.dumpTensors(1, 1, kinds as never, names as never, dtype as never));
+    const cases: [Promise<unknown>, RegExp][] = [
+      [dump([0], ['classifier.bias']), /kinds: expected a Uint8Array/],
+      [dump(Uint8Array.of(0), 'classifier.bias'), /names: expected an array of strings/],
+      [dump(Uint8Array.of(0), [1]), /names: expected a string/],
+      [dump(Uint8Array.of(3), ['classifier.bias']), /kinds: expected a number below 3 for each of 1 names/],
+      [
+        dump(Uint8Array.of(0, 0), ['classifier.bias']),
+        /kinds: expected a number below 3 for each of 1 names/,
+      ],
+    ];
+    for (const [refused, message] of cases) {
+      expect(await refused).toMatchObject({
+        code: 'INVALID_OPTION',
+        message: expect.stringMatching(message),
+      });
+    }
+    expect(await dump(Uint8Array.of(0), ['classifier.bias'], 'I8')).toMatchObject({ code: 'WEIGHTS_FORMAT' });
   });
 
   it('passes on what a getter of the caller throws', async () => {

@@ -1,4 +1,4 @@
-#include "model/stored_prefix.h"
+#include "model/prefix_lookup.h"
 
 #include <optional>
 
@@ -25,7 +25,7 @@ PackedBatch select(const PackedBatch& batch, const std::vector<int64_t>& sequenc
 }
 
 at::Tensor compute(const PassContext& outer, const Parameters& parameters, int64_t depth, const PackedBatch& batch,
-                   const StoredPrefix& stored) {
+                   const PrefixLookup& lookup) {
   PassContext context = outer;
   std::optional<RelativePass> relative;
   if (parameters.relative.embeddings != nullptr) {
@@ -33,8 +33,8 @@ at::Tensor compute(const PassContext& outer, const Parameters& parameters, int64
     context.relative = &*relative;
   }
   const auto keep = [&](int64_t reached, const at::Tensor& hidden_TH) {
-    if (reached == depth || stored.store.wants(reached)) {
-      stored.store.write(reached, stored.digests[static_cast<size_t>(reached)], batch, hidden_TH);
+    if (reached == depth || lookup.store.wants(reached)) {
+      lookup.store.write(reached, lookup.digests[static_cast<size_t>(reached)], batch, hidden_TH);
     }
   };
   at::Tensor hidden_TH = embed(context, parameters.embeddings, nullptr);
@@ -43,26 +43,26 @@ at::Tensor compute(const PassContext& outer, const Parameters& parameters, int64
     hidden_TH = layer_forward(context, parameters.layers[static_cast<size_t>(layer)], layer, hidden_TH, nullptr);
     keep(layer + 1, hidden_TH);
   }
-  stored.store.round(hidden_TH);
+  lookup.store.round(hidden_TH);
   return hidden_TH;
 }
 
 }  // namespace
 
 at::Tensor read_or_compute_prefix(const PassContext& context, const Parameters& parameters, int64_t depth,
-                                  const StoredPrefix& stored) {
+                                  const PrefixLookup& lookup) {
   at::Tensor hidden_TH = context.empty({context.num_tokens(), context.config.hidden_size});
   const std::vector<int64_t> missing =
-      stored.store.read(depth, stored.digests[static_cast<size_t>(depth)], stored.batch, hidden_TH);
+      lookup.store.read(depth, lookup.digests[static_cast<size_t>(depth)], lookup.batch, hidden_TH);
   if (missing.empty()) return hidden_TH;
 
-  const PackedBatch absent = select(stored.batch, missing);
+  const PackedBatch absent = select(lookup.batch, missing);
   const BatchTensors tensors(absent, context.batch.position_base, context.batch.input_ids_T.device());
-  const PassContext absent_context{context.config, context.ops, context.workspace, tensors, {}, false, true};
-  const at::Tensor computed_TH = compute(absent_context, parameters, depth, absent, stored);
+  const PassContext absent_context{context.config, context.ops, context.buffers, tensors, {}, false, true};
+  const at::Tensor computed_TH = compute(absent_context, parameters, depth, absent, lookup);
   for (size_t i = 0; i < missing.size(); ++i) {
-    const int64_t begin = stored.batch.cu_seqlens[missing[i]];
-    const int64_t end = stored.batch.cu_seqlens[missing[i] + 1];
+    const int64_t begin = lookup.batch.cu_seqlens[missing[i]];
+    const int64_t end = lookup.batch.cu_seqlens[missing[i] + 1];
     hidden_TH.slice(0, begin, end).copy_(computed_TH.slice(0, absent.cu_seqlens[i], absent.cu_seqlens[i + 1]));
   }
   return hidden_TH;

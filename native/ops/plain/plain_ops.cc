@@ -1,9 +1,9 @@
-#include "ops/plain_ops.h"
+#include "ops/plain/plain_ops.h"
 
 #include <cmath>
 
 #include "core/error.h"
-#include "ops/plain_mask.h"
+#include "ops/plain/mask.h"
 
 namespace permafrost {
 

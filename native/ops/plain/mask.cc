@@ -1,4 +1,4 @@
-#include "ops/plain_mask.h"
+#include "ops/plain/mask.h"
 
 #include "core/parallel.h"
 

@@ -1,4 +1,4 @@
-#include "ops/cuda_ops.h"
+#include "ops/cuda/cuda_ops.h"
 
 namespace permafrost {
 

@@ -1,8 +1,8 @@
 // Attention by ATen's operations, one sequence at a time.
 #include <cmath>
 
-#include "ops/plain_mask.h"
-#include "ops/plain_ops.h"
+#include "ops/plain/mask.h"
+#include "ops/plain/plain_ops.h"
 
 namespace permafrost {
 

@@ -1,4 +1,4 @@
-#include "ops/varlen_attention.h"
+#include "ops/cuda/varlen_attention.h"
 
 #include <cmath>
 

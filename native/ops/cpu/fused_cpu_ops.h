@@ -3,7 +3,7 @@
 
 #include <vector>
 
-#include "ops/cpu_kernels.h"
+#include "ops/cpu/kernels.h"
 #include "ops/ops.h"
 
 namespace permafrost {

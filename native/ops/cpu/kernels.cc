@@ -1,7 +1,7 @@
 // Compiled once for each instruction level, with CPU_LEVEL naming it. Everything here has internal
 // linkage and no inline function of a shared header is used: the linker would keep one copy of such a
 // function, and that copy might hold instructions that the processor lacks.
-#include "ops/cpu_kernels.h"
+#include "ops/cpu/kernels.h"
 
 #if defined(__AVX__)
 #include <immintrin.h>
@@ -17,12 +17,12 @@ namespace permafrost {
 
 namespace {
 
-#include "ops/cpu_math.inc"
-#include "ops/cpu_product.inc"
-#include "ops/cpu_rows.inc"
-#include "ops/cpu_update.inc"
-#include "ops/cpu_attention.inc"
-#include "ops/cpu_disentangled.inc"
+#include "ops/cpu/math.inc"
+#include "ops/cpu/product.inc"
+#include "ops/cpu/rows.inc"
+#include "ops/cpu/update.inc"
+#include "ops/cpu/attention.inc"
+#include "ops/cpu/disentangled.inc"
 
 }  // namespace
 

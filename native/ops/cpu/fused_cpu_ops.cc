@@ -1,4 +1,4 @@
-#include "ops/fused_cpu_ops.h"
+#include "ops/cpu/fused_cpu_ops.h"
 
 #include <omp.h>
 

@@ -1,4 +1,4 @@
-#include "core/workspace.h"
+#include "core/buffer_pool.h"
 
 #include <cstdlib>
 #include <iterator>
@@ -27,12 +27,12 @@ size_t round_size(size_t bytes) {
 
 }  // namespace
 
-struct Workspace::Pool {
+struct BufferPool::Blocks {
   std::mutex mutex;
   std::multimap<size_t, void*> waiting;
   size_t held = 0;
 
-  ~Pool() { trim(); }
+  ~Blocks() { trim(); }
 
   void* take(size_t bytes, size_t& block_size) {
     const std::lock_guard<std::mutex> lock(mutex);
@@ -91,26 +91,26 @@ struct Workspace::Pool {
   }
 };
 
-Workspace::Workspace(at::Device device, at::ScalarType type)
-    : device_(device), type_(type), pool_(std::make_shared<Pool>()) {}
-Workspace::~Workspace() = default;
+BufferPool::BufferPool(at::Device device, at::ScalarType type)
+    : device_(device), type_(type), blocks_(std::make_shared<Blocks>()) {}
+BufferPool::~BufferPool() = default;
 
-at::Tensor Workspace::empty(at::IntArrayRef sizes, at::ScalarType type) {
+at::Tensor BufferPool::empty(at::IntArrayRef sizes, at::ScalarType type) {
   const auto options = at::TensorOptions().dtype(type).device(device_);
   if (!device_.is_cpu()) return at::empty(sizes, options);
   int64_t count = 1;
   for (const int64_t size : sizes) count *= size;
   size_t block_size = 0;
-  void* block = pool_->take(static_cast<size_t>(count) * c10::elementSize(type), block_size);
+  void* block = blocks_->take(static_cast<size_t>(count) * c10::elementSize(type), block_size);
   return at::from_blob(
-      block, sizes, [pool = pool_, block_size](void* data) { pool->give(data, block_size); }, options);
+      block, sizes, [blocks = blocks_, block_size](void* data) { blocks->give(data, block_size); }, options);
 }
 
-size_t Workspace::bytes() const {
-  const std::lock_guard<std::mutex> lock(pool_->mutex);
-  return pool_->held;
+size_t BufferPool::bytes() const {
+  const std::lock_guard<std::mutex> lock(blocks_->mutex);
+  return blocks_->held;
 }
 
-void Workspace::trim() { pool_->trim(); }
+void BufferPool::trim() { blocks_->trim(); }
 
 }  // namespace permafrost

@@ -5,8 +5,8 @@
 
 #include <unordered_map>
 
-#include "ops/plain_ops.h"
-#include "ops/varlen_attention.h"
+#include "ops/plain/plain_ops.h"
+#include "ops/cuda/varlen_attention.h"
 
 namespace permafrost {
 

@@ -1,7 +1,7 @@
 // Which of the compiled instruction levels this processor runs.
 #include <cstring>
 
-#include "ops/cpu_kernels.h"
+#include "ops/cpu/kernels.h"
 
 namespace permafrost {
 

@@ -11,13 +11,13 @@ namespace permafrost {
 // Hands out uninitialised tensors and takes their memory back when the last reference goes.
 //
 // glibc returns large blocks to the kernel at every free, and a step would pay one page fault for each
-// 4 KiB of its activations. On a CPU the workspace keeps them; CUDA has libtorch's caching allocator.
+// 4 KiB of its activations. On a CPU the pool keeps them; CUDA has libtorch's caching allocator.
 // Belongs to one engine thread; the tensors may be released on any thread.
-class Workspace {
+class BufferPool {
  public:
   // `type`: of the tensors that are asked for without one.
-  explicit Workspace(at::Device device, at::ScalarType type = at::kFloat);
-  ~Workspace();
+  explicit BufferPool(at::Device device, at::ScalarType type = at::kFloat);
+  ~BufferPool();
 
   at::Tensor empty(at::IntArrayRef sizes) { return empty(sizes, type_); }
   at::Tensor empty(at::IntArrayRef sizes, at::ScalarType type);
@@ -28,10 +28,10 @@ class Workspace {
   void trim();
 
  private:
-  struct Pool;
+  struct Blocks;
   at::Device device_;
   at::ScalarType type_;
-  std::shared_ptr<Pool> pool_;
+  std::shared_ptr<Blocks> blocks_;
 };
 
 }  // namespace permafrost

@@ -1,4 +1,4 @@
-// The frozen prefix by way of its store.
+// The output of the frozen prefix, looked up in its store as far as it is there and computed where it is not.
 #pragma once
 
 #include <vector>
@@ -9,7 +9,7 @@
 namespace permafrost {
 
 // A store, the digests of the weights at every depth, and the batch whose examples are looked up.
-struct StoredPrefix {
+struct PrefixLookup {
   PrefixStore& store;
   const std::vector<WeightDigest>& digests;
   const PackedBatch& batch;
@@ -18,6 +18,6 @@ struct StoredPrefix {
 // Output of the embeddings and the first `depth` layers, dropout off, [T, hidden]. Sequences that the store
 // lacks are computed, by themselves, and kept, also at lesser depths where the store wants them.
 at::Tensor read_or_compute_prefix(const PassContext& context, const Parameters& parameters, int64_t depth,
-                                  const StoredPrefix& stored);
+                                  const PrefixLookup& lookup);
 
 }  // namespace permafrost

@@ -1,0 +1,78 @@
+#include "train/accumulation.h"
+
+#include <cmath>
+
+#include "core/error.h"
+
+namespace permafrost {
+
+Accumulation::Accumulation(Parameters& parameters, Optimizer& optimizer, Communicator& communicator, int64_t batches,
+                           double max_grad_norm)
+    : parameters_(parameters), optimizer_(optimizer), communicator_(communicator), batches_(batches),
+      max_grad_norm_(max_grad_norm) {}
+
+BatchShare Accumulation::add(int64_t labelled, bool update_now) {
+  // A single batch has its mean gradient from the start, as Hugging Face computes it. Several batches add up the
+  // gradients of their summed losses and are divided by all their labels at the update, so that a large batch and its
+  // parts give the same.
+  const bool single = batches_ == 1;
+  BatchShare share;
+  share.labelled = static_cast<int64_t>(communicator_.sum(static_cast<double>(labelled)));
+  check(share.labelled > 0, ErrorCode::INVALID_BATCH, "No token of the batch has a label: all are ", kIgnoredLabel,
+        ", so there is nothing to learn from.");
+  labelled_ += share.labelled;
+  share.adds = waiting_ > 0;
+  share.updates = ++waiting_ >= batches_ || update_now;
+  share.loss_scale = single ? 1.0 / static_cast<double>(share.labelled) : 1.0;
+  share.mean_scale = single ? 1.0 : 1.0 / static_cast<double>(labelled_);
+  if (share.updates) drop();
+  return share;
+}
+
+BatchShare Accumulation::look(int64_t labelled) {
+  drop();
+  BatchShare share = add(labelled, true);
+  share.loss_scale = 1.0 / static_cast<double>(share.labelled);
+  share.updates = false;
+  return share;
+}
+
+void Accumulation::drop() { waiting_ = labelled_ = 0; }
+
+StepNumber Accumulation::over_ranks(const StepNumber& loss_sum) {
+  if (loss_sum.on_device()) communicator_.sum({loss_sum.tensor});
+  return {loss_sum.on_device() ? 0 : communicator_.sum(loss_sum.value), loss_sum.tensor};
+}
+
+void Accumulation::sum_gradients() {
+  if (communicator_.size() == 1) return;
+  std::vector<at::Tensor> gradients;
+  for (Parameter& parameter : parameters_.stored()) {
+    if (!parameter.requires_grad || !parameter.grad.defined()) continue;
+    gradients.push_back(parameter.grad);
+    if (!parameter.by_rows) continue;
+    // The rows of all ranks, which the pass of this one has not brought up to date.
+    const at::Tensor used_V = at::zeros({parameter.value.size(0)});
+    used_V.index_fill_(0, at::tensor(parameter.grad_rows, at::kLong), 1);
+    communicator_.sum({used_V});
+    const at::Tensor rows = used_V.nonzero().view({-1}).to(at::kInt).contiguous();
+    parameter.grad_rows.assign(rows.data_ptr<int32_t>(), rows.data_ptr<int32_t>() + rows.numel());
+    optimizer_.settle_rows(parameter.grad_rows);
+  }
+  communicator_.sum(gradients);
+}
+
+StepNumber Accumulation::update(const StepNumber& loss_sum, const StepNumber& mean_scale,
+                                const StepNumber& learning_rate) {
+  sum_gradients();
+  if (loss_sum.on_device()) {
+    return {0, optimizer_.update_on_device(learning_rate.tensor, mean_scale.tensor, loss_sum.tensor, max_grad_norm_)};
+  }
+  const double norm = optimizer_.gradient_norm() * mean_scale.value;
+  if (std::isfinite(norm)) {
+    optimizer_.update(learning_rate.value, mean_scale.value * clip_factor(norm, max_grad_norm_));
+  }
+  return {norm};
+}
+
+}  // namespace permafrost

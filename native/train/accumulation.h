@@ -1,0 +1,53 @@
+// Gradients on their way to an update: of one batch or several, of one rank or several.
+#pragma once
+
+#include <cstdint>
+
+#include "model/head.h"
+#include "optim/optimizer.h"
+#include "train/communicator.h"
+
+namespace permafrost {
+
+// What one batch contributes to an update.
+struct BatchShare {
+  int64_t labelled = 0;   // tokens of all ranks, over which its loss is the mean
+  double loss_scale = 1;  // of the gradients of its summed losses
+  bool adds = false;      // to gradients that are there
+  bool updates = false;   // whether it is the last before the update
+  double mean_scale = 1;  // brings what was accumulated to its mean, at the update
+};
+
+class Accumulation {
+ public:
+  Accumulation(Parameters& parameters, Optimizer& optimizer, Communicator& communicator, int64_t batches,
+               double max_grad_norm);
+
+  // Counts in a batch of so many labelled tokens. Throws INVALID_BATCH where no rank has any.
+  BatchShare add(int64_t labelled, bool update_now);
+  // A batch by itself, whose gradients are looked at and not used. Drops what was accumulated.
+  BatchShare look(int64_t labelled);
+  // The next batch begins afresh.
+  void drop();
+
+  // Sums of all ranks: of a loss, and of the gradients of all weights that learn.
+  StepNumber over_ranks(const StepNumber& loss_sum);
+  void sum_gradients();
+  // Sums up, scales, clips and updates; returns the norm before clipping. Changes no weight where norm or loss is
+  // not finite. All numbers are on the host, or all on the device.
+  StepNumber update(const StepNumber& loss_sum, const StepNumber& mean_scale, const StepNumber& learning_rate);
+
+  // Batches that wait for their update.
+  int64_t waiting() const { return waiting_; }
+
+ private:
+  Parameters& parameters_;
+  Optimizer& optimizer_;
+  Communicator& communicator_;
+  const int64_t batches_;
+  const double max_grad_norm_;
+  int64_t waiting_ = 0;
+  int64_t labelled_ = 0;
+};
+
+}  // namespace permafrost

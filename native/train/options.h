@@ -1,0 +1,47 @@
+// What a training is told, and what each of its steps tells.
+#pragma once
+
+#include <cstdint>
+
+#include "freezing/prefix_store.h"
+#include "optim/lr_schedule.h"
+#include "optim/optimizer.h"
+
+namespace permafrost {
+
+struct TrainerOptions {
+  double learning_rate = 3e-5;
+  AdamWOptions adamw;
+  double max_grad_norm = 1;  // 0: no clipping
+  Schedule schedule = Schedule::linear;
+  int64_t warmup_steps = 0;
+  int64_t total_steps = 0;
+  int64_t gradient_accumulation = 1;
+  uint64_t seed = 42;
+  bool frozen_dropout = true;
+  // On a card: whether steps are recorded as graphs, and how many may be launched before a loss is read back.
+  bool graphs = true;
+  int64_t read_back_every = 8;
+  // Takes the way of a card on a CPU, too, which then computes the same.
+  bool launch_ahead_on_cpu = false;
+};
+
+struct StepOptions {
+  // Updates with what was accumulated so far.
+  bool update_now = false;
+  // Where the outputs of the frozen prefix come from, with frozen dropout off.
+  PrefixStore* store = nullptr;
+  // Computes the whole last layer for tokens without a label, too, whose output goes nowhere. On a CPU it is left out
+  // otherwise.
+  bool every_token = false;
+};
+
+struct StepResult {
+  double loss;
+  double grad_norm;  // before clipping; meaningless where not updated
+  double learning_rate;
+  int64_t tokens;
+  bool updated;
+};
+
+}  // namespace permafrost

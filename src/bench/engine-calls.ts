@@ -1,0 +1,34 @@
+import type { PackedBatch } from '../contract/packed-batch.js';
+import type { StepResult } from '../contract/results.js';
+import { type EncoderModel, engineOf } from '../model/encoder-model.js';
+import type { PrefixStore } from '../model/prefix-store.js';
+import type { Trainer } from '../model/trainer.js';
+import type { NativeProducts } from '../native/addon.js';
+
+/**
+ * A training step that computes the whole last layer for tokens without a label, too, as other programs do. Loss and
+ * gradients are those of `Trainer.step`, which on a CPU leaves it out.
+ */
+export async function stepOverEveryToken(
+  model: EncoderModel,
+  trainer: Trainer,
+  batch: PackedBatch,
+  { store, signal }: { store?: PrefixStore; signal?: AbortSignal } = {},
+): Promise<StepResult> {
+  return engineOf(model).call((native) => native.step(trainer.id, batch, false, true, store?.native), signal);
+}
+
+/**
+ * Computes the matrix products of one training step under the present freezing, and nothing else: the floor
+ * that a step over `numTokens` tokens is measured against. Those within attention are left out. Changes nothing.
+ *
+ * @param options.scoredTokens tokens with a label, which alone the last layer and the head go on with. @default all
+ * @throws INVALID_OPTION where `numTokens` is no whole number from 1, or fewer than `scoredTokens`
+ */
+export async function timeProducts(
+  model: EncoderModel,
+  numTokens: number,
+  { scoredTokens = numTokens, signal }: { scoredTokens?: number; signal?: AbortSignal } = {},
+): Promise<NativeProducts> {
+  return engineOf(model).call((native) => native.gemmFloor(numTokens, scoredTokens), signal);
+}
