@@ -48,7 +48,8 @@ Napi::Value freeze_value(Napi::Env env, const FreezeResult& result) {
 Napi::Value step_value(Napi::Env env, const StepResult& result) {
   Napi::Object value = numbers(env, {{"loss", result.loss},
                                      {"learningRate", result.learning_rate},
-                                     {"tokens", static_cast<double>(result.tokens)}});
+                                     {"tokens", static_cast<double>(result.tokens)},
+                                     {"labelled", static_cast<double>(result.labelled)}});
   value.Set("gradNorm", result.updated ? Napi::Number::New(env, result.grad_norm) : env.Null());
   value.Set("updated", result.updated);
   return value;

@@ -41,6 +41,7 @@ struct StepResult {
   double grad_norm;  // before clipping; meaningless where not updated
   double learning_rate;
   int64_t tokens;
+  int64_t labelled;  // of all ranks
   bool updated;
 };
 

@@ -43,7 +43,7 @@ std::function<StepResult()> Trainer::launch(const PackedBatch& batch, const Step
     require_finite(loss_sum, "loss", number, "look for damaged weights");
     if (share.updates) require_finite(norm, "gradient", number, "clip harder");
     const double loss = loss_sum / static_cast<double>(share.labelled);
-    return StepResult{loss, share.updates ? norm : kNone, rate, tokens, share.updates};
+    return StepResult{loss, share.updates ? norm : kNone, rate, tokens, share.labelled, share.updates};
   };
   try {
     if (device_step_) {

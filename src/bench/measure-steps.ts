@@ -1,4 +1,3 @@
-import { countLabelled } from '../batching/count-labelled.js';
 import type { EncodedDataset } from '../contract/encoded-dataset.js';
 import type { EncoderConfig } from '../contract/encoder-config.js';
 import type { FreezePlan } from '../contract/freeze-plan.js';
@@ -138,12 +137,12 @@ async function runRounds(
       const everyToken = computesEveryToken(mode);
       const start = performance.now();
       const stepOptions = { ...callOptions, ...(store && { store }) };
-      await (everyToken
+      const { labelled } = await (everyToken
         ? stepOverEveryToken(model, trainer, batch, stepOptions)
         : trainer.step(batch, stepOptions));
       const elapsed = (performance.now() - start) / 1000;
       seconds.push(elapsed);
-      const scoredTokens = everyToken ? batch.inputIds.length : countLabelled(batch);
+      const scoredTokens = everyToken ? batch.inputIds.length : labelled;
       const floorSeconds =
         floor && store === null && mode === modes[0]
           ? (await timeProducts(model, batch.inputIds.length, { ...callOptions, scoredTokens })).seconds

@@ -3,7 +3,34 @@ import { PermafrostError } from '../errors/error.js';
 import { modelShapeSchema } from '../experiment/scenario.js';
 import { frozenPrefixLength } from '../freezing/frozen-prefix.js';
 import type { Strategy } from '../freezing/strategy.js';
+import { engineShape } from '../model/options.js';
 import { BENCH_MODES, PAD_ID } from './modes.js';
+
+/** Options of a measurement that are plain values. */
+export const benchShape = {
+  batchSize: z.int().min(1).max(65_536).default(32).describe('sentences a step'),
+  /** Timed steps of each mode. */
+  steps: z.int().min(1).max(1_000_000).default(10).describe('timed steps of each mode'),
+  /** Steps of each mode before the clock starts. */
+  warmup: z.int().min(0).max(1_000_000).default(2).describe('steps of each mode before the clock starts'),
+  kernels: z.enum(['fused', 'plain']).default('fused').describe('fused, or plain for the reference'),
+  frozenDropout: z.enum(['on', 'off']).default('on').describe('dropout in the frozen layers'),
+  /** bert-base-uncased's. */
+  vocabSize: z
+    .int()
+    .min(PAD_ID + 2)
+    .max(10_000_000)
+    .default(30_522)
+    .describe("rows of the word embeddings; bert-base-uncased's"),
+  /** Decides weights, ids, labels, order and dropout. */
+  seed: z.int().min(0).default(42).describe('decides weights, ids, labels, order and dropout'),
+  /** Whether the frozen prefix's outputs are read from a store, as from the second epoch on. */
+  prefixStore: z
+    .boolean()
+    .default(false)
+    .describe("read the frozen prefix's outputs from a store, as from the second epoch on"),
+  ...engineShape,
+};
 
 const benchSchema = z.strictObject({
   /** Shape of the encoder; its weights are random. */
@@ -16,28 +43,9 @@ const benchSchema = z.strictObject({
   /** The first is what the others are compared with. */
   modes: z.array(z.enum(BENCH_MODES)).min(1),
   freeze: z.custom<Strategy>((value) => typeof (value as Strategy | null)?.plan === 'function'),
-  batchSize: z.int().min(1).max(65_536).default(32),
-  /** Timed steps of each mode. */
-  steps: z.int().min(1).max(1_000_000).default(10),
-  /** Steps of each mode before the clock starts. */
-  warmup: z.int().min(0).max(1_000_000).default(2),
-  kernels: z.enum(['fused', 'plain']).default('fused'),
-  frozenDropout: z.enum(['on', 'off']).default('on'),
-  threads: z.int().min(0).max(4096).default(0),
-  device: z.string().default('cpu'),
-  precision: z.enum(['fp32', 'bf16']).default('fp32'),
-  /** bert-base-uncased's. */
-  vocabSize: z
-    .int()
-    .min(PAD_ID + 2)
-    .max(10_000_000)
-    .default(30_522),
+  ...benchShape,
   /** Labels of CoNLL-2003. */
   numLabels: z.int().min(1).max(10_000).default(9),
-  /** Decides weights, ids, labels, order and dropout. */
-  seed: z.int().min(0).default(42),
-  /** Whether the frozen prefix's outputs are read from a store, as from the second epoch on. */
-  prefixStore: z.boolean().default(false),
   /** Whether the matrix products of the first mode are timed by themselves. */
   floor: z.boolean().default(true),
 });

@@ -1,6 +1,6 @@
 import type { Command } from 'commander';
 import { PermafrostError } from '../errors/error.js';
-import { engineShape } from '../experiment/model-options.js';
+import { engineOptionsShape } from '../experiment/model-options.js';
 import { type WorkspaceOptions, workspaceShape } from '../experiment/workspace-options.js';
 import { addShape, type Flags, optionsOf } from './schema-options.js';
 
@@ -15,7 +15,7 @@ export function workspaceOptionsOf(flags: Flags): WorkspaceOptions {
 }
 
 export function addEngineOptions(command: Command): Command {
-  return addShape(command, engineShape);
+  return addShape(command, engineOptionsShape);
 }
 
 /** What of the flags the engine is told. */
@@ -24,7 +24,7 @@ export function engineOptionsOf(flags: Flags): {
   device?: string;
   precision?: 'fp32' | 'bf16';
 } {
-  return optionsOf(engineShape, flags);
+  return optionsOf(engineOptionsShape, flags);
 }
 
 /** What a command says of its directory. */

@@ -8,6 +8,8 @@ export interface StepResult {
   learningRate: number;
   /** Number of tokens in the batch, special tokens included. */
   tokens: number;
+  /** Number of those that have a label. */
+  labelled: number;
   /** Whether the parameters were updated (false while gradients are accumulated). */
   updated: boolean;
 }

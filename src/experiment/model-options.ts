@@ -1,18 +1,13 @@
 import { z } from 'zod';
+import { optionalShape } from '../errors/option-shape.js';
+import { engineShape } from '../model/options.js';
 import { SHAPES } from './shape.js';
 
 /** A path, or a name. */
 export const name = z.string().min(1).optional();
 
-/** Where and how a model computes, as a command or a workspace is told. */
-export const engineShape = {
-  /** `cpu`, `cuda`, `cuda:0`. @default 'cpu' */
-  device: z.string().optional().meta({ description: 'cpu, cuda, cuda:0 (default: cpu)', value: 'device' }),
-  /** @default all cores */
-  threads: z.int().positive().optional().describe('CPU threads (default: all cores)'),
-  /** @default 'fp32' */
-  precision: z.enum(['fp32', 'bf16']).optional().describe('of the arithmetic (default: fp32)'),
-};
+/** Where and how a model computes, as a command or a workspace is told; nothing given leaves it to the model. */
+export const engineOptionsShape = optionalShape(engineShape);
 
 /** Which model a training starts from: a checkpoint, or a fresh one with a vocabulary. */
 export const modelShape = {

@@ -2,16 +2,20 @@ import { access, readdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { Sentence } from '../data/sentence.js';
 import { PermafrostError } from '../errors/error.js';
+import { pick } from '../errors/option-shape.js';
 import type { HubOptions } from '../hub/snapshot.js';
 import { digestOf, sha256File } from '../io/digest.js';
 import { encoderConfig, readConfigFile } from '../model/config.js';
 import { type LocatedModel, locateModel } from '../model/locate-model.js';
 import { TokenClassifier } from '../model/token-classifier.js';
 import { Tokenizer, trainWordPiece } from '../text/tokenizer.js';
+import { engineOptionsShape } from './model-options.js';
 import type { Preset } from './presets/preset.js';
 import type { ModelDescription, ModelShape } from './scenario.js';
 import { encoderConfigOf, parseShape } from './shape.js';
 import type { WorkspaceOptions } from './workspace-options.js';
+
+type EngineOptions = Pick<WorkspaceOptions, keyof typeof engineOptionsShape>;
 
 const DEFAULT_VOCAB_SIZE = 8000;
 
@@ -117,20 +121,8 @@ export function lowercaseOption({ lowercase }: Pick<WorkspaceOptions, 'lowercase
 }
 
 /** What of the options the engine is told. */
-export function engineOptions({
-  device,
-  threads,
-  precision,
-}: Pick<WorkspaceOptions, 'device' | 'threads' | 'precision'>): {
-  device?: string;
-  threads?: number;
-  precision?: 'fp32' | 'bf16';
-} {
-  return {
-    ...(device !== undefined && { device }),
-    ...(threads !== undefined && { threads }),
-    ...(precision !== undefined && { precision }),
-  };
+export function engineOptions(options: EngineOptions): EngineOptions {
+  return pick(engineOptionsShape, options);
 }
 
 /** SHA-256 over config.json and every safetensors file, by name and content. */

@@ -4,7 +4,7 @@ import { parseOptions } from '../errors/option-error.js';
 import { optionalShape, pick } from '../errors/option-shape.js';
 import { maskingOptimizerShape, maskingShape } from '../training/masking-task.js';
 import { courseShape, savingShape, trainingShape } from '../training/settings.js';
-import { engineShape, flag, modelShape, name } from './model-options.js';
+import { engineOptionsShape, flag, modelShape, name } from './model-options.js';
 
 const files = (description: string) =>
   z.array(z.string().min(1)).optional().meta({ description, value: 'files' });
@@ -53,7 +53,7 @@ export const pretrainingShape = {
     .describe('evaluations without improvement before stopping (default: all epochs)'),
   ...optionalShape(savingShape),
   seed: trainingShape.seed.unwrap().optional().describe(trainingShape.seed.description!),
-  ...engineShape,
+  ...engineOptionsShape,
 };
 
 const pretrainingOptionsSchema = z.strictObject(pretrainingShape);

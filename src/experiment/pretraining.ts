@@ -152,7 +152,7 @@ function composeRecord(
     tokenizer: { digest: source.tokenizer.digest, vocabSize: source.tokenizer.vocabSize },
     data,
     ...describeEnvironment({ libtorch: libtorch.loadedVersion, device: options.device ?? 'cpu' }),
-    threads: options.threads ?? availableCores,
+    threads: options.threads || availableCores,
     startedAt: startedAt.toISOString(),
     finishedAt: new Date().toISOString(),
     epochs: result.epochs,

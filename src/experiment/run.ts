@@ -94,7 +94,7 @@ export const runScenario: RunScenario = async function* (options) {
           finishedAt: new Date(),
           modelSeconds,
           environment: describeEnvironment({ libtorch: libtorch.loadedVersion, device: workspace.device }),
-          threads: workspace.threads ?? availableCores,
+          threads: workspace.threads || availableCores,
           frozenPrefix: model.frozenPrefix,
           result,
         });

@@ -4,7 +4,7 @@ import { optionalShape, pick } from '../errors/option-shape.js';
 import type { PrefixCacheOptions } from '../training/prefix-cache.js';
 import { courseShape, optimizerShape, savingShape } from '../training/settings.js';
 import { taggingShape, taggingStoppingShape } from '../training/tagging-task.js';
-import { engineShape, flag, modelShape, name } from './model-options.js';
+import { engineOptionsShape, flag, modelShape, name } from './model-options.js';
 import { PRESETS } from './presets/by-name.js';
 import type { TrainingSettings } from './training-settings.js';
 
@@ -94,7 +94,7 @@ export const workspaceShape = {
   earlyStopping: z.literal(false).optional().describe('train all epochs'),
   ...optionalShape(savingShape),
   ...prefixShape,
-  ...engineShape,
+  ...engineOptionsShape,
   /** Grams of CO2 equivalents a kilowatt-hour; without it no emissions are reported. */
   carbonIntensity: z.number().nonnegative().optional().meta({
     description: 'grams of CO2 a kilowatt-hour, for emissions beside the measured energy',

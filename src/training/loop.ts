@@ -5,7 +5,6 @@ import {
   type EnergyMeasurement,
   energyUse,
 } from '../energy/energy-use.js';
-import { PermafrostError } from '../errors/error.js';
 import type { Decision } from '../freezing/schedule.js';
 import type { PrefixStore } from '../model/prefix-store.js';
 import type { Trainer } from '../model/trainer.js';
@@ -158,7 +157,6 @@ export class Training<Scores> {
     const measured = await this.#measure('validation');
     yield { type: 'evaluation', split: 'validation', epoch, step, ...measured };
     const score = this.task.score(measured.metrics);
-    if (!Number.isFinite(score)) throw divergedAt(step);
     const after = afterEvaluation(stopping, { score, epoch, step });
     if (after.bestStep === step) {
       const path = await this.phases.measure('save', () => this.#checkpoints.keepBest());
@@ -238,12 +236,4 @@ export class Training<Scores> {
     const metrics = await this.phases.measure(split, () => this.task.measure(split));
     return { metrics, seconds: (performance.now() - started) / 1000 };
   }
-}
-
-function divergedAt(step: number): PermafrostError {
-  return new PermafrostError(
-    'NON_FINITE',
-    `The validation score after step ${step} is not finite. Lower the learning rate, or look for damaged weights.`,
-    { step },
-  );
 }

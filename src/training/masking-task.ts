@@ -129,6 +129,7 @@ export class MaskingTask implements Task<MaskingScores> {
 
   keepPrefix(): undefined {}
 
+  /** @throws NON_FINITE */
   async measure(): Promise<MaskingScores> {
     const { model, batchTokens, signal } = this.#options;
     const order = lengthSortedOrder(this.#validation);
@@ -140,6 +141,7 @@ export class MaskingTask implements Task<MaskingScores> {
       labelled += part.labelled;
     }
     const loss = sum / labelled;
+    if (!Number.isFinite(loss)) throw diverged();
     return { loss, perplexity: Math.exp(loss) };
   }
 
@@ -164,6 +166,13 @@ function otherVocabulary(expected: number, got: number): PermafrostError {
     `The model has embeddings of ${expected} tokens, its tokenizer a vocabulary of ${got}: they ` +
       'do not belong together. Put the tokenizer that the weights were trained with beside them.',
     { expected, got },
+  );
+}
+
+function diverged(): PermafrostError {
+  return new PermafrostError(
+    'NON_FINITE',
+    'The validation loss is not finite. Lower the learning rate, or look for damaged weights.',
   );
 }
 

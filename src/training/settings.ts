@@ -2,25 +2,20 @@ import { z } from 'zod';
 import type { EnergyCounter } from '../energy/counter.js';
 import { type Freezing, isFreezing, scheduleOf } from '../freezing/schedule.js';
 import type { EncoderModel } from '../model/encoder-model.js';
+import { adamwShape } from '../model/options.js';
 import { RunDirectory } from './directory.js';
 
 // Every option of a training is declared here or beside its task, once: with its check, its default, and the words that
 // describe it on the command line. Those without such words have no flag.
 
-/** AdamW and its schedule; the defaults are the paper's, else the Hugging Face Trainer's. */
+/** AdamW, and the course of its learning rate over the steps of a training. */
 export const optimizerShape = {
-  /** Peak. @default 3e-5 */
-  learningRate: z.number().positive().default(3e-5).describe('peak learning rate'),
-  /** Decoupled; none on biases and LayerNorm weights. @default 0.01 */
-  weightDecay: z.number().min(0).default(0.01).describe('weight decay, none on biases and LayerNorm weights'),
-  /** @default [0.9, 0.999] */
-  betas: z.tuple([z.number().min(0).lt(1), z.number().min(0).lt(1)]).default([0.9, 0.999]),
-  /** @default 1e-8 */
-  eps: z.number().positive().default(1e-8),
-  /** Gradients are scaled down to this global L2 norm; 0 for no clipping. @default 1 */
-  maxGradNorm: z.number().min(0).default(1).describe('global norm that gradients are clipped to, 0 for none'),
-  /** `linear` falls to 0 at the last step. @default 'linear' */
-  schedule: z.enum(['linear', 'constant']).default('linear').describe('course of the learning rate'),
+  ...adamwShape,
+  learningRate: adamwShape.learningRate
+    .unwrap()
+    .positive()
+    .default(3e-5)
+    .describe(adamwShape.learningRate.description!),
   /** Share of all steps over which the learning rate rises from 0. @default 0 */
   warmupRatio: z
     .number()

@@ -1,4 +1,3 @@
-import { countLabelled } from '../batching/count-labelled.js';
 import type { PackedBatch } from '../contract/packed-batch.js';
 import type { StepResult } from '../contract/results.js';
 import type { PrefixStore } from '../model/prefix-store.js';
@@ -57,7 +56,7 @@ export async function* optimizerSteps(
   source: BatchSource,
   { numSteps, accumulation, store, isAborted, isPauseDue }: StepLimits,
 ): AsyncGenerator<OptimizerStep> {
-  const running: { step: Promise<StepResult>; labelled: number }[] = [];
+  const running: Promise<StepResult>[] = [];
   let [steps, batches] = [0, 0];
   let [lossSum, labelled, tokens] = [0, 0, 0];
   const goesOn = () =>
@@ -70,21 +69,20 @@ export async function* optimizerSteps(
       const step = trainer.step(batch, { updateNow, ...(store && { store }) });
       // Those behind a step that fails are not waited for.
       step.catch(() => {});
-      running.push({ step, labelled: countLabelled(batch) });
+      running.push(step);
       if (updateNow || ++batches === accumulation) [steps, batches] = [steps + 1, 0];
       source.prepare();
       isLaunching = goesOn();
       if (isLaunching && running.length < trainer.stepsInFlight) continue;
     }
-    const { step, labelled: batchLabelled } = running.shift()!;
-    const result = await step;
+    const result = await running.shift()!;
     isLaunching &&= goesOn();
-    lossSum += result.loss * batchLabelled;
-    labelled += batchLabelled;
+    lossSum += result.loss * result.labelled;
+    labelled += result.labelled;
     tokens += result.tokens;
     if (!result.updated || result.gradNorm === null) continue;
     // A step of one batch passes its loss on to the bit.
-    const loss = labelled === batchLabelled ? result.loss : lossSum / labelled;
+    const loss = labelled === result.labelled ? result.loss : lossSum / labelled;
     yield { loss, gradNorm: result.gradNorm, learningRate: result.learningRate, tokens };
     isLaunching &&= goesOn();
     [lossSum, labelled, tokens] = [0, 0, 0];

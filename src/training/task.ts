@@ -17,8 +17,8 @@ export interface Task<Scores> {
   batches(epoch: number, from: number): Iterable<PackedBatch>;
   /** To be called whenever the plan has changed: where the frozen prefix's outputs of training batches are kept. */
   keepPrefix(prefix: FrozenPrefix): PrefixStore | undefined;
-  /** Measures the model's present weights. @throws `signal.reason` on abort */
+  /** Measures the model's present weights. @throws NON_FINITE; `signal.reason` on abort */
   measure(split: EvaluatedSplit): Promise<Scores>;
-  /** What the best weights have most of. */
+  /** What the best weights have most of; finite. */
   score(scores: Scores): number;
 }

@@ -1,15 +1,15 @@
-import { type Command, Option } from 'commander';
+import type { Command } from 'commander';
 import { measureSteps } from '../../bench/measure-steps.js';
 import { parseModes } from '../../bench/modes.js';
-import { type BenchOptionsInput, parseBenchOptions } from '../../bench/options.js';
+import { type BenchOptionsInput, benchShape, parseBenchOptions } from '../../bench/options.js';
 import { benchResult } from '../../bench/result.js';
 import { readLengths } from '../../bench/workload.js';
 import { parseShape, SHAPES } from '../../experiment/shape.js';
 import { parseStrategy, STRATEGY_NOTATIONS } from '../../freezing/notation.js';
 import { benchText } from '../bench-text.js';
 import type { CommandContext, Runner } from '../context.js';
-import { addEngineOptions, addJsonOption, engineOptionsOf } from '../options.js';
-import { type Flags, wholeNumber } from '../schema-options.js';
+import { addJsonOption } from '../options.js';
+import { addShape, type Flags, optionsOf, wholeNumber } from '../schema-options.js';
 
 export function addBenchCommand(program: Command, run: Runner): void {
   const notations = STRATEGY_NOTATIONS.map(({ form }) => form).join(', ');
@@ -24,32 +24,9 @@ export function addBenchCommand(program: Command, run: Runner): void {
     )
     .option('--mode <modes>', 'packed, longest, pad128: several with commas between, or all', 'packed')
     .option('--freeze <strategy>', notations, 'full')
-    .option('--batch-size <n>', 'sentences a step (default: 32)', wholeNumber)
-    .option('--steps <n>', 'timed steps of each mode (default: 10)', wholeNumber)
-    .option('--warmup <n>', 'steps of each mode before the clock starts (default: 2)', wholeNumber)
-    .addOption(
-      new Option('--kernels <kernels>', 'fused, or plain for the reference (default: fused)').choices([
-        'fused',
-        'plain',
-      ]),
-    )
-    .addOption(
-      new Option('--frozen-dropout <on|off>', 'dropout in the frozen layers (default: on)').choices([
-        'on',
-        'off',
-      ]),
-    )
-    .option(
-      '--vocab-size <n>',
-      "rows of the word embeddings (default: 30522, bert-base-uncased's)",
-      wholeNumber,
-    )
     .option('--labels <n>', 'labels of the head (default: 9)', wholeNumber)
-    .option('--seed <n>', 'decides weights, ids, labels, order and dropout (default: 42)', wholeNumber)
-    .option('--prefix-store', "read the frozen prefix's outputs from a store, as from the second epoch on")
     .option('--no-floor', 'do not time the bare matrix products beside the steps of the first mode');
-  for (const add of [addEngineOptions, addJsonOption]) add(command);
-  command.action(run(bench));
+  addJsonOption(addShape(command, benchShape)).action(run(bench));
 }
 
 async function bench(flags: Flags, { output, signal }: CommandContext): Promise<void> {
@@ -71,25 +48,13 @@ async function bench(flags: Flags, { output, signal }: CommandContext): Promise<
 }
 
 async function benchOptionsOf(flags: Flags): Promise<BenchOptionsInput> {
-  const names = [
-    'batchSize',
-    'steps',
-    'warmup',
-    'kernels',
-    'frozenDropout',
-    'vocabSize',
-    'seed',
-    'prefixStore',
-  ] as const;
-  const given = names.filter((name) => flags[name] !== undefined).map((name) => [name, flags[name]]);
   return {
     shape: parseShape(flags.shape as string),
     modes: parseModes(flags.mode as string),
     freeze: parseStrategy(flags.freeze as string),
     lengths: await readLengths(flags.lengths as string),
     floor: flags.floor as boolean,
-    ...engineOptionsOf(flags),
     ...(flags.labels !== undefined && { numLabels: flags.labels as number }),
-    ...Object.fromEntries(given),
+    ...optionsOf(benchShape, flags),
   };
 }
