@@ -1,5 +1,6 @@
 #include "core/file.h"
 
+#include <fcntl.h>
 #include <unistd.h>
 
 #include <cerrno>
@@ -23,7 +24,8 @@ std::string path_of(int descriptor) {
 
 UnnamedFile::UnnamedFile(const std::string& directory, const char* purpose) {
   std::string name = directory + "/permafrost-XXXXXX";
-  descriptor_ = mkstemp(name.data());
+  // Programs that are started meanwhile do not inherit it.
+  descriptor_ = mkostemp(name.data(), O_CLOEXEC);
   check(descriptor_ >= 0, ErrorCode::WRITE_FAILED, "Cannot make a file for ", purpose, " in ", directory, ": ",
         std::strerror(errno), ". Choose another directory.");
   unlink(name.c_str());

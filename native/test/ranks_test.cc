@@ -164,7 +164,10 @@ TEST("a loss that is not finite on one rank stops the step of all, and no weight
   const auto body = [&](int rank) {
     Model model(small_config(0), at::kCPU, Kernels::fused);
     initialise(model.parameters, model.config, 3, {});
-    Trainer trainer(model, {}, std::make_shared<Seat>(meeting, rank));
+    TrainerOptions options;
+    options.learning_rate = 1e-2;
+    options.schedule = Schedule::constant;
+    Trainer trainer(model, options, std::make_shared<Seat>(meeting, rank));
     at::Tensor& weight = model.parameters.layers[1].up.weight->value;
     if (rank == 1) weight.fill_(std::nan(""));
     const at::Tensor before = model.parameters.layers[0].up.weight->value.clone();

@@ -7,6 +7,7 @@
 
 #include <csignal>
 
+#include "core/available_memory.h"
 #include "freezing/apply_plan.h"
 #include "model/initialise.h"
 #include "model/model.h"
@@ -152,6 +153,12 @@ TEST("a snapshot without room says so and leaves weights, plan and earlier copie
   subject.train();
   subject.model.restore_snapshot();
   expect(subject.moved(before) == 0, subject.moved(before), " weights were not put back");
+}
+
+TEST("the memory that is left is some, and less than a machine has") {
+  const size_t available = available_memory();
+  expect(available > 0 && available < static_cast<size_t>(sysconf(_SC_PHYS_PAGES)) * sysconf(_SC_PAGESIZE), available,
+         " bytes");
 }
 
 TEST("a full disk is named, with what to do") {
