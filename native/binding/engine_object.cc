@@ -108,6 +108,7 @@ Napi::Value EngineObject::write_parameter(const Napi::CallbackInfo& info) {
     const auto bytes = info[2].As<Napi::Uint8Array>();
     const uint8_t* data = bytes.Data();
     const size_t size = bytes.ByteLength();
+    const std::vector<int32_t> rows = info[3].IsUndefined() ? std::vector<int32_t>() : decode_int32s(info[3], "rows");
     // The caller leaves the buffer alone until the promise is settled; the reference keeps it alive.
     return promise_job(
         info.Env(), engine_,
@@ -116,7 +117,12 @@ Napi::Value EngineObject::write_parameter(const Napi::CallbackInfo& info) {
           const NamedParameter& named = model.parameters.named(name);
           if (model.snapshot() != nullptr) model.snapshot()->keep(*named.parameter);
           model.weights_changed();
-          write_elements(named.name, type, data, size, named.view(named.parameter->value));
+          const at::Tensor target = named.view(named.parameter->value);
+          if (rows.empty()) {
+            write_elements(named.name, type, data, size, target);
+          } else {
+            write_rows(named.name, type, data, size, rows, target);
+          }
           return Nothing{};
         },
         undefined, Napi::Persistent(info[2].As<Napi::Object>()));

@@ -24,4 +24,17 @@ void write_elements(const std::string& name, ElementType type, const uint8_t* da
   target.copy_(stored);
 }
 
+void write_rows(const std::string& name, ElementType type, const uint8_t* data, size_t size,
+                const std::vector<int32_t>& rows, at::Tensor target) {
+  std::vector<int64_t> sizes = target.sizes().vec();
+  sizes[0] = static_cast<int64_t>(rows.size());
+  at::Tensor stored = at::empty(sizes, at::kFloat);
+  write_elements(name, type, data, size, stored);
+  for (size_t r = 0; r < rows.size(); ++r) {
+    if (rows[r] < 0) continue;
+    check(rows[r] < target.size(0), ErrorCode::WEIGHTS_MISMATCH, "Tensor '", name, "' has no row ", rows[r], ".");
+    target[rows[r]].copy_(stored[static_cast<int64_t>(r)]);
+  }
+}
+
 }  // namespace permafrost

@@ -1,7 +1,7 @@
 import { Presets, SingleBar } from 'cli-progress';
 import type { Metrics } from '../evaluation/metrics.js';
 import type { GridEvent } from '../experiment/run-grid.js';
-import type { FreezeEvent } from '../training/events.js';
+import type { FreezeEvent, TrainingResult } from '../training/events.js';
 import type { TrainingEvent } from '../training/finetune.js';
 import type { MaskingScores } from '../training/masking-task.js';
 import type { PretrainEvent } from '../training/pretrain.js';
@@ -45,6 +45,8 @@ interface EventProgress {
 }
 
 const BAR_STEPS = 1000;
+/** Events that a person wants to keep beside the bar. */
+const NOTED = new Set<RunEvent['type']>(['resume', 'done']);
 
 export function gridProgress(output: Output): GridProgress {
   if (output.mode === 'json') return { on: (event) => output.json(eventLine(event)), stop: () => {} };
@@ -129,8 +131,7 @@ function barProgress(output: Output): EventProgress {
       position.on(event);
       share.on(event);
       if (event.type === 'record-damaged') output.note(gridLine(event)!);
-      if (event.type === 'run-event' && event.event.type === 'resume')
-        output.note(trainingLine(event.event)!);
+      if (event.type === 'run-event' && NOTED.has(event.event.type)) output.note(trainingLine(event.event)!);
       if (event.type === 'run-start') state = 'loading';
       if (event.type === 'run-event') state = trainingState(event.event) ?? state;
       const left = share.secondsLeft();
@@ -219,9 +220,21 @@ export function trainingLine(event: RunEvent): string | null {
       return event.finished
         ? `${event.path}: finished before, nothing to do`
         : `goes on from epoch ${event.epoch}, step ${event.step} (${event.path})`;
+    case 'done':
+      return doneLine(event.result);
     default:
       return null;
   }
+}
+
+/** When and why it ended, what it kept, and what one should know of it. */
+function doneLine(result: TrainingResult<unknown>): string {
+  const { epochs, steps, stoppedEarly, bestEpoch, bestStep, evaluations, warnings } = result;
+  const after = evaluations.length - 1 - evaluations.findIndex(({ step }) => step === bestStep);
+  const why = stoppedEarly ? `stopped early, ${after} evaluations after the best one` : 'all steps done';
+  const kept = `kept the weights of epoch ${bestEpoch}, step ${bestStep}`;
+  const line = `${why}: ${epochs.length} epochs, ${steps} steps; ${kept}`;
+  return [line, ...warnings.map((warning) => `warning: ${warning}`)].join('\n');
 }
 
 function scoresText(metrics: Metrics | MaskingScores): string {
@@ -235,14 +248,16 @@ function scoresText(metrics: Metrics | MaskingScores): string {
 }
 
 function freezeLine(event: FreezeEvent): string {
-  const { stage, reason, trainableParameters, totalParameters, freshParameters } = event;
+  const { stage, reason, trainableParameters, totalParameters, freshParameters, freshLabels = [] } = event;
   const [learn, total, fresh] = [trainableParameters, totalParameters, freshParameters].map((count) =>
     count.toLocaleString('en'),
   );
   const drawn =
-    freshParameters > 0 && freshParameters < totalParameters
-      ? `; the checkpoint has no such head: its ${fresh} parameters start afresh`
-      : '';
+    freshLabels.length > 0
+      ? `; the head keeps its rows of the labels that it knows, those of ${freshLabels.join(', ')} start afresh`
+      : freshParameters > 0 && freshParameters < totalParameters
+        ? `; the checkpoint has no such head: its ${fresh} parameters start afresh`
+        : '';
   const change = stage > 1 ? `stage ${stage} (${reason}): ` : '';
   return `${change}${learn} of ${total} parameters learn${stage > 1 ? '' : drawn}`;
 }

@@ -36,4 +36,6 @@ export interface LoadReport {
   fresh: string[];
   /** Tensors of the checkpoint that the model does not use. */
   unused: string[];
+  /** Labels whose rows of the head were drawn, where those of the others are the checkpoint's. */
+  freshLabels?: string[];
 }

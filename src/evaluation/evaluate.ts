@@ -25,7 +25,7 @@ export interface EvaluateOptions {
   sentences: readonly Sentence[];
   /** The sentences encoded, where the caller has them already. */
   dataset?: EncodedDataset;
-  /** Longest example in tokens, special tokens included. @default 128, or the model's positions if fewer */
+  /** Longest example in tokens, special tokens included. @default what the model was trained with; see maxLengthFor */
   maxLength?: number;
   /** Tokens that are predicted at once. @default 4096 */
   maxTokens?: number;
@@ -116,13 +116,14 @@ export async function predictTags(
 }
 
 /**
- * Longest example in tokens: as asked for, else 128, the paper's, or what the model has positions for.
+ * Longest example in tokens: as asked for, else what the model was trained with, else 128, the paper's, or what the
+ * model has positions for.
  *
  * @throws INVALID_OPTION where more is asked for than the model has positions
  */
 export function maxLengthFor(model: EncoderModel, requested: number | undefined): number {
   const { maxLength } = model;
-  if (requested === undefined) return Math.min(DEFAULT_MAX_LENGTH, maxLength);
+  if (requested === undefined) return Math.min(model.trainedWith?.maxLength ?? DEFAULT_MAX_LENGTH, maxLength);
   if (requested <= maxLength) return requested;
   throw new PermafrostError(
     'INVALID_OPTION',

@@ -57,6 +57,7 @@ function outcomeOf(result: FinetuneResult) {
     epochs: result.epochs,
     stages: result.stages,
     resumed: result.resumed,
+    warnings: result.warnings,
     bestEpoch: result.bestEpoch,
     bestStep: result.bestStep,
     bestScore: result.bestScore,

@@ -5,9 +5,11 @@ import { PermafrostError } from '../errors/error.js';
 import { pick } from '../errors/option-shape.js';
 import type { HubOptions } from '../hub/snapshot.js';
 import { digestOf, sha256File } from '../io/digest.js';
+import { longestSequence } from '../model/architectures.js';
 import { encoderConfig, readConfigFile } from '../model/config.js';
 import { type LocatedModel, locateModel } from '../model/locate-model.js';
 import { TokenClassifier } from '../model/token-classifier.js';
+import { trainedWith } from '../model/trained-with.js';
 import { Tokenizer, trainWordPiece } from '../text/tokenizer.js';
 import { engineOptionsShape } from './model-options.js';
 import type { Preset } from './presets/preset.js';
@@ -30,6 +32,8 @@ export interface ModelSource {
   description: ModelDescription;
   tokenizer: Tokenizer;
   numLayers: number;
+  /** Tokens of the longest example that there are positions for, and of those that it was fine-tuned with before. */
+  maxLength: { positions: number; trained: number | null };
   /** A model at its starting weights; the same weights for the same seed. The caller disposes of it. */
   create(options: CreateModelOptions): Promise<TokenClassifier>;
 }
@@ -63,7 +67,9 @@ async function checkpointSource(
   options: WorkspaceOptions,
 ): Promise<ModelSource> {
   const file = join(directory, 'config.json');
-  const { numLayers } = encoderConfig(await readConfigFile(file), file);
+  const huggingFace = await readConfigFile(file);
+  const config = encoderConfig(huggingFace, file);
+  const { numLayers } = config;
   const tokenizer = await Tokenizer.load(directory, lowercaseOption(options));
   return {
     description: {
@@ -74,10 +80,12 @@ async function checkpointSource(
     },
     tokenizer,
     numLayers,
+    maxLength: { positions: longestSequence(config), trained: trainedWith(huggingFace)?.maxLength ?? null },
     create: ({ seed, labels, signal }) =>
       TokenClassifier.load(directory, {
         labels,
         seed,
+        ...lowercaseOption(options),
         ...engineOptions(options),
         ...(signal && { signal }),
       }),
@@ -94,6 +102,7 @@ function freshSource(
     description: { kind: 'fresh', name, shape },
     tokenizer,
     numLayers: shape.numLayers,
+    maxLength: { positions: shape.maxPositions, trained: null },
     create: ({ seed, labels }) =>
       TokenClassifier.create(encoderConfigOf(shape, tokenizer.vocabSize, tokenizer.padId, labels), {
         seed,

@@ -115,6 +115,8 @@ const outcomeSchema = {
   stoppedEarly: z.boolean(),
   /** Whether it went on from a state that an earlier process left. */
   resumed: z.boolean().default(false),
+  /** What a person should know of the data and of the best weights. */
+  warnings: z.array(z.string()).default([]),
   /** Of the weights of the best epoch. */
   test: metricsSchema.nullable(),
   steps: count,

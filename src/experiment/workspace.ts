@@ -63,7 +63,10 @@ export async function openWorkspace(options: WorkspaceOptions, hub: HubOptions =
   // Every label of every split, so that no split holds one that the head lacks.
   const labels = labelSet([...splits.train, ...splits.validation, ...(splits.test ?? [])]);
   const data = describeData(splits);
-  const training = applyOverrides(defaultTraining(checked, preset), checked);
+  const defaults = defaultTraining(checked, preset);
+  const { trained, positions } = model.maxLength;
+  const maxLength = trained ?? Math.min(defaults.maxLength, positions);
+  const training = applyOverrides({ ...defaults, maxLength }, checked);
   return {
     settings: { dataset: description, model: model.description, training },
     splits,

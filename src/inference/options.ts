@@ -19,7 +19,7 @@ export interface TaggerOptions {
   rules?: TaggingRules;
   /** Labels (`none`) or types (all other strategies) that are left out. @default ['O'] */
   ignoreLabels?: readonly string[];
-  /** Tokens that the model sees at once, special tokens included. @default 512, or the model's positions if fewer */
+  /** Tokens that the model sees at once, special tokens included. @default what the model was trained with, else 128 or its positions if fewer */
   maxLength?: number;
   /** Tokens that neighbouring windows of a longer text share. @default a quarter of `maxLength` */
   overlap?: number;

@@ -16,8 +16,6 @@ import {
 import { softmaxRows } from './probabilities.js';
 import { planText, tokenizeText, tokenizeWords } from './tagged-text.js';
 
-/** Tokens that the model sees at once, where it has positions for so many. */
-const DEFAULT_MAX_LENGTH = 512;
 /** Items of a stream that are under way together. */
 const STREAM_AHEAD = 64;
 /** The first run: a text of several words that every tokenizer cuts somehow. */
@@ -50,7 +48,7 @@ export class Tagger {
     this.#options = parseTaggerOptions(options);
     tokenizerOf(model);
     const { maxLength, overlap } = this.#options;
-    const limit = maxLengthFor(model, maxLength ?? Math.min(DEFAULT_MAX_LENGTH, model.maxLength));
+    const limit = maxLengthFor(model, maxLength);
     this.#window = { maxTokens: limit - 2, overlap: overlap ?? Math.floor((limit - 2) / 4) };
     if (this.#window.overlap >= this.#window.maxTokens) {
       throw new PermafrostError(

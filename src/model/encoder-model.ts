@@ -14,6 +14,7 @@ import { type SaveOptions, saveModelDirectory } from './model-directory.js';
 import { nativePlan } from './native-plan.js';
 import { parseTrainerOptions, type TrainerOptions } from './options.js';
 import type { PrefixStore } from './prefix-store.js';
+import { type TrainedWith, trainedWith, withTraining } from './trained-with.js';
 import { Trainer } from './trainer.js';
 
 /** What a model is made of. */
@@ -52,6 +53,16 @@ export abstract class EncoderModel {
   /** Tokens of the longest sequence that the model has positions for, special tokens included. */
   get maxLength(): number {
     return longestSequence(this.#parts.config);
+  }
+
+  /** What the model was fine-tuned with; null where it was not, or nobody wrote it down. Saved with the model. */
+  get trainedWith(): TrainedWith | null {
+    return trainedWith(this.#parts.huggingFaceConfig);
+  }
+
+  /** Remembers what a training takes; for training loops. */
+  noteTraining(trained: TrainedWith): void {
+    this.#parts.huggingFaceConfig = withTraining(this.#parts.huggingFaceConfig, trained);
   }
 
   /** Where the model is, as it was asked for: `cpu`, `cuda` or `cuda:<number>`. */

@@ -6,7 +6,8 @@ import { architectureOf } from './architectures.js';
 import { listCheckpoint, loadTensors, planLoading } from './checkpoint.js';
 import { type HuggingFaceConfig, huggingFaceEncoder, readConfigFile } from './config.js';
 import type { ModelParts } from './encoder-model.js';
-import { type HeadName, headOf } from './heads.js';
+import { type HeadName, headOf, isLabelHead } from './heads.js';
+import { keepLabelRows } from './label-rows.js';
 import { findTokenizer } from './model-directory.js';
 import type { ParsedCreateOptions, ParsedDeviceOptions, ParsedLoadOptions } from './options.js';
 
@@ -34,7 +35,11 @@ export async function loadParts(
     const plan = planLoading(await listCheckpoint(directory), parameters, architecture, freshHead);
     await loadTensors(engine, plan, signal);
     if (plan.fresh.length > 0) await engine.call((native) => native.initialise(device.seed, plan.fresh));
-    const loadReport = { fresh: plan.fresh, unused: plan.unused };
+    const kept = freshHead
+      ? await keepLabelRows(engine, directory, parameters, { huggingFaceConfig, config })
+      : null;
+    const others = (names: string[]) => (kept ? names.filter((name) => !isLabelHead(name)) : names);
+    const loadReport = { fresh: others(plan.fresh), unused: others(plan.unused), ...kept };
     return { engine, head, config, parameters, tokenizer, huggingFaceConfig, loadReport };
   });
 }

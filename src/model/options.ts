@@ -30,7 +30,7 @@ const deviceShape = {
 
 const loadSchema = z.strictObject({
   ...deviceShape,
-  /** Labels of the head. Others than the checkpoint's start the head afresh. */
+  /** Labels of the head. It keeps the checkpoint's rows of those that it knows, whatever their order; others are drawn. */
   labels: z.array(z.string()).min(1).optional(),
   /** Overrides whether the tokenizer folds case. */
   lowercase: z.boolean().optional(),

@@ -161,7 +161,8 @@ export interface NativeEngine {
   ): Promise<NativeParameter[]>;
   initialise(seed: number, names: string[]): Promise<void>;
   /** The bytes are read in place: leave them alone until the promise settles. */
-  writeParameter(name: string, dtype: string, data: Uint8Array): Promise<void>;
+  /** With `rows`, row r of the data becomes row `rows[r]` of the parameter, or none where that is -1. */
+  writeParameter(name: string, dtype: string, data: Uint8Array, rows?: Int32Array): Promise<void>;
   readParameter(name: string): Promise<Float32Array>;
   freeze(plan: NativePlan): Promise<NativeFreezeResult>;
   createTrainer(options: NativeTrainerOptions): Promise<number>;

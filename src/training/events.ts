@@ -19,6 +19,8 @@ export interface FreezeEvent {
   totalParameters: number;
   /** Parameters that the checkpoint lacked, such as a head for other labels, and that were drawn from the seed. */
   freshParameters: number;
+  /** Labels whose rows of the head were drawn, where those of the others are the checkpoint's; else empty. */
+  freshLabels: string[];
   /** Number of leading layers that are computed without gradients; -1 where the embeddings learn. */
   frozenPrefix: number;
 }
@@ -168,6 +170,8 @@ export interface TrainingMemory {
 /** What only the process that ends a training knows of it. */
 export interface TrainingEnd<Scores> {
   test: Scores | null;
+  /** What a person should know of the data and of the best weights: sentences. */
+  warnings: string[];
   trainableParameters: number;
   totalParameters: number;
   /** What `frozenDropout` came to: `auto` has been decided. */

@@ -1,4 +1,5 @@
 import type { EncoderModel } from '../model/encoder-model.js';
+import { isLabelHead } from '../model/heads.js';
 import type { FreezeEvent, Stage } from './events.js';
 
 /**
@@ -9,13 +10,16 @@ import type { FreezeEvent, Stage } from './events.js';
  */
 export async function freezeModel(model: EncoderModel, stage: Stage): Promise<FreezeEvent> {
   await model.freeze(stage.plan);
-  const drawn = new Set(model.loadReport.fresh);
+  const { fresh, freshLabels = [] } = model.loadReport;
+  const drawn = new Set(fresh);
   let [trainableParameters, totalParameters, freshParameters] = [0, 0, 0];
   for (const { name, count, trainable } of model.parameters()) {
     totalParameters += count;
     if (trainable) trainableParameters += count;
     if (drawn.has(name)) freshParameters += count;
+    else if (isLabelHead(name)) freshParameters += (count / model.config.labels.length) * freshLabels.length;
   }
   const { frozenPrefix } = model;
-  return { type: 'freeze', ...stage, trainableParameters, totalParameters, freshParameters, frozenPrefix };
+  const counts = { trainableParameters, totalParameters, freshParameters };
+  return { type: 'freeze', ...stage, ...counts, freshLabels, frozenPrefix };
 }

@@ -200,11 +200,13 @@ export class Training<Scores> {
     await this.#checkpoints.restoreBest();
     const test = this.task.hasTest ? await this.#measure('test') : null;
     if (test) yield { type: 'evaluation', split: 'test', epoch, step, ...test };
+    const best = this.#progress.evaluations.find((evaluation) => evaluation.step === step)!;
     signal?.throwIfAborted();
     const { trainableParameters, totalParameters } = this.#frozen;
     const carbonIntensity = energy === false ? null : (energy.carbonIntensity ?? null);
     const end: TrainingEnd<Scores> = {
       test: test?.metrics ?? null,
+      warnings: this.task.warnings(best.metrics),
       trainableParameters,
       totalParameters,
       frozenDropout: this.#prefix.dropout,

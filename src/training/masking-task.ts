@@ -145,6 +145,10 @@ export class MaskingTask implements Task<MaskingScores> {
     return { loss, perplexity: Math.exp(loss) };
   }
 
+  warnings(): string[] {
+    return [];
+  }
+
   score({ loss }: MaskingScores): number {
     return -loss;
   }

@@ -33,7 +33,10 @@ export const courseShape = {
   maxSteps: z.int().positive().optional().describe('upper bound on optimizer steps'),
   /** Batches that make up one optimizer step. @default 1 */
   gradientAccumulation: z.int().positive().default(1).describe('batches that make up one optimizer step'),
-  /** Longest example in tokens, special tokens included. @default 128, or the model's positions if fewer */
+  /**
+   * Longest example in tokens, special tokens included.
+   * @default what the model was fine-tuned with before, else 128, or its positions if fewer
+   */
   maxLength: z.int().min(3).optional().describe('longest example in tokens'),
   /** Optimizer steps between evaluations within an epoch; its end is evaluated in any case. @default none within */
   evaluateEvery: z.int().positive().optional().describe('steps between evaluations within an epoch'),

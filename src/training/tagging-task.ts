@@ -2,7 +2,7 @@ import { z } from 'zod';
 import { batchesOf } from '../batching/batches.js';
 import { epochOrder } from '../batching/order.js';
 import type { EncodedDataset, EncodedSplits } from '../contract/encoded-dataset.js';
-import type { PackedBatch } from '../contract/packed-batch.js';
+import { IGNORED_LABEL, type PackedBatch } from '../contract/packed-batch.js';
 import { LabelSet } from '../data/label-set.js';
 import type { Sentence } from '../data/sentence.js';
 import { PermafrostError } from '../errors/error.js';
@@ -83,11 +83,15 @@ export class TaggingTask implements Task<Metrics> {
   readonly identity: object;
   readonly #options: Options;
   readonly #splits: { train: Split; validation: Split; test: Split | null };
+  /** Training examples that have a word to learn from: the tokenizer leaves nothing of some sentences. */
+  readonly #examples: Int32Array;
 
   /** @throws LABEL_MISMATCH, INVALID_OPTION */
   constructor(options: Options) {
     const { model, batchSize, train, validation, test } = options;
     const maxLength = maxLengthFor(model, options.maxLength);
+    // Whoever uses the model later cuts sentences as they were cut here.
+    model.noteTraining({ maxLength });
     const labels = new LabelSet(model.labels);
     const encode = (name: keyof EncodedSplits, given: readonly Sentence[]): Split => {
       const encoded = options.encoded?.[name];
@@ -101,6 +105,8 @@ export class TaggingTask implements Task<Metrics> {
       validation: encode('validation', validation),
       test: test ? encode('test', test) : null,
     };
+    this.#examples = labelledExamples(this.#splits.train.dataset);
+    if (this.#examples.length === 0) throw nothingToLearn();
     const digest = (split: Split | null) =>
       split &&
       [digestSentences(split.sentences), digestArrays([split.dataset.inputIds, split.dataset.labels])].join(
@@ -123,13 +129,15 @@ export class TaggingTask implements Task<Metrics> {
   }
 
   countBatches(): number {
-    return Math.ceil(this.#splits.train.dataset.size / this.#options.batchSize);
+    return Math.ceil(this.#examples.length / this.#options.batchSize);
   }
 
   *batches(epoch: number, from: number): Generator<PackedBatch> {
     const { seed, batchSize } = this.#options;
     const { dataset } = this.#splits.train;
-    const order = epochOrder(dataset.size, seed, epoch - 1).subarray(from * batchSize);
+    const order = epochOrder(this.#examples.length, seed, epoch - 1)
+      .subarray(from * batchSize)
+      .map((index) => this.#examples[index]!);
     for (const { batch, indices } of batchesOf(dataset, order, batchSize))
       yield { ...batch, examples: indices };
   }
@@ -148,6 +156,13 @@ export class TaggingTask implements Task<Metrics> {
     return (await evaluate(options)).metrics;
   }
 
+  warnings(best: Metrics): string[] {
+    const { size } = this.#splits.train.dataset;
+    const emptied = size - this.#examples.length;
+    const passedOver = `${emptied} of ${size} training sentences were passed over: the tokenizer leaves none of their words.`;
+    return [...(emptied > 0 ? [passedOver] : []), ...(isAllOutside(best) ? [ALL_OUTSIDE] : [])];
+  }
+
   score(metrics: Metrics): number {
     switch (this.#options.earlyStopping.metric) {
       case 'macroF1':
@@ -160,6 +175,32 @@ export class TaggingTask implements Task<Metrics> {
         return metrics.entities.micro.f1;
     }
   }
+}
+
+const ALL_OUTSIDE =
+  'The best weights answer nothing but O on the validation data. Train longer, at a higher learning rate or with fewer ' +
+  'frozen layers, or look at the labels.';
+
+/** Whether every word was predicted to be O. */
+function isAllOutside({ labels, counts: { words } }: Metrics): boolean {
+  const outside = labels.O;
+  if (!outside || outside.recall < 1 || outside.precision === 0) return false;
+  return Math.round(outside.support / outside.precision) === words && outside.support < words;
+}
+
+/** Examples with at least one labelled token. */
+function labelledExamples({ size, offsets, labels }: EncodedDataset): Int32Array {
+  const isLabelled = (example: number) =>
+    labels.subarray(offsets[example], offsets[example + 1]).some((label) => label !== IGNORED_LABEL);
+  return Int32Array.from({ length: size }, (_, example) => example).filter(isLabelled);
+}
+
+function nothingToLearn(): PermafrostError {
+  return new PermafrostError(
+    'INVALID_OPTION',
+    'finetune: train: the tokenizer leaves no word of any sentence. Give sentences in a script that its vocabulary has.',
+    { option: 'train' },
+  );
 }
 
 function requireExamples(

@@ -19,6 +19,8 @@ export interface Task<Scores> {
   keepPrefix(prefix: FrozenPrefix): PrefixStore | undefined;
   /** Measures the model's present weights. @throws NON_FINITE; `signal.reason` on abort */
   measure(split: EvaluatedSplit): Promise<Scores>;
+  /** What a person should know of the data, and of the best weights by their scores: sentences. */
+  warnings(best: Scores): string[];
   /** What the best weights have most of; finite. */
   score(scores: Scores): number;
 }

@@ -101,7 +101,7 @@ describe('a duration', () => {
 });
 
 describe('the line about what learns', () => {
-  const line = (freshParameters: number) =>
+  const line = (freshParameters: number, freshLabels: string[] = []) =>
     trainingLine({
       type: 'freeze',
       stage: 1,
@@ -112,6 +112,7 @@ describe('the line about what learns', () => {
       trainableParameters: 1200,
       totalParameters: 5000,
       freshParameters,
+      freshLabels,
       frozenPrefix: 1,
     });
 
@@ -120,6 +121,7 @@ describe('the line about what learns', () => {
       '1,200 of 5,000 parameters learn; the checkpoint has no such head: its 90 parameters start afresh',
     );
     expect(line(0)).toBe('1,200 of 5,000 parameters learn');
+    expect(line(33, ['B-LOC', 'I-LOC'])).toMatch(/keeps its rows.*B-LOC, I-LOC start afresh/);
     expect(line(5000)).toBe('1,200 of 5,000 parameters learn');
   });
 });

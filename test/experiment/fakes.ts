@@ -53,6 +53,7 @@ export function fakeResult(seed: number): FinetuneResult {
     stages: [{ stage: 1, epoch: 1, step: 0, plan, reason: 'a test' }],
     bestStep: 2,
     resumed: false,
+    warnings: [],
     bestEpoch: 2,
     bestScore: 1,
     stoppedEarly: false,

@@ -285,24 +285,45 @@ describe('the labels option', () => {
     });
   });
 
-  it.each([[['O', 'I-X', 'B-X']], [['O', 'B-Y', 'I-Y', 'B-Z', 'I-Z']]])(
-    'starts the head afresh for %j',
-    async (labels) => {
-      await withLoaded(
-        original,
-        async (model) => {
-          expect(model.labels).toEqual(labels);
-          const head = ['classifier.weight', 'classifier.bias'];
-          expect(model.loadReport).toEqual({ fresh: head, unused: head });
-          expect((await model.logits(BATCH)).shape).toEqual([9, labels.length]);
-          expect(bytesOf(await model.readParameter('classifier.weight'))).not.toBe(
-            bytesOf(originalWeights.get('classifier.weight')!),
-          );
-        },
-        { labels, seed: 7 },
-      );
-    },
-  );
+  it.each([
+    [['O', 'I-X', 'B-X'], []],
+    [
+      ['O', 'B-Y', 'I-Y', 'B-Z', 'I-Z'],
+      ['B-Y', 'I-Y', 'B-Z', 'I-Z'],
+    ],
+  ])('keeps the rows of the labels that %j shares', async (labels, freshLabels) => {
+    await withLoaded(
+      original,
+      async (model) => {
+        expect(model.labels).toEqual(labels);
+        expect(model.loadReport).toEqual({ fresh: [], unused: [], freshLabels });
+        expect((await model.logits(BATCH)).shape).toEqual([9, labels.length]);
+        const [old, now] = [
+          originalWeights.get('classifier.weight')!,
+          await model.readParameter('classifier.weight'),
+        ];
+        const width = model.config.hiddenSize;
+        for (const [id, label] of labels.entries()) {
+          const row = bytesOf(now.slice(id * width, (id + 1) * width));
+          const stored = ['O', 'B-X', 'I-X'].indexOf(label);
+          if (stored >= 0) expect(row).toBe(bytesOf(old.slice(stored * width, (stored + 1) * width)));
+        }
+      },
+      { labels, seed: 7 },
+    );
+  });
+
+  it('starts the head afresh where no label is shared', async () => {
+    await withLoaded(
+      original,
+      async (model) => {
+        const head = ['classifier.weight', 'classifier.bias'];
+        expect(model.loadReport).toEqual({ fresh: head, unused: head });
+        expect((await model.logits(BATCH)).shape).toEqual([9, 3]);
+      },
+      { labels: ['A', 'B', 'C'], seed: 7 },
+    );
+  });
 
   it('must name each label once', async () => {
     const error = await failureOf(original, { labels: ['O', 'O'] });
