@@ -2,6 +2,7 @@ import type { EncoderConfig } from '../contract/encoder-config.js';
 import type { FreezePlan } from '../contract/freeze-plan.js';
 import type { PackedBatch, RaggedBatch } from '../contract/packed-batch.js';
 import type { LoadReport, Logits, ParameterInfo } from '../contract/results.js';
+import type { Strategy } from '../freezing/strategy.js';
 import type { NativeDevice, NativeMemory, NativeParameter } from '../native/addon.js';
 import type { Engine } from '../native/engine.js';
 import type { Tokenizer } from '../text/tokenizer.js';
@@ -88,10 +89,11 @@ export abstract class EncoderModel {
   /**
    * Freezes what the plan names and thaws the rest. Idempotent; the optimizer forgets what is frozen.
    *
+   * @param freezing a plan, a strategy, or a strategy's notation such as `bottom-up:6`.
    * @throws INVALID_PLAN
    */
-  async freeze(plan: FreezePlan): Promise<void> {
-    const native = nativePlan(plan, this.config.numLayers);
+  async freeze(freezing: FreezePlan | Strategy | string): Promise<void> {
+    const native = nativePlan(freezing, this.config.numLayers);
     const result = await this.#parts.engine.call((engine) => engine.freeze(native));
     this.#trainable = result.trainable;
     this.#frozenPrefix = result.frozenPrefix;

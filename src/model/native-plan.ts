@@ -1,5 +1,7 @@
 import { type FreezePlan, LAYER_PARTS, type LayerPart } from '../contract/freeze-plan.js';
 import { PermafrostError } from '../errors/error.js';
+import { parseStrategy } from '../freezing/notation.js';
+import type { Strategy } from '../freezing/strategy.js';
 import type { NativePlan } from '../native/addon.js';
 
 const PART_BITS: Readonly<Record<LayerPart, number>> = {
@@ -10,11 +12,12 @@ const PART_BITS: Readonly<Record<LayerPart, number>> = {
 };
 
 /**
- * A plan in the form that crosses the border.
+ * A plan, or that of a strategy, in the form that crosses the border.
  *
  * @throws INVALID_PLAN where it speaks of another number of layers or of parts there are not
  */
-export function nativePlan(plan: FreezePlan, numLayers: number): NativePlan {
+export function nativePlan(freezing: FreezePlan | Strategy | string, numLayers: number): NativePlan {
+  const plan = planOf(freezing, numLayers);
   checkForm(plan);
   const parts = plan.parts ?? plan.layers.map(() => []);
   if (plan.layers.length !== numLayers || parts.length !== numLayers) {
@@ -43,14 +46,17 @@ function checkForm(plan: FreezePlan): void {
     plan.layers.every(isFlag) &&
     (plan.parts === undefined || (Array.isArray(plan.parts) && plan.parts.every(Array.isArray)));
   if (isPlan) return;
-  const isStrategy = typeof (plan as { plan?: unknown } | null)?.plan === 'function';
   throw new PermafrostError(
     'INVALID_PLAN',
-    'freeze: expected { embeddings: boolean, layers: boolean[], parts?: string[][] }, got ' +
-      (isStrategy
-        ? 'a strategy. Call its plan(number of layers).'
-        : 'something else. Make it by a strategy.'),
+    'freeze: expected { embeddings: boolean, layers: boolean[], parts?: string[][] }, a strategy, or its notation such as ' +
+      "'bottom-up:6', got something else.",
   );
+}
+
+function planOf(freezing: FreezePlan | Strategy | string, numLayers: number): FreezePlan {
+  if (typeof freezing === 'string') return parseStrategy(freezing).plan(numLayers);
+  const isStrategy = typeof (freezing as Partial<Strategy> | null)?.plan === 'function';
+  return isStrategy ? (freezing as Strategy).plan(numLayers) : (freezing as FreezePlan);
 }
 
 function partBit(name: LayerPart): number {

@@ -59,12 +59,23 @@ export const adamwShape = {
   maxGradNorm: z.number().min(0).default(1).describe('global norm that gradients are clipped to, 0 for none'),
   /** `linear` falls to 0 at the last step. @default 'linear' */
   schedule: z.enum(['linear', 'constant']).default('linear').describe('course of the learning rate'),
+  /** Share of all updates over which the learning rate rises from 0. @default 0 */
+  warmupRatio: z
+    .number()
+    .min(0)
+    .max(1)
+    .default(0)
+    .describe('share of the steps over which the learning rate rises'),
+  /** Updates over which it rises, in place of `warmupRatio`. @default none */
+  warmupSteps: z
+    .int()
+    .min(0)
+    .optional()
+    .describe('steps over which the learning rate rises, in place of --warmup-ratio'),
 };
 
 const trainerSchema = z.strictObject({
   ...adamwShape,
-  /** Updates over which the learning rate rises from 0. @default 0 */
-  warmupSteps: z.int().min(0).default(0),
   /** Updates that the schedule is laid out for. @default none, and the rate is constant */
   totalSteps: z.int().positive().optional(),
   /** Calls of `step` that make one update. @default 1 */
@@ -99,16 +110,21 @@ export type ParsedDeviceOptions = z.output<z.ZodObject<typeof deviceShape, z.cor
 
 /** @throws INVALID_OPTION */
 export function parseTrainerOptions(options: TrainerOptions) {
-  const parsed = parseOptions(trainerSchema, options, 'trainer');
-  if (parsed.totalSteps === undefined && options.schedule === 'linear') {
+  const { warmupRatio, ...parsed } = parseOptions(trainerSchema, options, 'trainer');
+  const { totalSteps, warmupSteps = Math.ceil(warmupRatio * (totalSteps ?? 0)) } = parsed;
+  const needing =
+    options.schedule === 'linear' ? "schedule 'linear'" : warmupRatio > 0 ? 'warmupRatio' : null;
+  if (totalSteps === undefined && needing !== null) {
     throw new PermafrostError(
       'INVALID_OPTION',
-      "trainer: schedule 'linear' needs totalSteps, the number of updates until the learning rate is 0.",
+      `trainer: ${needing} needs totalSteps, the number of updates until the learning rate is 0.`,
+      { option: 'totalSteps' },
     );
   }
   return {
     ...parsed,
-    schedule: parsed.totalSteps === undefined ? ('constant' as const) : parsed.schedule,
-    totalSteps: parsed.totalSteps ?? 0,
+    schedule: totalSteps === undefined ? ('constant' as const) : parsed.schedule,
+    warmupSteps,
+    totalSteps: totalSteps ?? 0,
   };
 }

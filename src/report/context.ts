@@ -133,7 +133,7 @@ export function trainingText({ optimizer, earlyStopping, ...settings }: Training
     stopping,
     `${settings.batchSize} sentences a step`,
     `at most ${settings.maxLength} tokens`,
-    `AdamW, learning rate ${optimizer.learningRate}, ${optimizer.schedule}, warm-up ${formatPercent(optimizer.warmupRatio)}`,
+    `AdamW, learning rate ${optimizer.learningRate}, ${optimizer.schedule}, warm-up ${optimizer.warmupSteps === undefined ? formatPercent(optimizer.warmupRatio) : `${optimizer.warmupSteps} steps`}`,
     `weight decay ${optimizer.weightDecay}`,
     `dropout of frozen layers ${settings.frozenDropout}`,
     settings.precision,

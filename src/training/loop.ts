@@ -87,10 +87,8 @@ export class Training<Scores> {
     const found = await this.#checkpoints.find(() => identityOf(this.settings, this.task, this.#prefix));
     if (found) this.#progress = found;
     yield await this.#freeze();
-    const { warmupRatio, ...rest } = optimizer;
     this.#trainer = await model.trainer({
-      ...rest,
-      warmupSteps: Math.ceil(warmupRatio * totalSteps),
+      ...optimizer,
       totalSteps,
       gradientAccumulation,
       seed,

@@ -8,7 +8,7 @@ import { RunDirectory } from './directory.js';
 // Every option of a training is declared here or beside its task, once: with its check, its default, and the words that
 // describe it on the command line. Those without such words have no flag.
 
-/** AdamW, and the course of its learning rate over the steps of a training. */
+/** AdamW as a trainer takes it; a training has a learning rate. */
 export const optimizerShape = {
   ...adamwShape,
   learningRate: adamwShape.learningRate
@@ -16,13 +16,6 @@ export const optimizerShape = {
     .positive()
     .default(3e-5)
     .describe(adamwShape.learningRate.description!),
-  /** Share of all steps over which the learning rate rises from 0. @default 0 */
-  warmupRatio: z
-    .number()
-    .min(0)
-    .max(1)
-    .default(0)
-    .describe('share of the steps over which the learning rate rises'),
 };
 
 /** What decides the course of a training, whatever it trains. */

@@ -164,7 +164,7 @@ describe('freeze', () => {
     [{ embeddings: true, layers: 'all' }, /expected \{ embeddings: boolean/],
     [{ embeddings: true, layers: [1, 0, 0, 0] }, /expected \{ embeddings: boolean/],
     [null, /expected \{ embeddings: boolean/],
-    [bottomUp(2), /got a strategy\. Call its plan/],
+    ['bottom-up:9', /cannot freeze 9 layers/],
   ])('refuses the plan %j', async (plan, message) => {
     await withModel(async (model) => {
       await model.freeze(bottomUp(1).plan(LAYERS));
@@ -172,6 +172,21 @@ describe('freeze', () => {
       expect(error.code).toBe('INVALID_PLAN');
       expect(error.message).toMatch(message);
       expect(model.frozenPrefix).toBe(1);
+    });
+  });
+});
+
+describe('what freezes', () => {
+  it('may be a plan, its strategy, or the notation of that', async () => {
+    await withModel(async (model) => {
+      const learning = () => model.parameters().flatMap(({ name, trainable }) => (trainable ? [name] : []));
+      await model.freeze(bottomUp(2).plan(LAYERS));
+      const byPlan = learning();
+      for (const freezing of [bottomUp(2), 'bottom-up:2', 'full', 'bottom-up:2'] as const) {
+        await model.freeze(freezing);
+        if (freezing === 'full') expect(learning()).toHaveLength(model.parameters().length);
+        else expect(learning()).toEqual(byPlan);
+      }
     });
   });
 });
