@@ -3,9 +3,16 @@ import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { defineConfig } from 'vitest/config';
 
+const source = (path: string) => fileURLToPath(new URL(path, import.meta.url));
+
 export default defineConfig({
   // Examples name the package as their users do.
-  resolve: { alias: { permafrost: fileURLToPath(new URL('./src/index.ts', import.meta.url)) } },
+  resolve: {
+    alias: [
+      { find: /^permafrost$/, replacement: source('./src/index.ts') },
+      { find: /^permafrost\/(.*)$/, replacement: `${source('./src/entries')}/$1.ts` },
+    ],
+  },
   test: {
     include: ['test/**/*.test.ts'],
     // One process a file: an addon stays loaded until its process ends.

@@ -19,6 +19,11 @@ const config = {
   attentionDropout: 0.1, classifierDropout: 0.1, padTokenId: 0, initializerRange: 0.02, labels: ['B-PER', 'O'],
 };
 assert.deepEqual(permafrost.bottomUp(1).plan(2).layers, [true, false]);
+const { default: { exports } } = await import('permafrost/package.json', { with: { type: 'json' } });
+for (const path of Object.keys(exports).filter((path) => /^\\.\\/\\w+$/.test(path))) {
+  const entry = await import(path.replace('.', 'permafrost'));
+  assert.ok(Object.keys(entry).length > 0, path);
+}
 `;
 
 const WITHOUT_ENGINE = `${PRELUDE}

@@ -9,16 +9,11 @@
 import { rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { parseArgs } from 'node:util';
+import { corpusStream, generateCorpus, trainWordPiece } from '../dist/entries/data.js';
 import { describeEnvironment } from '../dist/experiment/environment.js';
 import { presetByName } from '../dist/experiment/presets/by-name.js';
 import { encoderConfigOf } from '../dist/experiment/shape.js';
-import {
-  corpusStream,
-  generateCorpus,
-  MaskedLanguageModel,
-  pretrain,
-  trainWordPiece,
-} from '../dist/index.js';
+import { MaskedLanguageModel, pretrain } from '../dist/index.js';
 import { writeFileAtomic } from '../dist/io/atomic-write.js';
 import { addon } from '../dist/native/addon.js';
 

@@ -27,6 +27,7 @@ export const ERROR_CODES = [
   'INTERNAL',
 ] as const;
 
+/** A code of a {@link PermafrostError}. */
 export type ErrorCode = (typeof ERROR_CODES)[number];
 
 /** The one error class of this package; `code` is stable, `details` holds the facts as fields. */

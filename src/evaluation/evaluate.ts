@@ -20,6 +20,7 @@ const EVALUATION_TOKENS = 4096;
 /** Batches that cross the border in one call, between which an abort takes effect. */
 const BATCHES_A_CALL = 16;
 
+/** What is evaluated, and how. */
 export interface EvaluateOptions {
   model: TokenClassifier;
   sentences: readonly Sentence[];
@@ -50,6 +51,7 @@ const evaluateSchema = z.strictObject({
     .optional(),
 });
 
+/** What an evaluation gives. */
 export interface Evaluation {
   metrics: Metrics;
   /** Predicted tag of each word, in the order of the sentences. */

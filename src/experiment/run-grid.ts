@@ -17,6 +17,7 @@ export interface RunPosition {
   total: number;
 }
 
+/** What a grid tells while it is under way; told apart by `type`. */
 export type GridEvent =
   /** First event. `todo` runs are left, `finished` are there from an earlier start. */
   | { type: 'grid-start'; total: number; todo: number; finished: number; directory: string }
@@ -30,6 +31,7 @@ export type GridEvent =
   /** Last event. `records` are all of this grid, in its order. */
   | { type: 'grid-done'; records: RunRecord[]; seconds: number };
 
+/** Which scenarios are trained with which seeds, and where. */
 export interface RunGridOptions {
   workspace: Workspace;
   /** Notations of the strategies. */

@@ -201,6 +201,7 @@ export const runRecordSchema = z.strictObject({
   ...costSchema,
 });
 
+/** What one training of one scenario with one seed leaves behind. */
 export type RunRecord = z.infer<typeof runRecordSchema>;
 
 /**

@@ -17,6 +17,7 @@ import { type RunRecord, readRunRecord } from './run-record.js';
 import type { Scenario } from './scenario.js';
 import type { Workspace } from './workspace.js';
 
+/** What is trained, where, and what becomes of it. */
 export interface RunScenarioOptions {
   workspace: Workspace;
   scenario: Scenario;

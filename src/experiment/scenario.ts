@@ -76,11 +76,13 @@ export const scenarioSchema = z.strictObject({
   training: trainingSettingsSchema,
 });
 
+/** Everything that decides the result of a run except its seed. */
 export type Scenario = z.infer<typeof scenarioSchema>;
 
 /** A scenario less its strategy: what all rows of one table share. */
 export type ScenarioSettings = Omit<Scenario, 'strategy'>;
 
+/** The scenario of a strategy under settings that a table shares. */
 export function scenarioOf({ dataset, model, training }: ScenarioSettings, strategy: string): Scenario {
   return { strategy, dataset, model, training };
 }

@@ -18,6 +18,7 @@ export const trainingSettingsSchema = z.strictObject({
   precision: z.enum(['fp32', 'bf16']),
 });
 
+/** Every setting of a training that decides its result, freezing and seed aside. */
 export type TrainingSettings = z.infer<typeof trainingSettingsSchema>;
 
 /** The paper's settings; where it is silent, those of the Hugging Face Trainer. */

@@ -104,6 +104,7 @@ export const workspaceShape = {
 
 export const workspaceOptionsSchema = z.strictObject(workspaceShape);
 
+/** Where data, model and settings of a grid come from. */
 export type WorkspaceOptions = z.infer<typeof workspaceOptionsSchema>;
 
 /**

@@ -17,6 +17,7 @@ export interface HubProgress {
   totalBytes: number;
 }
 
+/** How files of the Hub are fetched. */
 export interface HubOptions {
   /** @default from the environment: HF_ENDPOINT, HF_HOME, HF_HUB_CACHE, HF_TOKEN, HF_HUB_OFFLINE */
   settings?: Partial<HubSettings>;

@@ -1,6 +1,7 @@
 import { PermafrostError } from '../errors/error.js';
 import type { AggregationStrategy, Entity, ScoredTokens } from './entity.js';
 
+/** How scored tokens become entities. */
 export interface AggregateOptions {
   /** Label of each column of the scores. */
   labels: readonly string[];

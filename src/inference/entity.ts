@@ -23,6 +23,7 @@ export interface Entity {
  */
 export type AggregationStrategy = 'none' | 'simple' | 'first' | 'average' | 'max';
 
+/** Hugging Face's names of the ways in which a word takes its label. */
 export const AGGREGATION_STRATEGIES: readonly AggregationStrategy[] = [
   'none',
   'simple',

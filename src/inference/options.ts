@@ -12,6 +12,7 @@ import { AGGREGATION_STRATEGIES, type AggregationStrategy } from './entity.js';
  */
 export type TaggingRules = 'whole-words' | 'huggingface';
 
+/** How a tagger reads texts and answers. */
 export interface TaggerOptions {
   /** @default 'first', since training labels a word's first token */
   aggregation?: AggregationStrategy;
@@ -31,11 +32,13 @@ export interface TaggerOptions {
   maxQueue?: number;
 }
 
+/** Options of `Tagger.load`: those of the tagger and of its model. */
 export interface TaggerLoadOptions extends TaggerOptions, Omit<LoadOptions, 'labels' | 'seed'> {
   /** Whether `load` ends with a first run, so that no call pays for it. @default true */
   warmUp?: boolean;
 }
 
+/** Options of one call of a tagger. */
 export interface TagOptions {
   /** Overrides the tagger's. */
   aggregation?: AggregationStrategy;

@@ -9,6 +9,7 @@ import { type HuggingFaceConfig, toHuggingFace } from './config.js';
 import type { HeadName } from './heads.js';
 import { safetensorsHeader } from './safetensors.js';
 
+/** How a model is written. */
 export interface SaveOptions {
   /** Type of the weights on disk; `fp16` rounds them. @default 'fp32' */
   precision?: 'fp32' | 'fp16';

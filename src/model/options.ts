@@ -93,9 +93,13 @@ const trainerSchema = z.strictObject({
   readBackEvery: z.int().positive().default(8),
 });
 
+/** Where and how a model computes. */
 export interface DeviceOptions extends z.input<z.ZodObject<typeof deviceShape, z.core.$strict>> {}
+/** Options of a model that is read from a directory. */
 export interface LoadOptions extends z.input<typeof loadSchema> {}
+/** Options of a model of random weights. */
 export interface CreateOptions extends z.input<typeof createSchema> {}
+/** Options of a trainer: AdamW, learning rate, accumulation, dropout. */
 export interface TrainerOptions extends z.input<typeof trainerSchema> {}
 
 export const parseLoadOptions = (options: LoadOptions, where: string) =>

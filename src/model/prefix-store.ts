@@ -3,8 +3,10 @@ import type { EncodedDataset } from '../contract/encoded-dataset.js';
 import { addon, type NativePrefixStore, type PrefixStoreUsage } from '../native/addon.js';
 import { nativeError } from '../native/call.js';
 
+/** Type in which outputs are kept. */
 export type StorePrecision = 'fp32' | 'bf16' | 'fp16';
 
+/** What a prefix store keeps, and where. */
 export interface PrefixStoreOptions {
   /** Size of the encoder's hidden states. */
   hiddenSize: number;

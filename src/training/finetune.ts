@@ -6,11 +6,14 @@ import type { DoneEvent, ProgressEvent, TrainingResult } from './events.js';
 import { finetuneSchema, TaggingTask, type taggingStoppingShape } from './tagging-task.js';
 import { train } from './train.js';
 
+/** Options of `finetune`: model, data, freezing, course, directory. */
 export interface FinetuneOptions extends z.input<typeof finetuneSchema> {}
 /** When training ends before the last epoch. */
 export interface EarlyStoppingOptions
   extends z.input<z.ZodObject<typeof taggingStoppingShape, z.core.$strict>> {}
+/** What a fine-tuning is worth. */
 export interface FinetuneResult extends TrainingResult<Metrics> {}
+/** What a fine-tuning tells while it is under way; told apart by `type`. */
 export type TrainingEvent = ProgressEvent<Metrics> | DoneEvent<FinetuneResult>;
 /** A training under way: its events, and its result. */
 export type FinetuneRun = EventRun<TrainingEvent, FinetuneResult>;

@@ -8,6 +8,7 @@ const DEFAULT_MEMORY_SHARE = 0.25;
 
 const ELEMENT_BYTES: Readonly<Record<StorePrecision, number>> = { fp32: 4, bf16: 2, fp16: 2 };
 
+/** Budget of a prefix cache. */
 export interface PrefixCacheOptions {
   /** Type in which outputs are kept; `fp32` changes no result. @default 'fp32' */
   precision?: StorePrecision;

@@ -5,8 +5,10 @@ import type { DoneEvent, ProgressEvent, TrainingResult } from './events.js';
 import { type MaskingScores, MaskingTask, pretrainSchema } from './masking-task.js';
 import { train } from './train.js';
 
+/** Options of `pretrain`: model, text, masking, course, directory. */
 export interface PretrainOptions extends z.input<typeof pretrainSchema> {}
 
+/** What a pretraining is worth. */
 export interface PretrainResult extends TrainingResult<MaskingScores> {
   /** Validation loss of the best weights. */
   bestLoss: number;
@@ -16,6 +18,7 @@ export interface PretrainResult extends TrainingResult<MaskingScores> {
   validationTokens: number;
 }
 
+/** What a pretraining tells while it is under way; told apart by `type`. */
 export type PretrainEvent = ProgressEvent<MaskingScores> | DoneEvent<PretrainResult>;
 /** A pretraining under way: its events, and its result. */
 export type PretrainRun = EventRun<PretrainEvent, PretrainResult>;

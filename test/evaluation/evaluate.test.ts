@@ -1,14 +1,7 @@
 import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest';
-import {
-  computeMetrics,
-  type EvaluateOptions,
-  encodeDataset,
-  evaluate,
-  finetune,
-  full,
-  LabelSet,
-  TokenClassifier,
-} from '../../src/index.js';
+import { encodeDataset, LabelSet } from '../../src/entries/data.js';
+import { computeMetrics } from '../../src/entries/metrics.js';
+import { type EvaluateOptions, evaluate, finetune, full, TokenClassifier } from '../../src/index.js';
 import { smallTask } from '../helpers/corpus.js';
 import { thrownBy } from '../helpers/thrown.js';
 

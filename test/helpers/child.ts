@@ -5,6 +5,9 @@ import { pathToFileURL } from 'node:url';
 /** The built package, which child processes and worker threads load; `npm run build:typescript` makes it. */
 export const BUILT_INDEX = pathToFileURL(resolve('dist/index.js')).href;
 
+/** One of the package's further entries, such as `data`. */
+export const builtEntry = (name: string) => pathToFileURL(resolve(`dist/entries/${name}.js`)).href;
+
 export interface ChildResult {
   code: number | null;
   signal: NodeJS.Signals | null;

@@ -1,12 +1,6 @@
-import {
-  type EncoderConfigInput,
-  generateCorpus,
-  labelSet,
-  type Sentence,
-  TokenClassifier,
-  type Tokenizer,
-  trainWordPiece,
-} from '../../src/index.js';
+import { generateCorpus, trainWordPiece } from '../../src/entries/data.js';
+import type { EncoderConfigInput } from '../../src/entries/training.js';
+import { labelSet, type Sentence, TokenClassifier, type Tokenizer } from '../../src/index.js';
 
 export interface SmallTask {
   train: Sentence[];

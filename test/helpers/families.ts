@@ -1,4 +1,4 @@
-import type { EncoderConfigInput } from '../../src/index.js';
+import type { EncoderConfigInput } from '../../src/entries/training.js';
 
 const roberta = (modelType: string) => ({ modelType, typeVocabSize: 1, layerNormEps: 1e-5, padTokenId: 1 });
 

@@ -5,19 +5,23 @@ const BOTTOM = ['contract', 'errors', 'io'];
 const PURE = ['freezing', 'batching', 'text', 'data', 'hub'];
 const ENGINE = ['model', 'native'];
 
+/** What the package's entries may show. */
+const EVERYTHING = [
+  'report',
+  'experiment',
+  'training',
+  'energy',
+  'evaluation',
+  'inference',
+  ...ENGINE,
+  ...PURE,
+  ...BOTTOM,
+];
+
 /** For each layer (directory of src, or file beside them) the layers below it that it may import. */
 const MAY_IMPORT: Record<string, string[]> = {
-  index: [
-    'report',
-    'experiment',
-    'training',
-    'energy',
-    'evaluation',
-    'inference',
-    ...ENGINE,
-    ...PURE,
-    ...BOTTOM,
-  ],
+  index: EVERYTHING,
+  entries: EVERYTHING,
   cli: [
     'index',
     'bench',

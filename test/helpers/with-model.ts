@@ -1,9 +1,5 @@
-import {
-  type CreateOptions,
-  type EncoderConfigInput,
-  type RaggedBatch,
-  TokenClassifier,
-} from '../../src/index.js';
+import type { EncoderConfigInput } from '../../src/entries/training.js';
+import { type CreateOptions, type RaggedBatch, TokenClassifier } from '../../src/index.js';
 
 /** A model small enough that a test can make many, without dropout so that its steps are plain arithmetic. */
 export const TINY: EncoderConfigInput = {

@@ -4,10 +4,10 @@ import {
   AGGREGATION_STRATEGIES,
   type AggregationStrategy,
   aggregate,
-  type Entity,
   huggingFaceOverlaps,
   huggingFaceWords,
-} from '../../src/index.js';
+} from '../../src/entries/tagging.js';
+import type { Entity } from '../../src/index.js';
 import { softmaxRows } from '../../src/inference/probabilities.js';
 import { cutFixedWindows, cutWindows } from '../../src/text/windows.js';
 import { describeShared, sharedAvailable, sharedPath } from '../helpers/shared.js';

@@ -1,5 +1,6 @@
 import { describe, expect, it } from 'vitest';
-import { AGGREGATION_STRATEGIES, type Entity, readSentences, Tokenizer } from '../../src/index.js';
+import { AGGREGATION_STRATEGIES } from '../../src/entries/tagging.js';
+import { type Entity, readSentences, Tokenizer } from '../../src/index.js';
 import {
   planText,
   type TokenizedText,

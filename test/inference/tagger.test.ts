@@ -2,14 +2,13 @@ import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { AGGREGATION_STRATEGIES, type Taggable } from '../../src/entries/tagging.js';
 import { entitySpans } from '../../src/evaluation/entity-spans.js';
 import { evaluate } from '../../src/evaluation/evaluate.js';
 import {
-  AGGREGATION_STRATEGIES,
   type Entity,
   finetune,
   type Sentence,
-  type Taggable,
   Tagger,
   type TaggerOptions,
   type TokenClassifier,

@@ -1,8 +1,8 @@
 import { describe, expect, it } from 'vitest';
+import { frozenPrefixLength } from '../../src/entries/training.js';
 import {
   bottomUp,
   type FreezePlan,
-  frozenPrefixLength,
   full,
   interleaved,
   only,

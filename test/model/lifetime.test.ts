@@ -2,15 +2,9 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setImmediate as nextTurn } from 'node:timers/promises';
 import { describe, expect, it } from 'vitest';
-import {
-  bottomUp,
-  type EncodedDataset,
-  type PackedBatch,
-  PrefixStore,
-  packRagged,
-  type RaggedBatch,
-  TokenClassifier,
-} from '../../src/index.js';
+import { type EncodedDataset, packRagged } from '../../src/entries/data.js';
+import { PrefixStore } from '../../src/entries/training.js';
+import { bottomUp, type PackedBatch, type RaggedBatch, TokenClassifier } from '../../src/index.js';
 import { BUILT_INDEX, runChild } from '../helpers/child.js';
 import { thrownBy } from '../helpers/thrown.js';
 import { BATCH, bytesOf, longBatch, TINY, withModel } from '../helpers/with-model.js';

@@ -2,10 +2,10 @@ import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
+import { packRagged } from '../../src/entries/data.js';
 import {
   bottomUp,
   type PackedBatch,
-  packRagged,
   type RaggedBatch,
   TokenClassifier,
   type TrainerOptions,

@@ -1,14 +1,7 @@
 import { readFileSync } from 'node:fs';
 import { expect, it } from 'vitest';
-import {
-  bottomUp,
-  encodeDataset,
-  full,
-  LabelSet,
-  packExamples,
-  TokenClassifier,
-  Tokenizer,
-} from '../../src/index.js';
+import { encodeDataset, LabelSet, packExamples } from '../../src/entries/data.js';
+import { bottomUp, full, TokenClassifier, Tokenizer } from '../../src/index.js';
 import { describeShared, sharedPath } from '../helpers/shared.js';
 import { maxDifference, ragged } from '../helpers/tensors.js';
 

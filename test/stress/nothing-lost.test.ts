@@ -4,7 +4,7 @@ import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
 import { hostname, tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { generateCorpus } from '../../src/index.js';
+import { generateCorpus } from '../../src/entries/data.js';
 import { Random } from '../../src/io/random.js';
 
 /** SIGKILLs of each command; `PERMAFROST_KILLS=50` for a thorough run, of more commands, too. */

@@ -2,7 +2,7 @@ import { mkdtemp, readdir, readFile, rm, truncate, writeFile } from 'node:fs/pro
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
-import { encodeDataset, LabelSet, trainWordPiece } from '../../src/index.js';
+import { encodeDataset, LabelSet, trainWordPiece } from '../../src/entries/data.js';
 import { encodingDirectory, keptEncoding } from '../../src/text/kept-encoding.js';
 
 const sentences = [

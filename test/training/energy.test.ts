@@ -1,5 +1,6 @@
 import { describe, expect, it } from 'vitest';
-import { type EnergyCounter, finetune } from '../../src/index.js';
+import type { EnergyCounter } from '../../src/entries/training.js';
+import { finetune } from '../../src/index.js';
 import { smallTask } from '../helpers/corpus.js';
 import { thrownBy } from '../helpers/thrown.js';
 

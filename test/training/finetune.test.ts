@@ -1,10 +1,10 @@
 import { describe, expect, it } from 'vitest';
+import type { StepEvent } from '../../src/entries/training.js';
 import {
   evaluate,
   type FinetuneOptions,
   finetune,
   type Sentence,
-  type StepEvent,
   TokenClassifier,
   type TrainingEvent,
 } from '../../src/index.js';

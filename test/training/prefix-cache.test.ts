@@ -1,15 +1,14 @@
 import { describe, expect, it } from 'vitest';
+import { generateCorpus, trainWordPiece } from '../../src/entries/data.js';
+import type { EncoderConfigInput } from '../../src/entries/training.js';
 import {
-  type EncoderConfigInput,
   type FinetuneOptions,
   type FinetuneResult,
   finetune,
-  generateCorpus,
   labelSet,
   PrefixCache,
   TokenClassifier,
   type Tokenizer,
-  trainWordPiece,
 } from '../../src/index.js';
 import { FAMILIES } from '../helpers/families.js';
 

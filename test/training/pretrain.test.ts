@@ -3,15 +3,15 @@ import { readFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { trainWordPiece } from '../../src/entries/data.js';
 import {
   MaskedLanguageModel,
   type PretrainEvent,
   type PretrainOptions,
   pretrain,
   TokenClassifier,
-  trainWordPiece,
 } from '../../src/index.js';
-import { BUILT_INDEX, runChild } from '../helpers/child.js';
+import { BUILT_INDEX, builtEntry, runChild } from '../helpers/child.js';
 import { thrownBy } from '../helpers/thrown.js';
 
 // Each word decides the next, so that a model which sees both sides can do better than guess.
@@ -140,7 +140,8 @@ describe('pretraining', () => {
 
   it('survives SIGKILL at any step', async () => {
     const source = (folder: string, killAt: number) => `
-      import { MaskedLanguageModel, pretrain, trainWordPiece } from ${JSON.stringify(BUILT_INDEX)};
+      import { MaskedLanguageModel, pretrain } from ${JSON.stringify(BUILT_INDEX)};
+      import { trainWordPiece } from ${JSON.stringify(builtEntry('data'))};
       const rows = ${JSON.stringify(ROWS)};
       const tokenizer = trainWordPiece(rows.flat(), { vocabSize: 60, lowercase: true });
       const model = await MaskedLanguageModel.create(

@@ -13,7 +13,7 @@ import {
   TokenClassifier,
   type TrainingEvent,
 } from '../../src/index.js';
-import { BUILT_INDEX, runChild } from '../helpers/child.js';
+import { BUILT_INDEX, builtEntry, runChild } from '../helpers/child.js';
 import { smallTask } from '../helpers/corpus.js';
 import { thrownBy } from '../helpers/thrown.js';
 import { changedNames, weightsOf } from '../helpers/with-model.js';
@@ -139,7 +139,8 @@ describe('a training that is aborted and called again', () => {
 
   it('survives SIGKILL under a schedule that changes the plan', async () => {
     const source = (directory: string, killAt: number) => `
-      import { finetune, generateCorpus, labelSet, TokenClassifier, trainWordPiece } from ${JSON.stringify(BUILT_INDEX)};
+      import { finetune, labelSet, TokenClassifier } from ${JSON.stringify(BUILT_INDEX)};
+      import { generateCorpus, trainWordPiece } from ${JSON.stringify(builtEntry('data'))};
       const corpus = generateCorpus('demo', { seed: 5, sizes: { train: 60, validation: 20, test: 1 } });
       const tokenizer = trainWordPiece(corpus.train.flatMap(({ words }) => words), { vocabSize: 200, lowercase: true, minFrequency: 1 });
       const shape = { hiddenSize: 16, numLayers: 2, numHeads: 2, intermediateSize: 32, maxPositions: 64 };

@@ -1,6 +1,6 @@
 import { describe, expectTypeOf, it } from 'vitest';
+import type { EpochSummary } from '../../src/entries/training.js';
 import type {
-  EpochSummary,
   ErrorCode,
   FinetuneOptions,
   FinetuneResult,

@@ -4,13 +4,13 @@ import { join } from 'node:path';
 import {
   finetune,
   labelSet,
-  modelCard,
   PermafrostError,
   readConll,
   type Sentence,
   TokenClassifier,
   type TrainingEvent,
 } from 'permafrost';
+import { modelCard } from 'permafrost/experiment';
 import type { JobWork } from './job.js';
 
 /** What `POST /jobs` takes; texts are CoNLL columns. */

@@ -10,6 +10,7 @@ import { labelsOfCard, labelsOfInfo } from './class-labels.js';
 import { type DatasetFiles, findFiles, SPLITS, type SplitName } from './find-files.js';
 import { type KnownDataset, knownDataset, PARQUET_REVISION, similarDataset } from './known-datasets.js';
 
+/** Which part of a dataset is fetched, and how it is read. */
 export interface DatasetOptions extends HubOptions {
   /** Part of the dataset, such as a language. @default the usual one of a known dataset, else the only one */
   config?: string;

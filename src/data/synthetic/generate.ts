@@ -5,6 +5,7 @@ import type { Draw, Grammar } from './grammar.js';
 import { kazakhGrammar } from './kazakh.js';
 import { addNoise, type NoiseOptions } from './noise.js';
 
+/** A corpus that the project generates. */
 export type CorpusName = 'demo' | 'demo-kk';
 
 /** Numbers of sentences. */

@@ -5,6 +5,7 @@ import { demo, demoKk } from './demo.js';
 import { kaznerd } from './kaznerd.js';
 import type { Preset } from './preset.js';
 
+/** Every preset. */
 export const PRESETS: readonly Preset[] = [demo, demoKk, conll2003, kaznerd];
 
 /**

@@ -1,0 +1,6 @@
+// permafrost/tagging: how scores of tokens become entities.
+export { type AggregateOptions, aggregate } from '../inference/aggregate.js';
+export { AGGREGATION_STRATEGIES, type AggregationStrategy, type ScoredTokens } from '../inference/entity.js';
+export { huggingFaceOverlaps, huggingFaceWords } from '../inference/hugging-face-rules.js';
+export type { TaggingRules, TagOptions } from '../inference/options.js';
+export type { Taggable, TaggerStats } from '../inference/tagger.js';

@@ -1,0 +1,36 @@
+// permafrost/training: events and figures of a training one by one, kept prefixes, energy, arithmetic of freezing.
+export type { LayerPart } from '../contract/freeze-plan.js';
+export type { EnergyCounter, EnergyPart } from '../energy/counter.js';
+export { energyCounters } from '../energy/energy-counters.js';
+export type { EnergyUse } from '../energy/energy-use.js';
+export { cardCounters } from '../energy/nvml.js';
+export { raplCounters } from '../energy/rapl.js';
+export { frozenPrefixLength } from '../freezing/frozen-prefix.js';
+export { relativeCost, trainableShare } from '../freezing/relative-cost.js';
+export { trainableTable } from '../freezing/trainable-table.js';
+export type { EncoderConfigInput, HuggingFaceConfig } from '../model/config.js';
+export { PrefixStore, type PrefixStoreOptions, type StorePrecision } from '../model/prefix-store.js';
+export { stackLayers } from '../model/stack-layers.js';
+export type { TrainedWith } from '../model/trained-with.js';
+export type { EventRun } from '../training/event-run.js';
+export type {
+  CheckpointEvent,
+  DoneEvent,
+  EpochEvent,
+  EpochSummary,
+  EvaluatedSplit,
+  EvaluationEvent,
+  EvaluationSummary,
+  FreezeEvent,
+  PhaseSeconds,
+  PrefixStoreSummary,
+  ProgressEvent,
+  ResumeEvent,
+  Stage,
+  StepEvent,
+  TrainingMemory,
+  TrainingResult,
+} from '../training/events.js';
+export type { MaskingScores, Text } from '../training/masking-task.js';
+export type { PrefixCacheOptions } from '../training/prefix-cache.js';
+export type { EnergyOptions } from '../training/settings.js';
