@@ -1,12 +1,20 @@
 import { createReadStream } from 'node:fs';
 import { PermafrostError } from '../errors/error.js';
 import { formatError } from './format-error.js';
+import { invalidUtf8 } from './utf8.js';
 
 /** Successive lines of a file, without their ends. */
 export interface LineBlock {
   lines: string[];
   /** 1-based number of the first of them. */
   first: number;
+}
+
+export interface LineOptions {
+  /** Longest line that is read. @default none */
+  maxLineBytes?: number;
+  /** Whether NUL is a character like others; bytes that look like UTF-16 are refused all the same. @default false */
+  allowNul?: boolean;
 }
 
 const NEWLINE = 0x0a;
@@ -16,40 +24,60 @@ const CHUNK_BYTES = 1 << 20;
  * Reads a UTF-8 file in blocks of whole lines. Lines end in `\n` or `\r\n`, the last one with or without; a byte order
  * mark at the start of the file is left out.
  *
- * @param options.maxLineBytes longest line that is read. @default none
  * @throws FILE_NOT_FOUND where the file is missing or cannot be read; DATA_FORMAT with file and line where its bytes
  * are not UTF-8 text, or a line is too long.
  */
-export async function* readLineBlocks(
-  file: string,
-  { maxLineBytes = Number.POSITIVE_INFINITY }: { maxLineBytes?: number } = {},
-): AsyncGenerator<LineBlock> {
-  let rest: Buffer = Buffer.alloc(0);
-  let first = 1;
-  for await (const chunk of chunksOf(file)) {
-    const end = chunk.lastIndexOf(NEWLINE) + 1;
-    if (end === 0) {
-      rest = Buffer.concat([rest, chunk]);
-      checkLength(rest.length, maxLineBytes, file, first);
-      continue;
-    }
-    const bytes = Buffer.concat([rest, chunk.subarray(0, end - 1)]);
-    checkLines(bytes, maxLineBytes, file, first);
-    const lines = decodeLines(bytes, file, first);
-    yield { lines, first };
-    first += lines.length;
-    rest = Buffer.from(chunk.subarray(end));
-  }
-  if (rest.length > 0) yield { lines: decodeLines(rest, file, first), first };
+export function readLineBlocks(file: string, options: LineOptions = {}): AsyncGenerator<LineBlock> {
+  return lineBlocks(chunksOf(file), file, options);
 }
 
-function checkLines(bytes: Buffer, maxLineBytes: number, file: string, first: number): void {
+/**
+ * The same for bytes from anywhere, as they come.
+ *
+ * @param name of their source, for messages.
+ */
+export async function* lineBlocks(
+  chunks: AsyncIterable<Uint8Array>,
+  name: string,
+  { maxLineBytes = Number.POSITIVE_INFINITY, allowNul = false }: LineOptions = {},
+): AsyncGenerator<LineBlock> {
+  const place: Place = { name, first: 1, offset: 0, allowNul };
+  /** The beginning of a line whose end has not come yet. */
+  let rest: Buffer[] = [];
+  let restBytes = 0;
+  for await (const chunk of chunks) {
+    const end = chunk.lastIndexOf(NEWLINE) + 1;
+    if (end > 0) {
+      const bytes = Buffer.concat([...rest, chunk.subarray(0, end - 1)]);
+      checkLines(bytes, maxLineBytes, place);
+      const lines = decodeLines(bytes, place);
+      yield { lines, first: place.first };
+      place.first += lines.length;
+      place.offset += bytes.length + 1;
+      rest = [];
+      restBytes = 0;
+    }
+    rest.push(Buffer.from(chunk.subarray(end)));
+    restBytes += chunk.length - end;
+    checkLength(restBytes, maxLineBytes, name, place.first);
+  }
+  if (restBytes > 0) yield { lines: decodeLines(Buffer.concat(rest), place), first: place.first };
+}
+
+/** Where bytes stand in their source. */
+interface Place {
+  name: string;
+  /** Number of the first line. */
+  first: number;
+  /** Bytes before it. */
+  offset: number;
+  allowNul: boolean;
+}
+
+function checkLines(bytes: Buffer, maxLineBytes: number, { name, first }: Place): void {
   if (bytes.length <= maxLineBytes) return;
-  for (let start = 0, line = first; start <= bytes.length; line++) {
-    const newline = bytes.indexOf(NEWLINE, start);
-    const end = newline < 0 ? bytes.length : newline;
-    checkLength(end - start, maxLineBytes, file, line);
-    start = end + 1;
+  for (const [index, [start, end]] of lineRanges(bytes).entries()) {
+    checkLength(end - start, maxLineBytes, name, first + index);
   }
 }
 
@@ -85,39 +113,62 @@ function unreadable(file: string, code: string): string {
   }
 }
 
-function decodeLines(bytes: Buffer, file: string, first: number): string[] {
-  const text = decode(bytes);
-  if (text === null) throw undecodable(bytes, file, first);
+function decodeLines(bytes: Buffer, place: Place): string[] {
+  const text = decode(bytes, place);
   const lines = text.split('\n');
   for (let i = 0; i < lines.length; i++) {
     if (lines[i]!.endsWith('\r')) lines[i] = lines[i]!.slice(0, -1);
   }
-  if (first === 1 && lines[0]!.startsWith('\ufeff')) lines[0] = lines[0]!.slice(1);
+  if (place.first === 1 && lines[0]!.startsWith('\ufeff')) lines[0] = lines[0]!.slice(1);
   return lines;
 }
 
-/** Null where the bytes are not UTF-8, or hold a NUL, as UTF-16 and binary files do. */
-function decode(bytes: Buffer): string | null {
-  if (bytes.includes(0)) return null;
+/** @throws DATA_FORMAT where the bytes are not UTF-8, or hold a NUL, as UTF-16 and binary files do. */
+function decode(bytes: Buffer, place: Place): string {
+  if (bytes.includes(0)) checkNuls(bytes, place);
   try {
     return new TextDecoder('utf-8', { fatal: true, ignoreBOM: true }).decode(bytes);
   } catch {
-    return null;
+    throw undecodable(bytes, invalidUtf8(bytes), place);
   }
 }
 
-function undecodable(bytes: Buffer, file: string, first: number): PermafrostError {
-  let line = first;
-  for (let start = 0; start <= bytes.length; line++) {
+function checkNuls(bytes: Buffer, place: Place): void {
+  if (!place.allowNul) throw undecodable(bytes, bytes.indexOf(0), place);
+  for (const [start, end] of lineRanges(bytes)) {
+    if (looksLikeUtf16(bytes.subarray(start, end))) throw undecodable(bytes, bytes.indexOf(0, start), place);
+  }
+}
+
+/** Whether every other byte of much of a line is NUL, as in letters of UTF-16. */
+function looksLikeUtf16(line: Uint8Array): boolean {
+  const nuls = [0, 0];
+  for (const [i, byte] of line.entries()) if (byte === 0) nuls[i % 2]!++;
+  const [fewer, more] = nuls.sort((a, b) => a - b);
+  return fewer === 0 && more! > 3 && more! > line.length / 4;
+}
+
+function undecodable(bytes: Buffer, at: number, { name, first, offset }: Place): PermafrostError {
+  const index = lineRanges(bytes).findIndex(([, end]) => at <= end);
+  const [start] = lineRanges(bytes)[index]!;
+  const byte = `0x${bytes[at]!.toString(16).padStart(2, '0')}`;
+  return formatError(
+    name,
+    first + index,
+    `expected text in UTF-8, got ${byte} as byte ${at - start + 1} of the line (byte ${offset + at} from the start), ` +
+      'which is none. Convert the text, for example with iconv -f LATIN1 -t UTF-8, or check that it is text.',
+    { offset: offset + at, byte: bytes[at] },
+  );
+}
+
+/** Begin and end of each line, its newline excluded. */
+function lineRanges(bytes: Buffer): [number, number][] {
+  const ranges: [number, number][] = [];
+  for (let start = 0; start <= bytes.length; ) {
     const newline = bytes.indexOf(NEWLINE, start);
     const end = newline < 0 ? bytes.length : newline;
-    if (decode(bytes.subarray(start, end)) === null) break;
+    ranges.push([start, end]);
     start = end + 1;
   }
-  return formatError(
-    file,
-    line,
-    'expected text in UTF-8, got bytes that are none. Convert the file, for example with iconv -t UTF-8, or check ' +
-      'that it is a text file.',
-  );
+  return ranges;
 }

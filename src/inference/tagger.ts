@@ -1,3 +1,4 @@
+import { setMaxListeners } from 'node:events';
 import { PermafrostError } from '../errors/error.js';
 import { maxLengthFor, tokenizerOf } from '../evaluation/evaluate.js';
 import { TokenClassifier } from '../model/token-classifier.js';
@@ -14,6 +15,7 @@ import {
   type TagOptions,
 } from './options.js';
 import { softmaxRows } from './probabilities.js';
+import { packSequences, sequenceOf } from './sequences.js';
 import { planText, tokenizeText, tokenizeWords } from './tagged-text.js';
 
 /** Items of a stream that are under way together. */
@@ -120,9 +122,10 @@ export class Tagger {
   ): Promise<Entity[]> | AsyncIterableIterator<Entity[]> {
     if (isTaggable(input)) return this.#admission.run(() => this.#tagOne(input, options));
     if (typeof input === 'object' && input !== null && Symbol.asyncIterator in input) {
+      const each = { ...options, ...(options.signal && { signal: forMany(options.signal) }) };
       const apply = async (item: Taggable) => {
         if (!isTaggable(item)) throw notTaggable(item);
-        return this.#tagOne(item, options);
+        return this.#tagOne(item, each);
       };
       return mapStream(input, apply, STREAM_AHEAD, options.signal);
     }
@@ -156,13 +159,7 @@ export class Tagger {
         : tokenizeWords(input, tokenizer);
     const plan = planText(tokens, this.#window, rules);
     if (this.#disposed) throw disposed();
-    const sequences = plan.windows.map(({ start, end }) => {
-      const sequence = new Int32Array(end - start + 2);
-      sequence[0] = tokenizer.clsId;
-      sequence.set(tokens.inputIds.subarray(start, end), 1);
-      sequence[end - start + 1] = tokenizer.sepId;
-      return sequence;
-    });
+    const sequences = plan.windows.map((window) => sequenceOf(tokens.inputIds, window, tokenizer));
     const scores = await this.#batcher.add(sequences, signal);
     return plan.entities(scores, {
       labels: this.labels,
@@ -173,16 +170,20 @@ export class Tagger {
 
   /** Probabilities of the labels of each sequence's tokens, without the special tokens at its ends. */
   async #scores(sequences: readonly Int32Array[]): Promise<Float32Array[]> {
-    const cuSeqlens = new Int32Array(sequences.length + 1);
-    for (const [i, sequence] of sequences.entries()) cuSeqlens[i + 1] = cuSeqlens[i]! + sequence.length;
-    const inputIds = new Int32Array(cuSeqlens[sequences.length]!);
-    for (const [i, sequence] of sequences.entries()) inputIds.set(sequence, cuSeqlens[i]!);
+    const { inputIds, cuSeqlens } = packSequences(sequences);
     const { data, shape } = await this.#model.logits({ inputIds, cuSeqlens });
     const columns = shape[1];
     return sequences.map((_, i) =>
       softmaxRows(data.slice((cuSeqlens[i]! + 1) * columns, (cuSeqlens[i + 1]! - 1) * columns), columns),
     );
   }
+}
+
+/** A signal that follows another and that many calls may listen to without Node taking it for a leak. */
+function forMany(signal: AbortSignal): AbortSignal {
+  const following = AbortSignal.any([signal]);
+  setMaxListeners(0, following);
+  return following;
 }
 
 function isTaggable(input: unknown): input is Taggable {

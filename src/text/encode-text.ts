@@ -1,4 +1,5 @@
 import { Tokenizer as NativeTokenizer } from 'tokenizers';
+import { ATTACHED_CHARACTERS } from '../data/split-words.js';
 import { PermafrostError } from '../errors/error.js';
 
 /** A text as token ids, without special tokens, and where in the text each token stands. */
@@ -16,6 +17,7 @@ export interface EncodedText {
 export type TextEncoder = (text: string) => Promise<EncodedText>;
 
 const SURROGATE = /[\ud800-\udfff]/;
+const JOINER = new RegExp(`[${ATTACHED_CHARACTERS}]`, 'u');
 /** Punctuation as BERT's pre-tokenizer has it: Unicode's, and every ASCII character that is no letter or digit. */
 const ONLY_PUNCTUATION = /^[\p{P}!-/:-@[-`{-~]+$/u;
 
@@ -69,7 +71,8 @@ function codeUnits(text: string): (codePoint: number) => number {
 
 /**
  * Numbers of the words that the pre-tokenizer found. One that splits at white space alone leaves punctuation in the
- * words (`Oslo.`); whole tokens of it at a word's edges become words of their own, as annotated corpora have it.
+ * words (`Oslo.`); whole tokens of it at a word's edges become words of their own, as annotated corpora have it. One
+ * that splits at joiners parts words, which are put together again.
  */
 function wordNumbers(
   found: readonly (number | null | undefined)[],
@@ -81,9 +84,13 @@ function wordNumbers(
   const isPunctuation = (token: number) =>
     ONLY_PUNCTUATION.test(text.slice(starts[token], ends[token]).trim());
   let number = -1;
+  const hasJoiners = JOINER.test(text);
+  const isSameWord = (token: number) =>
+    (found[token] === found[token - 1] && found[token] != null) ||
+    (hasJoiners && isJoined(text, ends[token - 1]!, starts[token]!));
   for (let begin = 0; begin < found.length; ) {
     let end = begin + 1;
-    while (end < found.length && found[end] === found[begin] && found[begin] != null) end++;
+    while (end < found.length && isSameWord(end)) end++;
     let first = begin;
     while (first < end - 1 && isPunctuation(first)) first++;
     let last = end;
@@ -95,4 +102,12 @@ function wordNumbers(
     begin = end;
   }
   return numbers;
+}
+
+/** Whether a joiner stands right before or behind the border of two tokens, and no space between them. */
+function isJoined(text: string, end: number, start: number): boolean {
+  const before = Array.from(text.slice(Math.max(0, end - 2), end)).at(-1) ?? '';
+  const behind = String.fromCodePoint(text.codePointAt(start) ?? 0);
+  const between = text.slice(end, start);
+  return !/\s/.test(between + behind) && JOINER.test(before + between + behind);
 }

@@ -2,15 +2,19 @@ import { readFile, stat } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { PermafrostError } from '../errors/error.js';
 import { checkDocument } from './check-document.js';
+import { configuredDocument, type TokenizerNeighbours } from './configured-document.js';
 import { addsPrefixSpace, specialTokensOf } from './sequence-layout.js';
 import {
-  type AddedToken,
   type BertNormalizerSettings,
   documentOfVocabulary,
   type SpecialTokens,
   type TokenizerDocument,
 } from './tokenizer-document.js';
-import { isObject, type Json, malformed } from './tokenizer-file.js';
+import { isObject, type Json, malformed, unsupported } from './tokenizer-file.js';
+import { nativeParts } from './tokenizer-rules.js';
+
+/** Classes that are computed in Python, before their vocabulary is looked at. */
+const PYTHON_CLASSES = /^BertJapanese/;
 
 /** A tokenizer as its files describe it. */
 export interface TokenizerSource {
@@ -23,7 +27,7 @@ export interface TokenizerSource {
 }
 
 /**
- * Reads tokenizer.json, or vocab.txt with the settings that tokenizer_config.json beside it states.
+ * Reads tokenizer.json or vocab.txt with the settings that the files beside it state, as Transformers does.
  *
  * @param path one of the files, or a directory; in a directory tokenizer.json comes first.
  * @param lowercase overrides what the files say. @default what they say, else true
@@ -31,19 +35,14 @@ export interface TokenizerSource {
  */
 export async function readTokenizer(path: string, lowercase?: boolean): Promise<TokenizerSource> {
   const file = await tokenizerFile(path);
-  const config = await readConfig(dirname(file));
-  if (!file.endsWith('.json')) {
-    const specials = specialTokensOf(config, null);
-    const settings = {
-      lowercase: lowercase ?? booleanOf(config, 'do_lower_case') ?? true,
-      stripAccents: booleanOf(config, 'strip_accents'),
-      handleChineseChars: booleanOf(config, 'tokenize_chinese_chars') ?? true,
-      specials,
-    };
-    const document = documentOfVocabulary(await readVocabulary(file), settings, file);
-    return { document: withConfiguredTokens(document, config, file), specials, file, config };
-  }
-  const document = addsPrefixSpace(checkDocument(await readJson(file), file));
+  const neighbours = await readNeighbours(dirname(file));
+  const { config } = neighbours;
+  const read = file.endsWith('.json') ? await readJson(file) : await readVocabulary(file, config);
+  const stated = checkDocument(read, file);
+  // What cannot be read is said, also where the class puts something else in its place.
+  nativeParts(stated, file);
+  const configured = configuredDocument(stated, neighbours);
+  const document = checkDocument(addsPrefixSpace(configured), file);
   return {
     document: lowercase === undefined ? document : relowercased(document, lowercase, file),
     specials: specialTokensOf(config, document),
@@ -67,44 +66,40 @@ async function tokenizerFile(path: string): Promise<string> {
   throw notFound(`${path} holds neither tokenizer.json nor vocab.txt. Name a directory that does.`, path);
 }
 
-async function readVocabulary(file: string): Promise<string[]> {
+/** The document of a vocab.txt, which is BERT's. */
+async function readVocabulary(file: string, config: Json): Promise<TokenizerDocument> {
+  const { tokenizer_class: name } = config;
+  if (typeof name === 'string' && PYTHON_CLASSES.test(name)) {
+    throw unsupported(
+      file,
+      `a vocabulary of ${name}, which splits words by a dictionary of its own`,
+      "BERT's",
+    );
+  }
   const lines = (await readText(file)).split('\n').map((line) => line.replace(/\r$/, ''));
   if (lines.at(-1) === '') lines.pop();
   if (lines.length === 0) throw malformed(file, 'expected one token a line, got an empty file');
-  return lines;
+  const settings = {
+    lowercase: booleanOf(config, 'do_lower_case') ?? true,
+    stripAccents: booleanOf(config, 'strip_accents'),
+    handleChineseChars: booleanOf(config, 'tokenize_chinese_chars') ?? true,
+    specials: specialTokensOf(config, null),
+  };
+  return documentOfVocabulary(lines, settings, file);
 }
 
-/** tokenizer_config.json and special_tokens_map.json as one; either may be missing. */
-async function readConfig(directory: string): Promise<Json> {
-  const config: Json = {};
-  for (const name of ['special_tokens_map.json', 'tokenizer_config.json']) {
+/** What lies beside the file; any of it may be missing. */
+async function readNeighbours(directory: string): Promise<TokenizerNeighbours> {
+  const readBeside = async (name: string): Promise<Json> => {
     const file = join(directory, name);
-    if (await stat(file).catch(() => null)) Object.assign(config, await readJson(file));
-  }
-  return config;
-}
-
-/** Tokens that were added to a vocabulary file's later; Hugging Face lists them in `added_tokens_decoder`. */
-function withConfiguredTokens(document: TokenizerDocument, config: Json, file: string): TokenizerDocument {
-  const listed = isObject(config.added_tokens_decoder) ? Object.entries(config.added_tokens_decoder) : [];
-  const known = new Set(document.added_tokens.map(({ content }) => content));
-  const added = listed.flatMap(([id, token]): AddedToken[] => {
-    if (!isObject(token) || typeof token.content !== 'string' || known.has(token.content)) return [];
-    const flag = (name: string) => token[name] === true;
-    return [
-      {
-        id: Number(id),
-        content: token.content,
-        single_word: flag('single_word'),
-        lstrip: flag('lstrip'),
-        rstrip: flag('rstrip'),
-        normalized: flag('normalized'),
-        special: flag('special'),
-      },
-    ];
-  });
-  const added_tokens = [...document.added_tokens, ...added].sort((a, b) => a.id - b.id);
-  return checkDocument({ ...document, added_tokens }, file);
+    return (await stat(file).catch(() => null)) ? readJson(file) : {};
+  };
+  const config = await readBeside('tokenizer_config.json');
+  const { model_type: modelType } = await readBeside('config.json');
+  // A configuration that lists the added tokens is of a version that has everything in one file.
+  if (isObject(config.added_tokens_decoder)) return { config, added: {}, modelType };
+  const specials = await readBeside('special_tokens_map.json');
+  return { config: { ...config, ...specials }, added: await readBeside('added_tokens.json'), modelType };
 }
 
 function relowercased(document: TokenizerDocument, lowercase: boolean, file: string): TokenizerDocument {

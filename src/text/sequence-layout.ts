@@ -28,13 +28,12 @@ export function specialTokensOf(config: Json, document: TokenizerDocument | null
   const known = new Set(document === null ? [] : tokensOf(document));
   const roles = Object.keys(BERT_SPECIAL_TOKENS) as Role[];
   const named = roles.map((role) => {
-    const token = config[`${role}_token`];
-    const configured = isObject(token) ? token.content : token;
+    const configured = tokenOf(config, role);
     const usual =
       !known.has(BERT_SPECIAL_TOKENS[role]) && known.has(SENTENCE_PIECE_NAMES[role])
         ? SENTENCE_PIECE_NAMES[role]
         : BERT_SPECIAL_TOKENS[role];
-    return [role, given[role] ?? (typeof configured === 'string' ? configured : usual)];
+    return [role, given[role] ?? configured ?? usual];
   });
   return Object.fromEntries(named) as unknown as SpecialTokens;
 }
@@ -58,10 +57,11 @@ export function checkPostProcessor(processor: unknown, file: string): void {
  * a sentence each follows a space. Hugging Face asks for the same, `add_prefix_space`, to take words at all.
  */
 export function addsPrefixSpace(document: TokenizerDocument): TokenizerDocument {
+  const spaced = (part: Json) => ({ ...part, add_prefix_space: true });
   return {
     ...document,
-    pre_tokenizer: withPrefixSpace(document.pre_tokenizer) as TokenizerDocument['pre_tokenizer'],
-    post_processor: withPrefixSpace(document.post_processor) as TokenizerDocument['post_processor'],
+    pre_tokenizer: mapParts(document.pre_tokenizer, 'ByteLevel', spaced),
+    post_processor: mapParts(document.post_processor, 'RobertaProcessing', spaced),
   };
 }
 
@@ -74,13 +74,78 @@ export function isByteLevel({ pre_tokenizer }: TokenizerDocument): boolean {
   return parts.some((part) => part?.type === 'ByteLevel');
 }
 
-function withPrefixSpace(part: unknown): unknown {
-  if (!isObject(part)) return part;
-  if (Array.isArray(part.pretokenizers)) {
-    return { ...part, pretokenizers: part.pretokenizers.map(withPrefixSpace) };
+/** The parts of a pre-tokenizer or post-processor, each of a type changed. */
+export function mapParts<Part extends { type: string } | null>(
+  part: Part,
+  type: string,
+  change: (part: Json) => Json,
+): Part {
+  const json = part as Json | null;
+  for (const list of ['pretokenizers', 'processors']) {
+    const parts = json?.[list];
+    if (Array.isArray(parts))
+      return { ...json, [list]: parts.map((inner) => mapParts(inner, type, change)) } as unknown as Part;
   }
-  const isConcerned = part.type === 'ByteLevel' || part.type === 'RobertaProcessing';
-  return isConcerned ? { ...part, add_prefix_space: true } : part;
+  return json?.type === type ? (change(json) as unknown as Part) : part;
+}
+
+interface BorderToken {
+  name: string;
+  id: number;
+}
+
+/** The post-processor with other tokens at the ends of a sequence; null for an end that stays. */
+export function withBorders(
+  processor: TokenizerDocument['post_processor'],
+  cls: BorderToken | null,
+  sep: BorderToken | null,
+): TokenizerDocument['post_processor'] {
+  const before = borderTokens(processor);
+  if (before === null) return cls && sep ? template(cls, sep) : processor;
+  const names: Record<string, BorderToken | null> = { [before.cls]: cls, [before.sep]: sep };
+  const pair = (token: unknown, other: BorderToken | null) => (other ? [other.name, other.id] : token);
+  const paired = (part: Json) => ({ ...part, cls: pair(part.cls, cls), sep: pair(part.sep, sep) });
+  const renamed = (items: unknown) =>
+    (items as Json[]).map((item) => {
+      const { id, ...rest } = (item.SpecialToken ?? {}) as Json;
+      return typeof id === 'string' ? { SpecialToken: { id: names[id]?.name ?? id, ...rest } } : item;
+    });
+  const retold = (part: Json) => ({
+    ...part,
+    single: renamed(part.single),
+    pair: renamed(part.pair ?? []),
+    special_tokens: { ...(part.special_tokens as Json), ...tokenTable(cls, sep) },
+  });
+  const types = { BertProcessing: paired, RobertaProcessing: paired, TemplateProcessing: retold };
+  return Object.entries(types).reduce((part, [type, change]) => mapParts(part, type, change), processor);
+}
+
+function template(cls: BorderToken, sep: BorderToken): { type: string } {
+  const special = ({ name }: BorderToken) => ({ SpecialToken: { id: name, type_id: 0 } });
+  const words = { Sequence: { id: 'A', type_id: 0 } };
+  const single = [special(cls), words, special(sep)];
+  const pair = [
+    ...single,
+    { Sequence: { id: 'B', type_id: 1 } },
+    { SpecialToken: { id: sep.name, type_id: 1 } },
+  ];
+  return { type: 'TemplateProcessing', ...{ single, pair, special_tokens: tokenTable(cls, sep) } };
+}
+
+function tokenTable(...tokens: (BorderToken | null)[]): Json {
+  const given = tokens.filter((token) => token !== null);
+  return Object.fromEntries(given.map(({ name, id }) => [name, { id: name, ids: [id], tokens: [name] }]));
+}
+
+/** The token of a role as tokenizer_config.json names it. */
+export function tokenOf(config: Json, role: string): string | undefined {
+  return contentOf(config[`${role}_token`]);
+}
+
+/** A token's text, given as itself or with its flags. */
+export function contentOf(token: unknown): string | undefined {
+  const content = isObject(token) ? token.content : token;
+  return typeof content === 'string' ? content : undefined;
 }
 
 /** The roles that the document itself states. */

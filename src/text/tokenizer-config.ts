@@ -9,7 +9,7 @@ import type { Json } from './tokenizer-file.js';
  */
 export function tokenizerConfig(document: TokenizerDocument, read: Json): Json {
   const normalizer = document.normalizer as Partial<BertNormalizerSettings> | null;
-  if (document.model.type !== 'WordPiece') {
+  if (!isBert(document)) {
     return {
       tokenizer_class: 'PreTrainedTokenizerFast',
       ...read,
@@ -23,4 +23,13 @@ export function tokenizerConfig(document: TokenizerDocument, read: Json): Json {
     tokenize_chinese_chars: normalizer?.handle_chinese_chars ?? true,
     tokenizer_class: 'BertTokenizer',
   };
+}
+
+/** Whether Transformers' BertTokenizer, which has a normalizer of its own, computes what the document says. */
+function isBert({ model, normalizer, pre_tokenizer }: TokenizerDocument): boolean {
+  return (
+    model.type === 'WordPiece' &&
+    normalizer?.type === 'BertNormalizer' &&
+    pre_tokenizer?.type === 'BertPreTokenizer'
+  );
 }

@@ -2,6 +2,7 @@ import { Tokenizer as NativeTokenizer } from 'tokenizers';
 import { PermafrostError } from '../errors/error.js';
 import { bytePairModel } from './byte-pair-model.js';
 import { toReferenceText } from './reference-text.js';
+import { mapParts } from './sequence-layout.js';
 import type { BertNormalizerSettings, TokenizerDocument } from './tokenizer-document.js';
 import { unigramModel } from './unigram-model.js';
 import { wordPieceModel } from './word-piece-model.js';
@@ -20,6 +21,9 @@ export function rulesOf(
 ): PieceRules {
   const { added_tokens } = document;
   const { normalize, preTokenizer } = nativeParts(document, file);
+  const inner = mapParts(document.pre_tokenizer, 'Metaspace', (part) =>
+    part.prepend_scheme === 'first' ? { ...part, prepend_scheme: 'never' } : part,
+  );
   const raw = added_tokens.filter(({ normalized }) => !normalized);
   const normalized = added_tokens.filter((token) => token.normalized);
   return {
@@ -28,6 +32,7 @@ export function rulesOf(
     normalizedTokens: new Map(normalized.map(({ content, id }) => [normalize(content), id])),
     normalize,
     preTokenizer,
+    innerPreTokenizer: nativeParts({ ...document, pre_tokenizer: inner }, file).preTokenizer,
     bertLowercase: document.pre_tokenizer?.type === 'BertPreTokenizer' ? bertLowercase(document) : null,
   };
 }

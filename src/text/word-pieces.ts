@@ -12,6 +12,8 @@ export interface PieceRules {
   normalizedTokens: ReadonlyMap<string, number>;
   normalize: (text: string) => string;
   preTokenizer: PreTokenizer | null;
+  /** The same for what stands behind an added token in a word, where a Metaspace marks a word's beginning alone. */
+  innerPreTokenizer: PreTokenizer | null;
   /** Where both of the above are BERT's, whether it lowercases; null where they are others. */
   bertLowercase: boolean | null;
 }
@@ -80,20 +82,22 @@ export class WordPieces {
     const { bertLowercase, rawTokens } = this.#rules;
     const pattern = this.#rawPattern;
     if (pattern?.test(word)) {
+      let isFirst = true;
       for (const part of word.split(pattern)) {
         const id = rawTokens.get(part);
         if (id !== undefined) ids.push(id);
-        else if (part !== '') this.#cutText(part, ids);
+        else if (part !== '') this.#cutText(part, ids, isFirst);
+        if (part !== '') isFirst = false;
       }
     } else if (bertLowercase !== null && this.#normalizedPattern === null && PLAIN_WORD.test(word)) {
       const text = bertLowercase ? word.toLowerCase() : word;
       for (const piece of text.match(PLAIN_PIECES)!) this.#rules.model(piece, ids);
     } else {
-      this.#cutText(word, ids);
+      this.#cutText(word, ids, true);
     }
   }
 
-  #cutText(text: string, ids: number[]): void {
+  #cutText(text: string, ids: number[], isFirst: boolean): void {
     const { normalize, normalizedTokens } = this.#rules;
     const normalized = normalize(text);
     const pattern = this.#normalizedPattern;
@@ -101,12 +105,14 @@ export class WordPieces {
     for (const part of parts) {
       const id = normalizedTokens.get(part);
       if (id !== undefined) ids.push(id);
-      else if (part !== '') this.#cutNormalized(part, ids);
+      else if (part !== '') this.#cutNormalized(part, ids, isFirst);
+      if (part !== '') isFirst = false;
     }
   }
 
-  #cutNormalized(text: string, ids: number[]): void {
-    const { model, preTokenizer, bertLowercase } = this.#rules;
+  #cutNormalized(text: string, ids: number[], isFirst: boolean): void {
+    const { model, bertLowercase } = this.#rules;
+    const preTokenizer = isFirst ? this.#rules.preTokenizer : this.#rules.innerPreTokenizer;
     const isOnePiece = preTokenizer === null || (bertLowercase !== null && ONE_PIECE.test(text));
     if (isOnePiece) model(text, ids);
     else for (const [piece] of preTokenizer.preTokenizeString(text)) model(piece, ids);

@@ -19,7 +19,7 @@ beforeAll(async () => {
   const fresh = await task.createModel();
   await fresh.save(model);
   await fresh.dispose();
-  await writeFile(join(folder, 'text.txt'), `${lines.join('\r\n')}\r\n\n`);
+  await writeFile(join(folder, 'text.txt'), `${lines.join('\r\n')}\r\n`);
 });
 afterAll(() => rm(folder, { recursive: true, force: true }));
 
@@ -57,6 +57,86 @@ describe('permafrost predict', () => {
     expect(first).toMatchObject({ type: 'prediction', text: lines[0] });
     expect(first.tags.length).toBe(first.words.length);
     for (const tag of first.tags) expect(task.labels).toContain(tag);
+  });
+
+  describe('on text as people have it', () => {
+    const rows = [
+      'Ada Berg in Oslo',
+      '',
+      '   ',
+      'می\u200cخواهم بروم',
+      "don't O\u2019Neill \u2764\ufe0f 👩\u200d👧 50oft\u00adhyphen",
+      '\u0001 a\u0000b \u200d',
+      task.test
+        .flatMap(({ words }) => words)
+        .slice(0, 400)
+        .join(' '),
+      'last line',
+    ];
+    const file = () => join(folder, 'odd.txt');
+    beforeAll(() => writeFile(file(), `\ufeff${rows.join('\n')}`));
+
+    const records = () =>
+      output.out
+        .trimEnd()
+        .split('\n')
+        .map((line) => JSON.parse(line));
+
+    it('gives one record a line, blank ones too, in order', async () => {
+      expect(await predict('--json', '--input', file())).toBe(0);
+      expect(records().map(({ text }) => text)).toEqual(rows);
+      for (const { words, tags } of records()) expect(tags).toHaveLength(words.length);
+      expect(records()[3].words).toEqual(['می\u200cخواهم', 'بروم']);
+      output.out = '';
+      expect(await predict('--json', '--input', file(), '--aggregation', 'first')).toBe(0);
+      expect(records().map(({ text }) => text)).toEqual(rows);
+    });
+
+    it('ends the words of each line with a blank line', async () => {
+      expect(await predict('--input', file())).toBe(0);
+      const blocks = output.out.split('\n').reduce<string[][]>(
+        (all, line) => {
+          if (line === '') all.push([]);
+          else all.at(-1)!.push(line);
+          return all;
+        },
+        [[]],
+      );
+      // Behind the last blank line stands nothing.
+      expect(blocks.splice(-2)).toEqual([[], []]);
+      expect(blocks).toHaveLength(rows.length);
+      expect(blocks.map(({ length }) => length).slice(0, 4)).toEqual([4, 0, 0, 2]);
+    });
+
+    it('tags every word of a line that is longer than the model takes', async () => {
+      expect(await predict('--json', '--input', file(), '--max-length', '32')).toBe(0);
+      const { words, tags } = records()[6];
+      expect(tags).toHaveLength(words.length);
+      expect(new Set(tags.slice(200)).size).toBeGreaterThan(1);
+    });
+
+    it('says which words have no prediction, and why', async () => {
+      expect(await predict('--json', '--input', file())).toBe(0);
+      const { words, tags, notes } = records()[5];
+      expect(words).toEqual(['\u0001', 'a', '\u0000', 'b']);
+      expect(notes.map(({ word }: { word: number }) => word)).toEqual([0, 2]);
+      expect([tags[0], tags[2]]).toEqual(['O', 'O']);
+      expect(records().filter((record) => 'notes' in record)).toHaveLength(1);
+      output.err = '';
+      expect(await predict('--input', file())).toBe(0);
+      expect(output.err).toMatch(/^line 6, word 1 \("\\u0001"\): the tokenizer leaves nothing of it/m);
+    });
+
+    it('refuses bytes that are not UTF-8 by line and offset', async () => {
+      await writeFile(file(), Buffer.from('good\ncaf\xe9\n', 'latin1'));
+      for (const more of [[], ['--aggregation', 'first']]) {
+        output.err = '';
+        expect(await predict('--input', file(), ...more)).toBe(1);
+        expect(output.err).toContain('[DATA_FORMAT]');
+        expect(output.err).toContain('odd.txt:2: ');
+        expect(output.err).toContain('byte 8 from the start');
+      }
+    });
   });
 
   it.each([

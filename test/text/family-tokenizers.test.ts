@@ -83,6 +83,29 @@ describe.each(FAMILIES)('a tokenizer as %s has it', (name, make) => {
     }
   });
 
+  it('numbers a word with joiners inside as one word of running text', async () => {
+    const tokenizer = await Tokenizer.load(directory);
+    const words = ['Ann', 'می\u200cخواهم', 'soft\u00adhyphen', '\u2764\ufe0f', '👩\u200d👧', 'Oslo'];
+    const text = words.join(' ');
+    const { wordIds, starts, ends } = await tokenizer.encodeText(text);
+    const spans = new Map<number, [number, number]>();
+    for (const [token, word] of wordIds.entries()) {
+      spans.set(word, [spans.get(word)?.[0] ?? starts[token]!, ends[token]!]);
+    }
+    expect([...spans.values()].map(([start, end]) => text.slice(start, end).trim())).toEqual(words);
+  });
+
+  it('cuts a word of 64,000 characters in a moment, and as the tokenizers package does', async () => {
+    const tokenizer = await Tokenizer.load(directory);
+    const letters = english.validation.flatMap(({ words }) => words).join('');
+    const word = letters.repeat(Math.ceil(64_000 / letters.length)).slice(0, 64_000);
+    const started = performance.now();
+    const pieces = tokenizer.wordPieces(word);
+    expect(performance.now() - started).toBeLessThan(5000);
+    const native = await nativeTokenizer(family).encode(word, null, { addSpecialTokens: false });
+    expect([...pieces]).toEqual(native.getIds());
+  });
+
   it('marks the first sub-token of every word alike, wherever it stands', async () => {
     const tokenizer = await Tokenizer.load(directory);
     const [word] = english.train[0]!.words;

@@ -1,15 +1,14 @@
 import { open } from 'node:fs/promises';
-import { createInterface } from 'node:readline';
+import { addAbortSignal, type Readable } from 'node:stream';
 import { type Command, Option } from 'commander';
-import { LabelSet } from '../../data/label-set.js';
+import { lineBlocks } from '../../data/read-lines.js';
 import { splitWords } from '../../data/split-words.js';
 import { PermafrostError } from '../../errors/error.js';
-import { predictTags, tokenizerOf } from '../../evaluation/evaluate.js';
 import { AGGREGATION_STRATEGIES } from '../../inference/entity.js';
+import { type TaggedWords, tagWords } from '../../inference/tag-words.js';
 import { Tagger } from '../../inference/tagger.js';
 import { locateModel } from '../../model/locate-model.js';
 import { TokenClassifier } from '../../model/token-classifier.js';
-import { encodeDataset } from '../../text/encode.js';
 import type { CommandContext, Runner } from '../context.js';
 import { withDownloads } from '../download-progress.js';
 import { addEngineOptions, addJsonOption, engineOptionsOf } from '../options.js';
@@ -17,8 +16,10 @@ import { type Flags, wholeNumber } from '../schema-options.js';
 
 /** Lines that go through the model at once. */
 const BATCH_LINES = 32;
-/** Where a word's tag is predicted, sentences are cut as in training. */
-const TAGS_MAX_LENGTH = 128;
+/** Words that a note names. */
+const NAMED_WORDS = 3;
+/** Characters of a word that a note shows. */
+const SHOWN_CHARACTERS = 20;
 
 export function addPredictCommand(program: Command, run: Runner): void {
   const command = program
@@ -37,7 +38,11 @@ export function addPredictCommand(program: Command, run: Runner): void {
     .addOption(
       new Option('--rules <rules>', 'what is a word to an entity').choices(['whole-words', 'huggingface']),
     )
-    .option('--max-length <n>', 'tokens that the model sees at once (tags: 128, entities: 512)', wholeNumber);
+    .option(
+      '--max-length <n>',
+      'tokens that the model sees at once; longer lines are read in windows (tags: 128, entities: 512)',
+      wholeNumber,
+    );
   addJsonOption(addEngineOptions(command)).action(run(predict));
 }
 
@@ -50,7 +55,8 @@ async function predict(flags: Flags, context: CommandContext): Promise<void> {
   }
   const wantsEntities = text !== undefined || aggregation !== undefined || rules !== undefined;
   const source = input === undefined ? process.stdin : await openInput(input);
-  const lines = text === undefined ? linesOf(source, context.signal) : single(text);
+  const lines =
+    text === undefined ? linesOf(source, input ?? 'standard input', context.signal) : single(text);
   const { directory } = await withDownloads(context, (hub) => locateModel(flags.model as string, hub));
   await (wantsEntities ? printEntities : printTags)({ ...flags, model: directory }, lines, context);
 }
@@ -91,15 +97,24 @@ async function printTags(
   { output, signal }: CommandContext,
 ): Promise<void> {
   const model = await TokenClassifier.load(flags.model as string, { ...engineOptionsOf(flags), signal });
-  const maxLength = (flags.maxLength as number | undefined) ?? TAGS_MAX_LENGTH;
+  const options = { ...(flags.maxLength !== undefined && { maxLength: flags.maxLength as number }), signal };
+  let line = 0;
   try {
     for await (const batch of batchesOf(lines)) {
-      signal.throwIfAborted();
       const sentences = batch.map(splitWords);
-      const tags = await tagSentences(model, sentences, maxLength);
-      for (const [index, words] of sentences.entries()) {
-        output.print(`${words.map((word, position) => `${word}\t${tags[index]![position]}`).join('\n')}\n`);
-        output.json({ type: 'prediction', text: batch[index], words, tags: tags[index] });
+      for (const [index, tagged] of (await tagWords(model, sentences, options)).entries()) {
+        const [text, words, { tags }] = [batch[index], sentences[index]!, tagged];
+        line++;
+        // A blank line ends each line's words, so that a line without any is a blank line, too.
+        output.print(words.map((word, position) => `${word}\t${tags[position]}\n`).join(''));
+        const notes = notesOf(words, tagged);
+        output.json({ type: 'prediction', text, words, tags, ...(notes.length > 0 && { notes }) });
+        for (const { word, note } of notes.slice(0, NAMED_WORDS)) {
+          output.note(`line ${line}, word ${word + 1} (${shown(words[word]!)}): ${note}`);
+        }
+        if (notes.length > NAMED_WORDS) {
+          output.note(`line ${line}: the same of ${notes.length - NAMED_WORDS} more words`);
+        }
       }
     }
   } finally {
@@ -107,31 +122,41 @@ async function printTags(
   }
 }
 
-async function tagSentences(
-  model: TokenClassifier,
-  lines: readonly string[][],
-  maxLength: number,
-): Promise<string[][]> {
-  // Encoding wants a tag for each word; which one does not matter to the prediction.
-  const sentences = lines.map((words) => ({ words, tags: words.map(() => model.labels[0]!) }));
-  const labels = new LabelSet(model.labels);
-  return predictTags(model, encodeDataset(sentences, tokenizerOf(model), labels, { maxLength }));
+/** What a tag does not tell: which words the model did not see as they are. */
+function notesOf(words: readonly string[], { empty, cut }: TaggedWords): { word: number; note: string }[] {
+  return [
+    ...empty.map((word) => ({ word, note: 'the tokenizer leaves nothing of it, so its tag is O' })),
+    ...cut.map((word) => ({
+      word,
+      note: `of its ${words[word]!.length} characters the model saw the first ones, which give its tag`,
+    })),
+  ].sort((a, b) => a.word - b.word);
+}
+
+function shown(word: string): string {
+  const characters = Array.from(word);
+  const cut = characters.length > SHOWN_CHARACTERS;
+  return JSON.stringify(cut ? `${characters.slice(0, SHOWN_CHARACTERS).join('')}…` : word);
 }
 
 async function* single(text: string): AsyncGenerator<string> {
   yield text;
 }
 
-async function* linesOf(source: NodeJS.ReadableStream, signal: AbortSignal): AsyncGenerator<string> {
-  for await (const line of createInterface({ input: source, signal, crlfDelay: Number.POSITIVE_INFINITY })) {
-    if (line.trim() !== '') yield line;
+/** @throws DATA_FORMAT where the bytes are not UTF-8 */
+async function* linesOf(source: Readable, name: string, signal: AbortSignal): AsyncGenerator<string> {
+  try {
+    for await (const { lines } of lineBlocks(addAbortSignal(signal, source), name, { allowNul: true })) {
+      yield* lines;
+    }
+  } catch (error) {
+    signal.throwIfAborted();
+    throw error;
   }
-  // An abort ends the lines; the loop above then ends as if the input had.
-  signal.throwIfAborted();
 }
 
 /** @throws FILE_NOT_FOUND */
-async function openInput(file: string): Promise<NodeJS.ReadableStream> {
+async function openInput(file: string): Promise<Readable> {
   try {
     const handle = await open(file);
     if ((await handle.stat()).isFile()) return handle.createReadStream();
