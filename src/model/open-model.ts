@@ -1,7 +1,9 @@
 import { join } from 'node:path';
 import type { EncoderConfig } from '../contract/encoder-config.js';
+import { PermafrostError } from '../errors/error.js';
 import type { NativeParameter } from '../native/addon.js';
 import { Engine } from '../native/engine.js';
+import type { Tokenizer } from '../text/tokenizer.js';
 import { architectureOf } from './architectures.js';
 import { listCheckpoint, loadTensors, planLoading } from './checkpoint.js';
 import { type HuggingFaceConfig, huggingFaceEncoder, readConfigFile } from './config.js';
@@ -9,6 +11,10 @@ import type { ModelParts } from './encoder-model.js';
 import { type HeadName, headOf } from './heads.js';
 import { findTokenizer } from './model-directory.js';
 import type { ParsedCreateOptions, ParsedDeviceOptions, ParsedLoadOptions } from './options.js';
+import type { StoredTensor } from './safetensors.js';
+
+/** Weights that any machine has room for. */
+const SMALL_MODEL = 100_000_000;
 
 /**
  * The parts of a model that is read from a directory; what the checkpoint lacks is drawn from the seed.
@@ -27,17 +33,66 @@ export async function loadParts(
   const configFile = join(directory, 'config.json');
   const huggingFaceConfig = await readConfigFile(configFile);
   const config = huggingFaceEncoder(huggingFaceConfig, configFile, labels);
+  const tensors = await listCheckpoint(directory);
+  checkSize(config, configFile, tensors);
   const tokenizer = await findTokenizer(directory, lowercase);
+  if (tokenizer !== null) checkVocabulary(tokenizer, config, configFile, tensors);
   const freshHead = isFreshHead(huggingFaceConfig);
   return withEngine(device, head, config, async (engine, parameters) => {
     const architecture = architectureOf(config.modelType, configFile);
-    const plan = planLoading(await listCheckpoint(directory), parameters, architecture, freshHead);
+    const plan = planLoading(tensors, parameters, architecture, freshHead);
     await loadTensors(engine, plan, signal);
     if (plan.fresh.length > 0) await engine.call((native) => native.initialise(device.seed, plan.fresh));
     const loadReport = { fresh: plan.fresh, unused: plan.unused };
     return { engine, head, config, parameters, tokenizer, huggingFaceConfig, loadReport };
   });
 }
+
+/**
+ * A configuration that is far larger than its weights would take all memory before it is found wrong.
+ *
+ * @throws WEIGHTS_MISMATCH
+ */
+function checkSize(config: EncoderConfig, configFile: string, tensors: readonly StoredTensor[]): void {
+  const { vocabSize, maxPositions, typeVocabSize, embeddingSize, numLayers, hiddenSize, intermediateSize } =
+    config;
+  const described =
+    (vocabSize + maxPositions + typeVocabSize) * embeddingSize +
+    numLayers * hiddenSize * (4 * hiddenSize + 2 * intermediateSize);
+  const held = tensors.reduce((sum, { shape }) => sum + shape.reduce((product, n) => product * n, 1), 0);
+  if (described <= Math.max(2 * held, SMALL_MODEL)) return;
+  throw new PermafrostError(
+    'WEIGHTS_MISMATCH',
+    `${configFile} describes a model of at least ${count(described)} weights (${numLayers} layers of ${hiddenSize}, ` +
+      `${vocabSize} tokens, ${typeVocabSize} token types), but ${tensors[0]?.file ?? 'the checkpoint'} holds ` +
+      `${count(held)}. Take both from one model.`,
+    { described, held },
+  );
+}
+
+/**
+ * A token that the embedding has no row for could not be computed, whichever text it first comes up in.
+ *
+ * @throws WEIGHTS_MISMATCH
+ */
+function checkVocabulary(
+  { vocabSize, file }: Tokenizer,
+  config: EncoderConfig,
+  configFile: string,
+  tensors: readonly StoredTensor[],
+): void {
+  if (vocabSize <= config.vocabSize) return;
+  const weights = tensors.find(({ name }) => name.endsWith('word_embeddings.weight'))?.file ?? configFile;
+  throw new PermafrostError(
+    'WEIGHTS_MISMATCH',
+    `${file} has ${vocabSize} tokens, but the embedding in ${weights} has rows for ${config.vocabSize} (vocab_size of ` +
+      `config.json). Take the tokenizer that the model was trained with, or give the embedding more rows ` +
+      "(Transformers' resize_token_embeddings).",
+    { tokenizer: file, tokens: vocabSize, weights, rows: config.vocabSize },
+  );
+}
+
+const count = (n: number) => n.toLocaleString('en');
 
 /** The parts of a model whose every weight is drawn from the seed. */
 export async function createParts(

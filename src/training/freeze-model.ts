@@ -9,7 +9,8 @@ import type { FreezeEvent, Stage } from './events.js';
  */
 export async function freezeModel(model: EncoderModel, stage: Stage): Promise<FreezeEvent> {
   await model.freeze(stage.plan);
-  const drawn = new Set(model.loadReport.fresh);
+  const { fresh, unused } = model.loadReport;
+  const drawn = new Set(fresh);
   let [trainableParameters, totalParameters, freshParameters] = [0, 0, 0];
   for (const { name, count, trainable } of model.parameters()) {
     totalParameters += count;
@@ -17,5 +18,8 @@ export async function freezeModel(model: EncoderModel, stage: Stage): Promise<Fr
     if (drawn.has(name)) freshParameters += count;
   }
   const { frozenPrefix } = model;
-  return { type: 'freeze', ...stage, trainableParameters, totalParameters, freshParameters, frozenPrefix };
+  return {
+    ...{ type: 'freeze', ...stage, trainableParameters, totalParameters, freshParameters, frozenPrefix },
+    ...(stage.stage === 1 && unused.length > 0 && { unused }),
+  };
 }
