@@ -43,13 +43,13 @@ async function isHere(path: string): Promise<boolean> {
   return !isRepoName(path) || (await stat(path).catch(() => null)) !== null;
 }
 
-/** Says in the Hub's errors that there is no such path here, either. */
+/** Says in the Hub's errors that there is no such path here, which may be what was meant. */
 async function orNotHere<T>(name: string, fetch: () => Promise<T>): Promise<T> {
   try {
     return await fetch();
   } catch (cause) {
     if (!(cause instanceof PermafrostError)) throw cause;
-    const message = `${cause.message} (There is no ${resolve(name)} either${await nearby(name)}.)`;
+    const message = `There is no ${resolve(name)}${await nearby(name)}; as a name of the Hub, ${cause.message}`;
     throw new PermafrostError(cause.code, message, cause.details, { cause });
   }
 }
@@ -62,6 +62,6 @@ async function nearby(name: string): Promise<string> {
   if (names === null) return '';
   const shown = names.sort().slice(0, NEIGHBOURS).join(', ');
   return names.length === 0
-    ? `; ${parent} is empty`
-    : `; ${parent} holds ${shown}${names.length > NEIGHBOURS ? ', …' : ''}`;
+    ? ` (${parent} is empty)`
+    : ` (${parent} holds ${shown}${names.length > NEIGHBOURS ? ', …' : ''})`;
 }
