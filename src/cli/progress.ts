@@ -6,6 +6,7 @@ import type { TrainingEvent } from '../training/finetune.js';
 import type { MaskingScores } from '../training/masking-task.js';
 import type { PretrainEvent } from '../training/pretrain.js';
 import type { Output } from './output.js';
+import { unusedText } from './unused-text.js';
 
 /** Shows the events of a grid: a bar with the time left, plain lines, or JSON lines, as the output has it. */
 export interface GridProgress {
@@ -72,6 +73,8 @@ export async function showTraining<Result>(
     for (;;) {
       const next = await events.next();
       if (next.done) return next.value;
+      const left = next.value.type === 'freeze' ? unusedText(next.value.unused ?? []) : null;
+      if (left !== null) output.note(left);
       progress.on(next.value);
       kept.on({ type: 'run-event', run: '', event: next.value });
     }

@@ -27,13 +27,16 @@ export const ERROR_CATALOGUE: Readonly<Record<ErrorCode, CatalogueEntry>> = {
     remedy: 'Correct the line that the message names, name the columns or keys, or fetch the file again.',
   },
   WEIGHTS_FORMAT: {
-    meaning: 'A weights file is damaged, cut, or no safetensors file.',
+    meaning: 'A weights file is damaged, cut, no safetensors file, or a Git LFS pointer in place of one.',
     remedy: 'Fetch or export the checkpoint again.',
   },
   WEIGHTS_MISMATCH: {
-    meaning: 'A checkpoint lacks a tensor, or has one of another shape than its configuration says.',
+    meaning:
+      'A checkpoint lacks a tensor, such as the head that predicts, or has one of another shape than its configuration ' +
+      'or its tokenizer needs.',
     remedy:
-      'Take weights and configuration from one checkpoint; the message names the tensor and both shapes.',
+      'Take weights, configuration and tokenizer from one checkpoint; the message names the tensor and both shapes. ' +
+      'A head that is missing is learnt: train the model first.',
   },
   UNSUPPORTED_MODEL: {
     meaning: 'The architecture, or a setting of it, is not one that the engine computes.',

@@ -1,7 +1,8 @@
 import { setMaxListeners } from 'node:events';
 import { PermafrostError } from '../errors/error.js';
 import { maxLengthFor, tokenizerOf } from '../evaluation/evaluate.js';
-import { TokenClassifier } from '../model/token-classifier.js';
+import type { TokenClassifier } from '../model/token-classifier.js';
+import { loadTrainedModel } from '../model/trained-model.js';
 import { Admission, Batcher, type BatcherStats } from './batcher.js';
 import type { Entity } from './entity.js';
 import { mapStream } from './map-stream.js';
@@ -68,12 +69,13 @@ export class Tagger {
   /**
    * Loads a model directory with a token classification head and a tokenizer.
    *
-   * @throws what `TokenClassifier.load` throws; INVALID_OPTION where the directory has no tokenizer
+   * @throws what `TokenClassifier.load` throws; WEIGHTS_MISMATCH where the head was never trained; INVALID_OPTION where
+   *   the directory has no tokenizer
    */
   static async load(directory: string, options: TaggerLoadOptions = {}): Promise<Tagger> {
     const { warmUp, tagger: taggerOptions, model: modelOptions } = splitLoadOptions(options);
     parseTaggerOptions(taggerOptions);
-    const model = await TokenClassifier.load(directory, modelOptions);
+    const model = await loadTrainedModel(directory, modelOptions);
     try {
       const tagger = new Tagger(model, taggerOptions, true);
       if (warmUp) await tagger.warmUp();

@@ -17,8 +17,8 @@ export interface Architecture {
   names: Readonly<Record<ConfigField, string | null>>;
   /** Values of fields that are left out. */
   defaults: Readonly<Partial<Record<ConfigField, number | string>>>;
-  /** Tensors that a checkpoint may hold beside those of a token classifier: other heads, buffers. */
-  unused: RegExp;
+  /** Tensors of the encoder that a token classifier does without, such as a pooler. */
+  unused: RegExp | null;
   /** Positions begin behind the padding token's id, which costs as many of them. */
   positionsFollowPadding: boolean;
   /** Fields that say what the arithmetic is, beyond those above. @throws UNSUPPORTED_MODEL */
@@ -59,7 +59,7 @@ const BERT: Architecture = {
     padTokenId: 0,
     initializerRange: 0.02,
   },
-  unused: /^(bert\.)?pooler\.|^cls\.|position_ids$/,
+  unused: /^(bert\.)?pooler\./,
   positionsFollowPadding: false,
   readOthers(config, where) {
     const { position_embedding_type: type = 'absolute' } = config;
@@ -76,7 +76,7 @@ function roberta(modelType: string, className: string): Architecture {
     className,
     prefix: 'roberta.',
     defaults: { ...BERT.defaults, padTokenId: 1 },
-    unused: /^(roberta\.)?pooler\.|^lm_head\.|position_ids$/,
+    unused: /^(roberta\.)?pooler\./,
     positionsFollowPadding: true,
   };
 }
@@ -100,7 +100,7 @@ const DISTILBERT: Architecture = {
     classifierDropout: null,
   },
   defaults: { ...BERT.defaults, typeVocabSize: 0 },
-  unused: /^vocab_(transform|layer_norm|projector)\.|^pre_classifier\.|^qa_outputs\.|position_ids$/,
+  unused: null,
   readOthers({ sinusoidal_pos_embds: sinusoidal = false }, where) {
     if (sinusoidal !== false) throw refuseField(where, 'sinusoidal_pos_embds', sinusoidal, 'false');
     return {};
@@ -114,7 +114,7 @@ const ELECTRA: Architecture = {
   className: 'Electra',
   prefix: 'electra.',
   names: { ...BERT_NAMES, embeddingSize: 'embedding_size' },
-  unused: /^discriminator_predictions\.|^generator_(predictions|lm_head)\.|position_ids$/,
+  unused: null,
 };
 
 const DEBERTA_V2: Architecture = {
@@ -124,8 +124,7 @@ const DEBERTA_V2: Architecture = {
   prefix: 'deberta.',
   names: { ...BERT_NAMES, classifierDropout: null },
   defaults: { ...BERT.defaults, typeVocabSize: 0, layerNormEps: 1e-7 },
-  unused:
-    /^(deberta\.)?pooler\.|^(lm|mask)_predictions\.|^cls\.|position_ids$|embeddings\.(position_embeddings\.weight|word_embeddings\._weight)$/,
+  unused: /^(deberta\.)?pooler\.|embeddings\.(position_embeddings\.weight|word_embeddings\._weight)$/,
   readOthers: (config, where) => ({ relativePositions: readRelativePositions(config, where) }),
   writeOthers: ({ relativePositions }) => writeRelativePositions(relativePositions!),
 };

@@ -3,11 +3,13 @@ import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { LoadReport } from '../contract/results.js';
 import { PermafrostError } from '../errors/error.js';
+import { isLfsPointer, LFS_POINTER } from '../io/git-lfs.js';
 import type { NativeParameter } from '../native/addon.js';
 import type { Engine } from '../native/engine.js';
 import type { Architecture } from './architectures.js';
-import { parameterName } from './checkpoint-names.js';
+import { isForeign, parameterName, unwrapped } from './checkpoint-names.js';
 import { isHead, isLabelHead } from './heads.js';
+import { missingWeights } from './missing-files.js';
 import { readSafetensorsHeader, readTensors, type StoredTensor } from './safetensors.js';
 
 const READABLE_TYPES = new Set(['F32', 'F16', 'BF16']);
@@ -26,7 +28,7 @@ export async function listCheckpoint(directory: string): Promise<StoredTensor[]>
   const single = join(directory, 'model.safetensors');
   if (existsSync(single)) return readSafetensorsHeader(single);
   const index = join(directory, 'model.safetensors.index.json');
-  if (!existsSync(index)) throw noWeights(directory);
+  if (!existsSync(index)) throw missingWeights(directory);
   const map = await readWeightMap(index);
   const tensors: StoredTensor[] = [];
   for (const shard of new Set(Object.values(map))) {
@@ -47,7 +49,7 @@ export async function listCheckpoint(directory: string): Promise<StoredTensor[]>
 
 /**
  * Matches tensors with parameters. A head that is missing as a whole is left to be drawn afresh; with `freshHead`
- * the stored one is passed over, too.
+ * the stored one is passed over, too. Other heads and buffers are left out; a tensor of the encoder never is.
  *
  * @throws WEIGHTS_MISMATCH naming the tensor, what was expected and what was found
  */
@@ -60,11 +62,15 @@ export function planLoading(
   const wanted = new Map(parameters.map((parameter) => [parameter.name, parameter]));
   const chosen = new Map<string, StoredTensor>();
   const unused: string[] = [];
+  const foreign: string[] = [];
+  const plain = unwrapped(tensors.map((tensor) => tensor.name));
   for (const tensor of tensors) {
-    const name = parameterName(tensor.name, architecture, (candidate) => wanted.has(candidate));
+    const stored = plain(tensor.name);
+    const name = parameterName(stored, architecture, (candidate) => wanted.has(candidate));
     const parameter = wanted.get(name);
     if (!parameter || (freshHead && isHead(name))) {
       unused.push(tensor.name);
+      if (!parameter && !isHead(stored) && isForeign(stored, architecture)) foreign.push(tensor.name);
       continue;
     }
     checkTensor(tensor, parameter);
@@ -72,7 +78,6 @@ export function planLoading(
     chosen.set(name, tensor);
   }
   const missing = parameters.map((parameter) => parameter.name).filter((name) => !chosen.has(name));
-  const foreign = unused.filter((name) => !architecture.unused.test(name) && !isHead(name));
   checkLeftovers(tensors[0]?.file ?? 'The checkpoint', missing, foreign, parameters);
   return {
     tensors: [...chosen.entries()].map(([name, tensor]) => ({ ...tensor, name })),
@@ -145,9 +150,12 @@ function countOf(names: readonly string[], which: string): string {
 }
 
 async function readWeightMap(index: string): Promise<Record<string, string>> {
+  const text = await readFile(index, 'utf8');
+  if (isLfsPointer(text))
+    throw new PermafrostError('WEIGHTS_FORMAT', `${index} ${LFS_POINTER}.`, { file: index });
   let content: { weight_map?: unknown } | null;
   try {
-    content = JSON.parse(await readFile(index, 'utf8'));
+    content = JSON.parse(text);
   } catch (cause) {
     throw new PermafrostError(
       'WEIGHTS_FORMAT',
@@ -174,16 +182,5 @@ function checkNotTwice(earlier: StoredTensor | undefined, tensor: StoredTensor, 
     'WEIGHTS_MISMATCH',
     `${tensor.file}: both '${earlier.name}' and '${tensor.name}' stand for the parameter '${name}'. Keep one of them.`,
     { tensors: [earlier.name, tensor.name] },
-  );
-}
-
-function noWeights(directory: string): PermafrostError {
-  const old = existsSync(join(directory, 'pytorch_model.bin'))
-    ? ' It has pytorch_model.bin, whose format can run code when read; convert it to safetensors first.'
-    : '';
-  return new PermafrostError(
-    'FILE_NOT_FOUND',
-    `${directory} holds neither model.safetensors nor model.safetensors.index.json.${old}`,
-    { directory },
   );
 }

@@ -3,8 +3,11 @@ import { z } from 'zod';
 import type { EncoderConfig } from '../contract/encoder-config.js';
 import { PermafrostError } from '../errors/error.js';
 import { parseOptions } from '../errors/option-error.js';
+import { isLfsPointer, LFS_POINTER } from '../io/git-lfs.js';
 import { type Architecture, architectureOf, type ConfigField } from './architectures.js';
 import { type HeadName, headOf } from './heads.js';
+import { missingConfig } from './missing-files.js';
+import { refuseField } from './relative-positions.js';
 
 const positive = z.int().positive();
 const probability = z.number().min(0).lt(1);
@@ -70,20 +73,16 @@ export type HuggingFaceConfig = Record<string, unknown>;
 /**
  * Reads `config.json`.
  *
- * @throws FILE_NOT_FOUND, WEIGHTS_FORMAT where it is not JSON
+ * @throws FILE_NOT_FOUND, saying what is there instead; WEIGHTS_FORMAT where it is not JSON
  */
 export async function readConfigFile(file: string): Promise<HuggingFaceConfig> {
   let text: string;
   try {
     text = await readFile(file, 'utf8');
   } catch (cause) {
-    throw new PermafrostError(
-      'FILE_NOT_FOUND',
-      `Cannot read ${file}: ${(cause as Error).message}. Expected the directory of a model with config.json in it.`,
-      { file },
-      { cause },
-    );
+    throw missingConfig(file, cause as NodeJS.ErrnoException);
   }
+  if (isLfsPointer(text)) throw new PermafrostError('WEIGHTS_FORMAT', `${file} ${LFS_POINTER}.`, { file });
   let content: unknown;
   try {
     content = JSON.parse(text);
@@ -176,6 +175,10 @@ export function huggingFaceEncoder(
   labels?: string[],
 ): EncoderConfig {
   const row = architectureOf(input.model_type, where);
+  // Tokens of a decoder see only those before them.
+  for (const field of ['is_decoder', 'add_cross_attention']) {
+    if (input[field] === true) throw refuseField(where, field, true, 'an encoder, for which it is false');
+  }
   const fields = parseOptions(schemaOf(row), input, where);
   const { id2label, num_labels } = parseOptions(labelSchema, input, where);
   const given = entriesOf(row.names).flatMap(([field, name]) =>

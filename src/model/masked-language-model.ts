@@ -17,18 +17,15 @@ export class MaskedLanguageModel extends EncoderModel {
   }
 
   /**
-   * Loads a model directory as Hugging Face writes it. An encoder without this head, such as a token
+   * Loads a model directory as Hugging Face writes it, or a model of the Hub by its name. An encoder without this head, such as a token
    * classifier's, starts the head afresh; `loadReport` says so.
    *
    * @throws FILE_NOT_FOUND, WEIGHTS_FORMAT, WEIGHTS_MISMATCH, UNSUPPORTED_MODEL, INVALID_OPTION,
    *   DEVICE_UNAVAILABLE, ADDON_MISSING, ADDON_MISMATCH
    */
-  static async load(
-    directory: string,
-    options: Omit<LoadOptions, 'labels'> = {},
-  ): Promise<MaskedLanguageModel> {
+  static async load(model: string, options: Omit<LoadOptions, 'labels'> = {}): Promise<MaskedLanguageModel> {
     const parsed = parseLoadOptions(options, 'MaskedLanguageModel.load');
-    return new MaskedLanguageModel(await loadParts(HEAD, directory, parsed, [], () => false));
+    return new MaskedLanguageModel(await loadParts(HEAD, model, parsed, [], () => 'stored'));
   }
 
   /**

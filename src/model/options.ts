@@ -1,6 +1,7 @@
 import { z } from 'zod';
 import { PermafrostError } from '../errors/error.js';
 import { parseOptions } from '../errors/option-error.js';
+import type { HubOptions } from '../hub/snapshot.js';
 import { Tokenizer } from '../text/tokenizer.js';
 
 // Options are declared once, with check, default and, where a command has a flag for them, the words that describe it.
@@ -34,6 +35,8 @@ const loadSchema = z.strictObject({
   labels: z.array(z.string()).min(1).optional(),
   /** Overrides whether the tokenizer folds case. */
   lowercase: z.boolean().optional(),
+  /** How a model of the Hub is fetched. */
+  hub: z.custom<HubOptions>((value) => typeof value === 'object' && value !== null).optional(),
   signal: z
     .custom<AbortSignal>((value) => value instanceof AbortSignal, 'expected an AbortSignal')
     .optional(),

@@ -1,5 +1,6 @@
 import { type FileHandle, open } from 'node:fs/promises';
 import { PermafrostError } from '../errors/error.js';
+import { isLfsPointer, LFS_POINTER, LFS_POINTER_BYTES } from '../io/git-lfs.js';
 
 /** The largest header that is read; the format's own libraries have the same limit. */
 export const MAX_HEADER_BYTES = 100_000_000;
@@ -50,6 +51,9 @@ export async function readSafetensors(file: string): Promise<SafetensorsContent>
   const handle = await openWeights(file);
   try {
     const { size } = await handle.stat();
+    if (isLfsPointer(await readExactly(handle, file, 0, Math.min(size, LFS_POINTER_BYTES)))) {
+      throw new PermafrostError('WEIGHTS_FORMAT', `${file} ${LFS_POINTER}.`, { file });
+    }
     if (size < 8) throw damaged(file, `it has ${size} bytes, too few for a header`);
     const headerBytes = Number((await readExactly(handle, file, 0, 8)).readBigUInt64LE());
     if (headerBytes > MAX_HEADER_BYTES) {

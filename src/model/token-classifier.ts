@@ -13,20 +13,23 @@ export class TokenClassifier extends EncoderModel {
 
   /**
    * Loads a model directory as Hugging Face writes it: `config.json`, `model.safetensors` (also in
-   * shards), `tokenizer.json` or `vocab.txt`.
+   * shards), `tokenizer.json` or `vocab.txt`; or a model of the Hub by its name, which is fetched.
    *
-   * A checkpoint without a classifier, such as one of a masked language model, starts the head afresh;
-   * `loadReport` says so.
+   * A checkpoint without a classifier of tokens, such as one of a masked language model or a classifier of whole
+   * sentences, starts the head afresh; `loadReport` says so. `Tagger.load` and the commands that use a model refuse it.
    *
+   * @param model a directory, else `owner/name[@revision]`.
    * @throws FILE_NOT_FOUND, WEIGHTS_FORMAT, WEIGHTS_MISMATCH, UNSUPPORTED_MODEL, INVALID_OPTION,
    *   DEVICE_UNAVAILABLE, ADDON_MISSING, ADDON_MISMATCH
    */
-  static async load(directory: string, options: LoadOptions = {}): Promise<TokenClassifier> {
+  static async load(model: string, options: LoadOptions = {}): Promise<TokenClassifier> {
     const parsed = parseLoadOptions(options, 'TokenClassifier.load');
     const { labels } = parsed;
-    const isFreshHead = ({ id2label }: HuggingFaceConfig) =>
-      labels !== undefined && !sameLabels(labels, id2label);
-    return new TokenClassifier(await loadParts(HEAD, directory, parsed, labels, isFreshHead));
+    const headSource = ({ id2label, architectures }: HuggingFaceConfig) => {
+      if (isOtherClassifier(architectures)) return 'fresh';
+      return labels === undefined || sameLabels(labels, id2label) ? 'stored' : 'by-label';
+    };
+    return new TokenClassifier(await loadParts(HEAD, model, parsed, labels, headSource));
   }
 
   /**
@@ -52,4 +55,12 @@ export class TokenClassifier extends EncoderModel {
 function sameLabels(labels: readonly string[], id2label: unknown): boolean {
   const stored = Object.values((id2label ?? {}) as Record<string, string>);
   return stored.length === labels.length && labels.every((label, id) => stored[id] === label);
+}
+
+/** Whether the class that a checkpoint was saved by has a `classifier` that looks at whole sequences. */
+function isOtherClassifier(architectures: unknown): boolean {
+  return (
+    Array.isArray(architectures) &&
+    /For(SequenceClassification|MultipleChoice)$/.test(String(architectures[0]))
+  );
 }

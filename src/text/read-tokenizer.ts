@@ -1,6 +1,7 @@
 import { readFile, stat } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { PermafrostError } from '../errors/error.js';
+import { isLfsPointer, LFS_POINTER } from '../io/git-lfs.js';
 import { checkDocument } from './check-document.js';
 import { configuredDocument, type TokenizerNeighbours } from './configured-document.js';
 import { addsPrefixSpace, specialTokensOf } from './sequence-layout.js';
@@ -129,6 +130,7 @@ async function readJson(file: string): Promise<Json> {
 
 async function readText(file: string): Promise<string> {
   const bytes = await readFile(file);
+  if (isLfsPointer(bytes)) throw new PermafrostError('DATA_FORMAT', `${file} ${LFS_POINTER}.`, { file });
   try {
     return new TextDecoder('utf-8', { fatal: true }).decode(bytes);
   } catch {

@@ -11,7 +11,7 @@ export function isObject(value: unknown): value is Json {
 export function malformed(file: string, message: string): PermafrostError {
   return new PermafrostError(
     'DATA_FORMAT',
-    `${file}: ${message}. Take the file as Hugging Face writes it (${basename(file).endsWith('.json') ? 'tokenizer.json' : 'vocab.txt'}).`,
+    `${file}: ${message}. Take the ${basename(file)} that Hugging Face's tools write.`,
     { file },
   );
 }

@@ -57,10 +57,11 @@ export class Tokenizer {
   readonly maskId: number;
   /** Sub-tokens by word, for encoding many sentences without an object a token. */
   readonly pieces: WordPieces;
+  /** File that the vocabulary came from; for messages. */
+  readonly file: string;
   readonly #document: TokenizerDocument;
   readonly #specials: SpecialTokens;
   readonly #ids: ReadonlyMap<string, number>;
-  readonly #file: string;
   readonly #config: Readonly<Record<string, unknown>>;
   #encoder: TextEncoder | null = null;
   #tokens: string[] | null = null;
@@ -79,7 +80,7 @@ export class Tokenizer {
     this.vocabSize = [...ids.values()].reduce((most, id) => Math.max(most, id + 1), 0);
     this.pieces = new WordPieces(rulesOf(document, vocab, roles.unk, file));
     this.#document = document;
-    this.#file = file;
+    this.file = file;
     this.#config = config;
     this.#specials = specials;
     this.#ids = ids;
@@ -183,7 +184,7 @@ export class Tokenizer {
    * @throws UNSUPPORTED_MODEL where the `tokenizers` package cannot read the tokenizer
    */
   async encodeText(text: string): Promise<EncodedText> {
-    this.#encoder ??= textEncoder(this.#document, this.#file);
+    this.#encoder ??= textEncoder(this.#document, this.file);
     return this.#encoder(text);
   }
 

@@ -23,6 +23,8 @@ export interface FreezeEvent {
   freshLabels: string[];
   /** Number of leading layers that are computed without gradients; -1 where the embeddings learn. */
   frozenPrefix: number;
+  /** Tensors of the checkpoint that the model does not use; of the first stage. */
+  unused?: readonly string[];
 }
 
 /** The training goes on from a state that an earlier process left, or has nothing left to do. */

@@ -7,12 +7,13 @@ import { PermafrostError } from '../../errors/error.js';
 import { evaluate } from '../../evaluation/evaluate.js';
 import type { HubOptions } from '../../hub/snapshot.js';
 import { locateModel } from '../../model/locate-model.js';
-import { TokenClassifier } from '../../model/token-classifier.js';
+import { loadTrainedModel } from '../../model/trained-model.js';
 import type { CommandContext, Runner } from '../context.js';
 import { withDownloads } from '../download-progress.js';
 import { metricsText } from '../metrics-text.js';
 import { addEngineOptions, addJsonOption, engineOptionsOf } from '../options.js';
 import { columnOf, type Flags, wholeNumber } from '../schema-options.js';
+import { unusedText } from '../unused-text.js';
 
 export function addEvaluateCommand(program: Command, run: Runner): void {
   const command = program
@@ -39,8 +40,10 @@ async function evaluateModel(flags: Flags, context: CommandContext): Promise<voi
     ...(await locateModel(flags.model as string, hub)),
     ...(await goldSentences(flags, hub)),
   }));
-  const model = await TokenClassifier.load(directory, { ...engineOptionsOf(flags), signal });
+  const model = await loadTrainedModel(directory, { ...engineOptionsOf(flags), signal });
   try {
+    const left = unusedText(model.loadReport.unused);
+    if (left !== null) output.note(left);
     const { metrics, seconds } = await evaluate({
       model,
       sentences,

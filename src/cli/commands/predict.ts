@@ -8,11 +8,13 @@ import { AGGREGATION_STRATEGIES } from '../../inference/entity.js';
 import { type TaggedWords, tagWords } from '../../inference/tag-words.js';
 import { Tagger } from '../../inference/tagger.js';
 import { locateModel } from '../../model/locate-model.js';
-import { TokenClassifier } from '../../model/token-classifier.js';
+import type { TokenClassifier } from '../../model/token-classifier.js';
+import { loadTrainedModel } from '../../model/trained-model.js';
 import type { CommandContext, Runner } from '../context.js';
 import { withDownloads } from '../download-progress.js';
 import { addEngineOptions, addJsonOption, engineOptionsOf } from '../options.js';
 import { type Flags, wholeNumber } from '../schema-options.js';
+import { unusedText } from '../unused-text.js';
 
 /** Lines that go through the model at once. */
 const BATCH_LINES = 32;
@@ -58,10 +60,19 @@ async function predict(flags: Flags, context: CommandContext): Promise<void> {
   const lines =
     text === undefined ? linesOf(source, input ?? 'standard input', context.signal) : single(text);
   const { directory } = await withDownloads(context, (hub) => locateModel(flags.model as string, hub));
-  await (wantsEntities ? printEntities : printTags)({ ...flags, model: directory }, lines, context);
+  const { signal, output } = context;
+  const model = await loadTrainedModel(directory, { ...engineOptionsOf(flags), signal });
+  try {
+    const left = unusedText(model.loadReport.unused);
+    if (left !== null) output.note(left);
+    await (wantsEntities ? printEntities : printTags)(model, flags, lines, context);
+  } finally {
+    await model.dispose();
+  }
 }
 
 async function printEntities(
+  model: TokenClassifier,
   flags: Flags,
   lines: AsyncIterable<string>,
   { output, signal }: CommandContext,
@@ -69,7 +80,7 @@ async function printEntities(
   const { aggregation, rules, maxLength } = flags;
   const given = { aggregation, rules, maxLength };
   const chosen = Object.fromEntries(Object.entries(given).filter(([, value]) => value !== undefined));
-  const tagger = await Tagger.load(flags.model as string, { ...engineOptionsOf(flags), ...chosen, signal });
+  const tagger = Tagger.of(model, chosen);
   try {
     const underWay: string[] = [];
     const remembered = async function* () {
@@ -92,33 +103,29 @@ async function printEntities(
 }
 
 async function printTags(
+  model: TokenClassifier,
   flags: Flags,
   lines: AsyncIterable<string>,
   { output, signal }: CommandContext,
 ): Promise<void> {
-  const model = await TokenClassifier.load(flags.model as string, { ...engineOptionsOf(flags), signal });
   const options = { ...(flags.maxLength !== undefined && { maxLength: flags.maxLength as number }), signal };
   let line = 0;
-  try {
-    for await (const batch of batchesOf(lines)) {
-      const sentences = batch.map(splitWords);
-      for (const [index, tagged] of (await tagWords(model, sentences, options)).entries()) {
-        const [text, words, { tags }] = [batch[index], sentences[index]!, tagged];
-        line++;
-        // A blank line ends each line's words, so that a line without any is a blank line, too.
-        output.print(words.map((word, position) => `${word}\t${tags[position]}\n`).join(''));
-        const notes = notesOf(words, tagged);
-        output.json({ type: 'prediction', text, words, tags, ...(notes.length > 0 && { notes }) });
-        for (const { word, note } of notes.slice(0, NAMED_WORDS)) {
-          output.note(`line ${line}, word ${word + 1} (${shown(words[word]!)}): ${note}`);
-        }
-        if (notes.length > NAMED_WORDS) {
-          output.note(`line ${line}: the same of ${notes.length - NAMED_WORDS} more words`);
-        }
+  for await (const batch of batchesOf(lines)) {
+    const sentences = batch.map(splitWords);
+    for (const [index, tagged] of (await tagWords(model, sentences, options)).entries()) {
+      const [text, words, { tags }] = [batch[index], sentences[index]!, tagged];
+      line++;
+      // A blank line ends each line's words, so that a line without any is a blank line, too.
+      output.print(words.map((word, position) => `${word}\t${tags[position]}\n`).join(''));
+      const notes = notesOf(words, tagged);
+      output.json({ type: 'prediction', text, words, tags, ...(notes.length > 0 && { notes }) });
+      for (const { word, note } of notes.slice(0, NAMED_WORDS)) {
+        output.note(`line ${line}, word ${word + 1} (${shown(words[word]!)}): ${note}`);
+      }
+      if (notes.length > NAMED_WORDS) {
+        output.note(`line ${line}: the same of ${notes.length - NAMED_WORDS} more words`);
       }
     }
-  } finally {
-    await model.dispose();
   }
 }
 
