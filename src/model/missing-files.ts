@@ -1,7 +1,6 @@
 import { existsSync, readdirSync, statSync } from 'node:fs';
 import { dirname, join, resolve } from 'node:path';
 import { PermafrostError } from '../errors/error.js';
-import { isRepoName } from '../hub/repo.js';
 
 /** Names that a message lists. */
 const NAMED = 5;
@@ -31,10 +30,8 @@ export function missingConfig(file: string, cause: NodeJS.ErrnoException): Perma
 function whyNoConfig(directory: string, file: string, { code }: NodeJS.ErrnoException): string {
   const expected = 'Expected the directory of a model with config.json in it';
   if (!existsSync(directory)) {
-    const hub = isRepoName(directory)
-      ? ` A model of the Hub is fetched by downloadModel(${JSON.stringify(directory)}), which says where it then lies.`
-      : '';
-    return `Cannot read ${file}: there is no directory ${resolve(directory)}. ${expected}.${hub}`;
+    const hub = 'A model of the Hub goes by owner/name.';
+    return `Cannot read ${file}: there is no directory ${resolve(directory)}. ${expected}. ${hub}`;
   }
   if (!statSync(directory).isDirectory()) {
     return `Cannot read ${file}: ${directory} is a file. ${expected}, such as ${dirname(resolve(directory))}.`;

@@ -17,7 +17,10 @@ function typeCheck(files: string[], directory: string): string {
       noUnusedLocals: false,
       moduleDetection: 'force',
       typeRoots: [join(ROOT, 'node_modules', '@types')],
-      paths: { permafrost: [join(ROOT, 'src', 'index.ts')] },
+      paths: {
+        permafrost: [join(ROOT, 'src', 'index.ts')],
+        'permafrost/*': [join(ROOT, 'src', 'entries', '*.ts')],
+      },
     },
     include: [],
     files,
