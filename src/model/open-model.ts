@@ -100,7 +100,7 @@ function checkVocabulary(
     `${file} has ${vocabSize} tokens, but the embedding in ${weights} has rows for ${config.vocabSize} (vocab_size of ` +
       `config.json). Take the tokenizer that the model was trained with, or give the embedding more rows ` +
       "(Transformers' resize_token_embeddings).",
-    { tokenizer: file, tokens: vocabSize, weights, rows: config.vocabSize },
+    { tokenizer: file, weights, expected: config.vocabSize, got: vocabSize },
   );
 }
 

@@ -177,7 +177,7 @@ describe('a tokenizer', () => {
     });
     const full = { additional_special_tokens: Array.from({ length: 43 }, (_, i) => `<${i}>`) };
     const error = await failureOf(modelWith({ 'tokenizer_config.json': { ...config, ...full } }));
-    expect(error).toMatchObject({ code: 'WEIGHTS_MISMATCH', details: { tokens: 51, rows: 50 } });
+    expect(error).toMatchObject({ code: 'WEIGHTS_MISMATCH', details: { expected: 50, got: 51 } });
   });
 });
 

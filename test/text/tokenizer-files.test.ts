@@ -43,7 +43,7 @@ function written(files: unknown): string {
   const directory = join(root, String(directories++));
   mkdirSync(directory);
   for (const [name, content] of Object.entries(files as Json)) {
-    writeFileSync(join(directory, name), JSON.stringify(content));
+    writeFileSync(join(directory, name), typeof content === 'string' ? content : JSON.stringify(content));
   }
   return directory;
 }
