@@ -152,6 +152,8 @@ export interface PrefixStoreSummary {
   /** Sequences whose output was read, and those for which it was computed. */
   hits: number;
   misses: number;
+  /** Sequences whose output another run had computed: this one's seconds lack what that took. */
+  borrowed: number;
 }
 
 /** Bytes that a model holds while it trains. */
