@@ -93,7 +93,7 @@ export const runScenario: RunScenario = async function* (options) {
           startedAt,
           finishedAt: new Date(),
           modelSeconds,
-          environment: describeEnvironment({ libtorch: libtorch.loadedVersion, device: workspace.device }),
+          environment: describeEnvironment({ libtorch: libtorch.loadedVersion, device: model.device }),
           threads: workspace.threads || availableCores,
           frozenPrefix: model.frozenPrefix,
           result,

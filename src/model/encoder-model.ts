@@ -54,7 +54,7 @@ export abstract class EncoderModel {
     return longestSequence(this.#parts.config);
   }
 
-  /** Where the model is, as it was asked for: `cpu`, `cuda` or `cuda:<number>`. */
+  /** Where the model is: `cpu` or `cuda:<number>`, whatever was asked for. */
   get device(): string {
     return this.#parts.engine.device;
   }

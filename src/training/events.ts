@@ -21,6 +21,8 @@ export interface FreezeEvent {
   freshParameters: number;
   /** Number of leading layers that are computed without gradients; -1 where the embeddings learn. */
   frozenPrefix: number;
+  /** Where the model computes: `cpu`, `cuda:0`. */
+  device: string;
 }
 
 /** The training goes on from a state that an earlier process left, or has nothing left to do. */

@@ -16,6 +16,7 @@ export async function freezeModel(model: EncoderModel, stage: Stage): Promise<Fr
     if (trainable) trainableParameters += count;
     if (drawn.has(name)) freshParameters += count;
   }
-  const { frozenPrefix } = model;
-  return { type: 'freeze', ...stage, trainableParameters, totalParameters, freshParameters, frozenPrefix };
+  const { frozenPrefix, device } = model;
+  const counts = { trainableParameters, totalParameters, freshParameters };
+  return { type: 'freeze', ...stage, ...counts, frozenPrefix, device };
 }
