@@ -106,7 +106,7 @@ export function parseTrainerOptions(options: TrainerOptions) {
   if (parsed.totalSteps === undefined && options.schedule === 'linear') {
     throw new PermafrostError(
       'INVALID_OPTION',
-      "trainer: schedule 'linear' needs totalSteps, the number of updates until the learning rate is 0.",
+      "trainer: `schedule` 'linear' needs `totalSteps`, the number of updates until the learning rate is 0.",
     );
   }
   return {
