@@ -21,7 +21,8 @@ export default defineConfig({
     maxWorkers: 2,
     testTimeout: 120_000,
     // Keeps what commands store for later out of the user's directories.
-    env: { PERMAFROST_CACHE: join(tmpdir(), `permafrost-test-${process.pid}`) },
+    // And holds every device that is not named to the CPU, whose bits the tests compare.
+    env: { PERMAFROST_CACHE: join(tmpdir(), `permafrost-test-${process.pid}`), CUDA_VISIBLE_DEVICES: '' },
     hookTimeout: 120_000,
   },
 });

@@ -24,7 +24,8 @@ StorePrecision decode_store_precision(const Napi::Value& value) {
 }  // namespace
 
 Napi::Function PrefixStoreObject::define(Napi::Env env) {
-  return DefineClass(env, "PrefixStore", {InstanceMethod<&PrefixStoreObject::usage>("usage")});
+  return DefineClass(env, "PrefixStore", {InstanceMethod<&PrefixStoreObject::usage>("usage"),
+                                           InstanceMethod<&PrefixStoreObject::begin_run>("beginRun")});
 }
 
 PrefixStoreObject::PrefixStoreObject(const Napi::CallbackInfo& info) : Napi::ObjectWrap<PrefixStoreObject>(info) {
@@ -60,7 +61,10 @@ Napi::Value PrefixStoreObject::usage(const Napi::CallbackInfo& info) {
   value.Set("fileBytes", static_cast<double>(usage.file_bytes));
   value.Set("hits", static_cast<double>(usage.hits));
   value.Set("misses", static_cast<double>(usage.misses));
+  value.Set("borrowed", static_cast<double>(usage.borrowed));
   return value;
 }
+
+void PrefixStoreObject::begin_run(const Napi::CallbackInfo&) { store_->begin_run(); }
 
 }  // namespace permafrost

@@ -18,6 +18,7 @@ class PrefixStoreObject : public Napi::ObjectWrap<PrefixStoreObject> {
 
  private:
   Napi::Value usage(const Napi::CallbackInfo& info);
+  void begin_run(const Napi::CallbackInfo& info);
 
   std::shared_ptr<PrefixStore> store_;
 };

@@ -80,6 +80,13 @@ class Mapping {
 
 }  // namespace
 
+namespace {
+
+// Whether a row is there, and whether an earlier run computed it and this one has not read it yet.
+enum Presence : uint8_t { kAbsent = 0, kOwn, kForeign };
+
+}  // namespace
+
 // Rows of one depth in tiers, each holding examples that follow one another: the first ones on the device of the
 // models that use them, the next ones in memory, then in the file, the rest not at all.
 struct PrefixStore::Depth {
@@ -118,7 +125,7 @@ struct PrefixStore::Depth {
 
   WeightDigest digest;
   std::vector<uint64_t> hashes;
-  std::vector<uint8_t> present;
+  std::vector<uint8_t> present;  // Presence
   std::array<Tier, 3> tiers;
 
  private:
@@ -147,7 +154,7 @@ std::vector<int64_t> PrefixStore::read(int64_t depth, const WeightDigest& digest
                                        at::Tensor& hidden_TH) {
   check_examples(batch);
   const std::lock_guard<std::mutex> lock(mutex_);
-  const Depth& kept = bound(depth, digest, hidden_TH.device());
+  Depth& kept = bound(depth, digest, hidden_TH.device());
   std::vector<int64_t> missing;
   // Rows of the device's tier are gathered together, so that a card is asked once and not for every sentence.
   std::vector<int64_t> from, to;
@@ -155,9 +162,13 @@ std::vector<int64_t> PrefixStore::read(int64_t depth, const WeightDigest& digest
     const auto example = static_cast<size_t>(batch.examples[s]);
     const int64_t begin = batch.cu_seqlens[s];
     const int64_t length = batch.cu_seqlens[s + 1] - begin;
-    if (!kept.present[example] || kept.hashes[example] != hash_of(&batch.input_ids[begin], length)) {
+    if (kept.present[example] == kAbsent || kept.hashes[example] != hash_of(&batch.input_ids[begin], length)) {
       missing.push_back(s);
-    } else if (example < kept.tiers[0].end) {
+      continue;
+    }
+    usage_.borrowed += kept.present[example] == kForeign;
+    kept.present[example] = kOwn;
+    if (example < kept.tiers[0].end) {
       for (int64_t t = 0; t < length; ++t) {
         from.push_back(offsets_[example] + t);
         to.push_back(begin + t);
@@ -192,11 +203,16 @@ void PrefixStore::write(int64_t depth, const WeightDigest& digest, const PackedB
     const int64_t length = batch.cu_seqlens[s + 1] - begin;
     target.copy_(hidden_TH.slice(0, begin, begin + length), /*non_blocking=*/true);
     kept.hashes[example] = hash_of(&batch.input_ids[begin], length);
-    usage_.examples += !kept.present[example];
-    kept.present[example] = 1;
+    usage_.examples += kept.present[example] == kAbsent;
+    kept.present[example] = kOwn;
   }
   // Other engines read by streams of their own, and the host reads what was written to memory.
   wait_for_device(hidden_TH.device());
+}
+
+void PrefixStore::begin_run() {
+  const std::lock_guard<std::mutex> lock(mutex_);
+  for (auto& [depth, kept] : depths_) std::replace(kept->present.begin(), kept->present.end(), uint8_t{kOwn}, uint8_t{kForeign});
 }
 
 bool PrefixStore::wants(int64_t depth) const {
@@ -241,7 +257,8 @@ PrefixStore::Depth& PrefixStore::bound(int64_t depth, const WeightDigest& digest
     usage_.file_bytes -= found->second->tiers[2].bytes();
     // Reads that were launched may still be under way.
     wait_for_device(device);
-    usage_.examples -= std::count(found->second->present.begin(), found->second->present.end(), 1);
+    const std::vector<uint8_t>& present = found->second->present;
+    usage_.examples -= std::count_if(present.begin(), present.end(), [](uint8_t row) { return row != kAbsent; });
     depths_.erase(found);
   }
   // Rows of a deeper prefix save more work for the same bytes, so room for those is left first.

@@ -52,6 +52,9 @@ class PrefixStore {
   // Keeps the rows of every sequence of the batch for which there is room.
   void write(int64_t depth, const WeightDigest& digest, const PackedBatch& batch, const at::Tensor& hidden_TH);
 
+  // From here on, the first read of a row that is there already counts as borrowed: another run paid for it.
+  void begin_run();
+
   // Whether rows of this depth are to be kept when a deeper prefix is computed.
   bool wants(int64_t depth) const;
   // Rounds to the precision of the store, so that rows are the same whether computed or read.
@@ -64,6 +67,7 @@ class PrefixStore {
     size_t file_bytes = 0;
     int64_t hits = 0;
     int64_t misses = 0;
+    int64_t borrowed = 0;  // rows read that an earlier run had computed, each counted once a run
   };
   Usage usage() const;
 

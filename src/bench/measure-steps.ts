@@ -27,6 +27,8 @@ export interface StepSample {
 }
 
 export interface StepMeasurement {
+  /** Where the model was: `cpu`, `cuda:0`. */
+  device: string;
   config: EncoderConfig;
   plan: FreezePlan;
   /** One sample a step; the samples of all modes at one index come from the same sentences. */
@@ -81,7 +83,7 @@ export async function measureSteps(
     if (store) requireHits(store, options);
     // In kilobytes on every platform, whatever the system itself counts in.
     const peakBytes = process.resourceUsage().maxRSS * 1024;
-    return { config, plan, samples, memory: await model.memory(), peakBytes };
+    return { device: model.device, config, plan, samples, memory: await model.memory(), peakBytes };
   } finally {
     await model.dispose();
   }

@@ -27,7 +27,7 @@ export function parseModes(text: string): BenchMode[] {
     const reason = isMode(wrong) ? `'${wrong}' is given twice` : `there is no mode '${wrong}'`;
     throw new PermafrostError(
       'INVALID_OPTION',
-      `--mode "${text}": ${reason}${!isMode(wrong) && meant ? `, did you mean '${meant}'` : ''}. ` +
+      `\`modes\` "${text}": ${reason}${!isMode(wrong) && meant ? `, did you mean '${meant}'` : ''}. ` +
         `Expected ${BENCH_MODES.join(', ')}, several with commas between, or all.`,
       { option: 'mode', got: text },
     );

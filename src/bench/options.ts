@@ -1,5 +1,6 @@
 import { z } from 'zod';
 import { PermafrostError } from '../errors/error.js';
+import { parseOptions } from '../errors/option-error.js';
 import { modelShapeSchema } from '../experiment/scenario.js';
 import { frozenPrefixLength } from '../freezing/frozen-prefix.js';
 import type { Strategy } from '../freezing/strategy.js';
@@ -56,26 +57,22 @@ export type BenchOptions = z.output<typeof benchSchema>;
 
 /** @throws INVALID_OPTION naming each option that is wrong, or options that do not go together */
 export function parseBenchOptions(options: BenchOptionsInput): BenchOptions {
-  const result = benchSchema.safeParse(options);
-  if (!result.success) {
-    const issues = result.error.issues.map((issue) => `${issue.path.join('.')}: ${issue.message}`).join('; ');
-    throw new PermafrostError('INVALID_OPTION', `bench: ${issues}.`, { issues: result.error.issues });
-  }
-  if (result.data.prefixStore) checkPrefixStore(result.data);
-  return result.data;
+  const parsed = parseOptions(benchSchema, options, 'bench');
+  if (parsed.prefixStore) checkPrefixStore(parsed);
+  return parsed;
 }
 
 function checkPrefixStore({ frozenDropout, modes, freeze, shape }: BenchOptions): void {
   const depth = frozenPrefixLength(freeze.plan(shape.numLayers));
   const missing = [
-    ...(frozenDropout === 'on' ? ['frozen dropout off: with it on, the outputs change in every step'] : []),
+    ...(frozenDropout === 'on' ? ['`frozenDropout` off: with it on, the outputs change in every step'] : []),
     ...(modes.some((mode) => mode !== 'packed')
       ? ['the mode packed alone: padding is no part of a dataset']
       : []),
     ...(depth < 1 ? [`a frozen prefix of at least one layer, which ${freeze.notation} does not leave`] : []),
   ];
   if (missing.length === 0) return;
-  throw new PermafrostError('INVALID_OPTION', `The prefix store (prefixStore) needs ${missing.join('; ')}.`, {
+  throw new PermafrostError('INVALID_OPTION', `\`prefixStore\` needs ${missing.join('; ')}.`, {
     option: 'prefixStore',
   });
 }

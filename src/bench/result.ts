@@ -101,7 +101,7 @@ export function benchResult(options: BenchOptions, measurement: StepMeasurement)
       precision,
     },
     threads: options.threads || availableCores,
-    ...describeEnvironment({ libtorch: libtorch.loadedVersion, device: options.device }),
+    ...describeEnvironment({ libtorch: libtorch.loadedVersion, device: measurement.device }),
   };
 }
 

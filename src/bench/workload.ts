@@ -90,7 +90,7 @@ export function* endlessBatches(
   if (dataset.size < batchSize) {
     throw new PermafrostError(
       'INVALID_OPTION',
-      `--lengths: expected at least ${batchSize} sentences, one batch, got ${dataset.size}. Choose a smaller --batch-size.`,
+      `\`lengths\`: expected at least ${batchSize} sentences, one batch, got ${dataset.size}. Choose a smaller \`batchSize\`.`,
       { option: 'lengths', got: dataset.size, expected: batchSize },
     );
   }

@@ -1,3 +1,4 @@
+import type { Command } from 'commander';
 import type { Output } from './output.js';
 
 /** What a command is given to work with. */
@@ -13,4 +14,4 @@ export interface CommandContext {
 export type Action = (flags: Record<string, unknown>, context: CommandContext) => Promise<void>;
 
 /** Runs an action with output and signal in place; made once, in main. */
-export type Runner = (action: Action) => (flags: Record<string, unknown>) => Promise<void>;
+export type Runner = (action: Action) => (flags: Record<string, unknown>, command: Command) => Promise<void>;

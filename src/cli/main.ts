@@ -14,7 +14,15 @@ import { addPredictCommand } from './commands/predict.js';
 import { addPretrainCommand } from './commands/pretrain.js';
 import { addTrainCommand } from './commands/train.js';
 import type { Runner } from './context.js';
-import { AlreadyReported, EXIT_DONE, EXIT_FAILED, exitCodeOf, Interrupted } from './failure.js';
+import {
+  AlreadyReported,
+  EXIT_DONE,
+  EXIT_FAILED,
+  exitCodeOf,
+  Interrupted,
+  isHelp,
+  wrongUse,
+} from './failure.js';
 import { Output } from './output.js';
 
 const COMMANDS = [
@@ -42,12 +50,13 @@ export function buildProgram(run: Runner): Command {
     .version(packageVersion())
     // A command may have a --version of its own.
     .enablePositionalOptions()
-    .showHelpAfterError('(--help shows what there is)')
+    // Its errors are told as all others are.
+    .configureOutput({ outputError: () => {} })
     .exitOverride();
   for (const add of COMMANDS) add(program, run);
   // Settings of the program do not reach its commands by themselves.
   for (const command of program.commands.flatMap((command) => [command, ...command.commands])) {
-    command.exitOverride().showHelpAfterError('(--help shows what there is)');
+    command.exitOverride();
   }
   return program;
 }
@@ -68,13 +77,17 @@ export async function main(args: string[]): Promise<number> {
     controller.abort(new Interrupted(signal));
   };
   for (const signal of SIGNALS) process.on(signal, interrupt);
+  let running: Command | null = null;
   try {
-    const run: Runner = (action) => (flags) => action(flags, { output, args, signal: controller.signal });
+    const run: Runner = (action) => (flags, command) => {
+      running = command;
+      return action(flags, { output, args, signal: controller.signal });
+    };
     await buildProgram(run).parseAsync(args, { from: 'user' });
     return EXIT_DONE;
   } catch (error) {
-    // Commander has printed its own message already.
-    if (!(error instanceof CommanderError || error instanceof AlreadyReported)) output.failure(error);
+    if (isHelp(error) || error instanceof AlreadyReported) return exitCodeOf(error);
+    output.failure(error instanceof CommanderError ? wrongUse(error) : error, running);
     return exitCodeOf(error);
   } finally {
     for (const signal of SIGNALS) process.off(signal, interrupt);

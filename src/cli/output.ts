@@ -1,4 +1,5 @@
 import type { Writable } from 'node:stream';
+import type { Command } from 'commander';
 import { describeFailure, failureEvent } from './failure.js';
 
 export type OutputMode = 'terminal' | 'plain' | 'json';
@@ -42,9 +43,9 @@ export class Output {
     if (this.mode !== 'json') this.stderr.write(`${text}\n`);
   }
 
-  /** An error, in the form of the mode. */
-  failure(error: unknown): void {
-    if (this.mode === 'json') this.json(failureEvent(error));
-    else this.stderr.write(`${describeFailure(error)}\n`);
+  /** An error, in the form of the mode. @param command that ran, whose flags the message names */
+  failure(error: unknown, command: Command | null = null): void {
+    if (this.mode === 'json') this.json(failureEvent(error, command));
+    else this.stderr.write(`${describeFailure(error, command)}\n`);
   }
 }

@@ -128,13 +128,19 @@ function barProgress(output: Output): EventProgress {
   const position = new RunLabel();
   const share = new GridShare(() => performance.now());
   let state = 'starting';
+  let hasBegun = false;
   bar.start(BAR_STEPS, 0, { label: '', state, left: '' });
   return {
     on(event) {
       position.on(event);
       share.on(event);
       if (event.type === 'record-damaged') output.note(gridLine(event)!);
-      if (event.type === 'run-event' && NOTED.has(event.event.type)) output.note(trainingLine(event.event)!);
+      if (event.type === 'run-event') {
+        const { type } = event.event;
+        // Of a grid's runs the first says what learns, and where, for all.
+        if (NOTED.has(type) || (type === 'freeze' && !hasBegun)) output.note(trainingLine(event.event)!);
+        hasBegun ||= type === 'freeze';
+      }
       if (event.type === 'run-start') state = 'loading';
       if (event.type === 'run-event') state = trainingState(event.event) ?? state;
       const left = share.secondsLeft();
@@ -262,7 +268,7 @@ function freezeLine(event: FreezeEvent): string {
         ? `; the checkpoint has no such head: its ${fresh} parameters start afresh`
         : '';
   const change = stage > 1 ? `stage ${stage} (${reason}): ` : '';
-  return `${change}${learn} of ${total} parameters learn${stage > 1 ? '' : drawn}`;
+  return `${change}${learn} of ${total} parameters learn${stage > 1 ? '' : ` on ${event.device}${drawn}`}`;
 }
 
 function gridLine(event: Exclude<GridEvent, { type: 'run-event' }>): string | null {

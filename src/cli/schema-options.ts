@@ -96,14 +96,14 @@ export function columnOf(text: string): number | string {
 
 /** Parser of a non-negative whole number, for commander. */
 export function wholeNumber(text: string): number {
-  if (!/^\d+$/.test(text)) throw new InvalidArgumentError('Expected a whole number.');
+  if (!/^\d+$/.test(text)) throw new InvalidArgumentError('expected a whole number');
   return Number(text);
 }
 
 /** Parser of a number of bytes such as `512MB`; a unit is a power of 1000, or of 1024 where it has an i. */
 export function byteSize(text: string): number {
   const match = /^(\d+(?:\.\d+)?)\s*(?:([kmgt])(i?))?b?$/i.exec(text.trim());
-  if (match === null) throw new InvalidArgumentError('Expected a number of bytes such as 512MB or 4GiB.');
+  if (match === null) throw new InvalidArgumentError('expected a number of bytes such as 512MB or 4GiB');
   const power = match[2] === undefined ? 0 : 'kmgt'.indexOf(match[2].toLowerCase()) + 1;
   return Math.round(Number(match[1]) * (match[3] ? 1024 : 1000) ** power);
 }
@@ -111,6 +111,6 @@ export function byteSize(text: string): number {
 /** Parser of a number, for commander. */
 export function realNumber(text: string): number {
   const value = Number(text);
-  if (text.trim() === '' || !Number.isFinite(value)) throw new InvalidArgumentError('Expected a number.');
+  if (text.trim() === '' || !Number.isFinite(value)) throw new InvalidArgumentError('expected a number');
   return value;
 }

@@ -60,7 +60,8 @@ export class LabelSet {
       'LABEL_MISMATCH',
       `${where ? `${where}: ` : ''}tag ${JSON.stringify(tag)} is not among the model's ${this.labels.length} labels: ` +
         `${this.labels.join(', ')}.${meant ? ` Did you mean ${JSON.stringify(meant)}?` : ''} ` +
-        'Correct the tag, or make the model with the labels of this data.',
+        'Correct the tag, or take a model that has a label for it. A model has those of its `labels`: give it the label ' +
+        'set of all splits.',
       { tag, labels: this.labels, ...(where !== undefined && { where }) },
     );
   }

@@ -89,11 +89,11 @@ class SentenceReader {
         this.file,
         number,
         `expected a word in column ${tokenColumn} (counted from 0), got nothing in ${quote(line)}. Write the word, or ` +
-          'name its column with tokenColumn.',
+          'name its column with `tokenColumn`.',
         { column: tokenColumn },
       );
     }
-    const remedy = `It stands in column ${tagColumn} (counted from 0) of ${quote(line)}; if the tags are elsewhere, name tagColumn.`;
+    const remedy = `It stands in column ${tagColumn} (counted from 0) of ${quote(line)}; if the tags are elsewhere, name \`tagColumn\`.`;
     return [word, this.#tags.check(trimSpaces(columns[tagColumn]!), number, remedy)];
   }
 
@@ -103,8 +103,8 @@ class SentenceReader {
       this.file,
       number,
       `expected at least ${needed} columns parted by ${separator}s (word in column ${tokenColumn}, tag in column ` +
-        `${tagColumn}, counted from 0), got ${got} in ${quote(line)}. Complete the line, or name separator, tokenColumn ` +
-        'and tagColumn.',
+        `${tagColumn}, counted from 0), got ${got} in ${quote(line)}. Complete the line, or name \`tokenColumn\` ` +
+        'and `tagColumn`. Columns parted by something else need `separator`.',
       { expected: needed, got, separator },
     );
   }

@@ -112,7 +112,7 @@ function tagName(tag: unknown, { tagNames }: CheckedJsonlOptions, file: string, 
   const name = tagNames?.[tag];
   if (name !== undefined) return name;
   const remedy = tagNames
-    ? `tagNames has the numbers 0 to ${tagNames.length - 1}.`
-    : 'Name the tag of each number with tagNames.';
+    ? `\`tagNames\` has the numbers 0 to ${tagNames.length - 1}.`
+    : 'Name the tag of each number with `tagNames`.';
   throw formatError(file, line, `expected tags as strings, got the number ${tag}. ${remedy}`, { got: tag });
 }

@@ -132,7 +132,7 @@ function sentenceOf(
       file,
       null,
       `${at}: expected as many tags in ${tagColumn} as words in ${tokenColumn}, got ${tags?.length ?? 'no list'} and ` +
-        `${words?.length ?? 'no list'}. Name other columns with --token-column and --tag-column.`,
+        `${words?.length ?? 'no list'}. Name other columns with \`tokenColumn\` and \`tagColumn\`.`,
     );
   }
   const texts = words.map((word, index) => {
@@ -145,7 +145,7 @@ function sentenceOf(
   });
   const named = tags.map((tag) => {
     const text = typeof tag === 'string' ? tag : tagNames?.[Number(tag)];
-    if (text !== undefined) return forms.check(text, row + 1, 'Name another column with --tag-column.');
+    if (text !== undefined) return forms.check(text, row + 1, 'Name another column with `tagColumn`.');
     const known =
       tagNames === null ? 'the dataset does not name its classes' : `there are ${tagNames.length} classes`;
     throw formatError(file, null, `${at}: expected the tag of number ${tag} in ${tagColumn}; ${known}.`);

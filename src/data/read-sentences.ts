@@ -42,15 +42,19 @@ export function columnOptions(
 ): ConllOptions | JsonlOptions {
   const wanted = isJsonl(file) ? 'string' : 'number';
   for (const [option, value] of Object.entries({
-    '--token-column': tokenColumn,
-    '--tag-column': tagColumn,
+    tokenColumn,
+    tagColumn,
   })) {
     if (value === undefined || typeof value === wanted) continue;
     const expected = wanted === 'string' ? 'the name of a key, since it holds JSON lines' : 'a number from 0';
-    throw new PermafrostError('INVALID_OPTION', `${option}: ${file}: expected ${expected}, got ${value}.`, {
-      option,
-      got: value,
-    });
+    throw new PermafrostError(
+      'INVALID_OPTION',
+      `\`${option}\`: ${file}: expected ${expected}, got ${value}.`,
+      {
+        option,
+        got: value,
+      },
+    );
   }
   const names =
     wanted === 'string' ? (['wordsKey', 'tagsKey'] as const) : (['tokenColumn', 'tagColumn'] as const);

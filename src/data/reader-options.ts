@@ -52,7 +52,7 @@ export function parseConllOptions(options: ConllOptions): CheckedConllOptions {
   if (tokenColumn !== undefined && tokenColumn === tagColumn) {
     throw new PermafrostError(
       'INVALID_OPTION',
-      `Reading columns: tokenColumn and tagColumn are both ${tokenColumn}. Columns count from 0; name two of them.`,
+      `Reading columns: \`tokenColumn\` and \`tagColumn\` are both ${tokenColumn}. Columns count from 0; name two of them.`,
       { option: 'tagColumn', got: tagColumn },
     );
   }

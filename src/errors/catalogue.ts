@@ -65,7 +65,7 @@ export const ERROR_CATALOGUE: Readonly<Record<ErrorCode, CatalogueEntry>> = {
     meaning:
       'The directory holds a training with other settings, data or weights; the message names what differs. Nothing was changed.',
     remedy:
-      'Give the settings that it was started with, choose another directory, or begin anew (`--restart`, `restart: true`).',
+      'Give the settings that it was started with, choose another directory, or begin anew (`restart`).',
   },
   NETWORK_FAILED: {
     meaning: 'A server cannot be reached, or the connection broke off more often than it was tried again.',

@@ -77,8 +77,8 @@ export async function evaluate(options: EvaluateOptions): Promise<Evaluation> {
   if (dataset.size !== sentences.length) {
     throw new PermafrostError(
       'INVALID_OPTION',
-      `evaluate: dataset: expected the ${sentences.length} sentences encoded, got ${dataset.size} examples.`,
-      { option: 'dataset', expected: sentences.length, got: dataset.size },
+      `evaluate: \`dataset\`: expected the ${sentences.length} sentences encoded, got ${dataset.size} examples.`,
+      { where: 'evaluate', option: 'dataset', expected: sentences.length, got: dataset.size },
     );
   }
   const predicted = await predictTags(model, dataset, options);
@@ -129,7 +129,7 @@ export function maxLengthFor(model: EncoderModel, requested: number | undefined)
   if (requested <= maxLength) return requested;
   throw new PermafrostError(
     'INVALID_OPTION',
-    `maxLength: the model has ${maxLength} positions, got ${requested}. Choose at most ${maxLength}.`,
+    `\`maxLength\`: the model has ${maxLength} positions, got ${requested}. Choose at most ${maxLength}.`,
     { option: 'maxLength', got: requested, maxLength },
   );
 }
@@ -139,6 +139,7 @@ export function tokenizerOf(model: EncoderModel) {
   if (model.tokenizer) return model.tokenizer;
   throw new PermafrostError(
     'INVALID_OPTION',
-    'The model has no tokenizer: its directory holds neither tokenizer.json nor vocab.txt. Put one there, or give `tokenizer` to `create`.',
+    'The model has no tokenizer: its directory holds neither tokenizer.json nor vocab.txt. Put one there. ' +
+      'A model that is created takes one as `tokenizer`.',
   );
 }

@@ -43,7 +43,7 @@ export async function loadDataset(
     if (given === undefined) return generate(preset.dataset);
     throw new PermafrostError(
       'INVALID_OPTION',
-      `--preset ${preset.name} generates its own data. Leave out --${given}, or the preset.`,
+      `\`preset\` ${preset.name} generates its own data. Leave out \`${given}\`, or the preset.`,
       { option: given },
     );
   }
@@ -99,7 +99,7 @@ async function fetchSplits(options: WorkspaceOptions, hub: HubOptions): Promise<
     throw new PermafrostError(
       'DATA_FORMAT',
       `dataset ${repo}${config && ` (${config})`} has no ${train === null ? 'train' : 'validation'} split. Name another ` +
-        'part with --dataset-config, or give files with --train and --validation.',
+        'part with `datasetConfig`, or give files with `train` and `validation`.',
       { repo, config },
     );
   }
@@ -145,7 +145,7 @@ function requireSentences(loaded: LoadedDataset): LoadedDataset {
     if (sentences === null || sentences.length > 0) continue;
     throw new PermafrostError(
       'DATA_FORMAT',
-      `The ${name} split holds no sentence. Give a file with more sentences, or another --split.`,
+      `The ${name} split holds no sentence. Give a file with more sentences, or another \`split\`.`,
       { split: name },
     );
   }
@@ -155,11 +155,10 @@ function requireSentences(loaded: LoadedDataset): LoadedDataset {
 function missingFiles(preset: Preset | null): PermafrostError {
   const what = preset?.dataset.source === 'given' ? preset.dataset : null;
   const remedy =
-    'Give --train FILE --validation FILE --test FILE, --data FILE with --split 80-10-10, or --dataset NAME of the ' +
-    'Hugging Face Hub; ' +
-    'or take --preset demo, which needs no files.';
+    'Give the files `train`, `validation` and `test`, one file `data` with `split` 80-10-10, or `dataset`, a name of the ' +
+    'Hugging Face Hub; or take `preset` demo, which needs no files.';
   const message = what
-    ? `--preset ${preset!.name} needs the files of ${what.title}, published at ${what.home}. ${remedy}`
+    ? `\`preset\` ${preset!.name} needs the files of ${what.title}, published at ${what.home}. ${remedy}`
     : `No data given. ${remedy}`;
   return new PermafrostError('INVALID_OPTION', message, { option: 'train' });
 }

@@ -151,18 +151,21 @@ export async function checkpointDigest(directory: string): Promise<string> {
 function fixedVocabulary(preset: Preset, option: 'vocab' | 'vocabSize'): PermafrostError {
   return new PermafrostError(
     'INVALID_OPTION',
-    `${option === 'vocab' ? '--vocab' : '--vocab-size'}: the model of --preset ${preset.name} brings its own vocabulary. ` +
-      'Give --shape mini for a fresh model with another one.',
+    `\`${option}\`: the model of \`preset\` ${preset.name} brings its own vocabulary. ` +
+      'Give `shape` mini for a fresh model with another one.',
     { option },
   );
 }
 
 function missingModel(preset: Preset | null): PermafrostError {
-  const wanted = preset ? `--preset ${preset.name} needs ${preset.model.name}: give` : 'No model given: give';
+  const wanted = preset
+    ? `\`preset\` ${preset.name} needs ${preset.model.name}: give`
+    : 'No model given: give';
   return new PermafrostError(
     'INVALID_OPTION',
-    `${wanted} --model DIR (config.json, model.safetensors and vocab.txt or tokenizer.json, as Hugging Face writes ` +
-      'them) or --model NAME of the Hugging Face Hub, or --shape mini [--vocab FILE] for a fresh model with random weights.',
+    `${wanted} \`model\`, a directory (config.json, model.safetensors and vocab.txt or tokenizer.json, as Hugging Face ` +
+      'writes them) or a name of the Hugging Face Hub, or `shape` mini, with `vocab` where there is one, for a fresh model ' +
+      'with random weights.',
     { option: 'model' },
   );
 }

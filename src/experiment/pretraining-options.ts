@@ -4,7 +4,7 @@ import { parseOptions } from '../errors/option-error.js';
 import { optionalShape, pick } from '../errors/option-shape.js';
 import { maskingOptimizerShape, maskingShape } from '../training/masking-task.js';
 import { courseShape, savingShape, trainingShape } from '../training/settings.js';
-import { engineOptionsShape, flag, modelShape, name } from './model-options.js';
+import { engineOptionsShape, modelShape, name } from './model-options.js';
 
 const files = (description: string) =>
   z.array(z.string().min(1)).optional().meta({ description, value: 'files' });
@@ -67,27 +67,27 @@ export function parsePretrainingOptions(value: unknown): PretrainingOptions {
   if (text.length === 0 && data.length === 0) {
     throw invalid(
       'text',
-      'No text given: give --text FILE ... or, for the words of annotated files, --data FILE ...',
+      'No text given: give `text`, files of plain text, or `data`, annotated files whose words alone are read.',
     );
   }
   if (text.length > 0 && data.length > 0) {
-    throw invalid('data', '--text and --data: give either plain text or annotated files.');
+    throw invalid('data', '`text` and `data`: give either plain text or annotated files.');
   }
   if (options.validation !== undefined && options.validationShare !== undefined) {
     throw invalid(
       'validationShare',
-      '--validation-share holds out a part of the text, but --validation gives a file.',
+      '`validationShare` holds out a part of the text, but `validation` gives a file.',
     );
   }
   if (options.model === undefined) {
     if (options.stack === undefined) return options;
-    throw invalid('stack', '--stack repeats the layers of a model: give it with --model.');
+    throw invalid('stack', '`stack` repeats the layers of a model: give it with `model`.');
   }
   for (const name of ['shape', 'vocab', 'vocabSize', 'minFrequency'] as const) {
     if (options[name] === undefined) continue;
     throw invalid(
       name,
-      `${flag(name)}: --model brings shape and vocabulary with it. Leave out one of the two.`,
+      `\`${name}\`: \`model\` brings shape and vocabulary with it. Leave out one of the two.`,
     );
   }
   return options;

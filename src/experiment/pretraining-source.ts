@@ -46,7 +46,7 @@ export async function readPretrainingText(options: PretrainingOptions): Promise<
   if (held >= rows.length) {
     throw new PermafrostError(
       'INVALID_OPTION',
-      `The text has ${rows.length} rows, too few to hold out ${share}% for validation. Give --validation FILE.`,
+      `The text has ${rows.length} rows, too few to hold out ${share}% for validation. Give a file as \`validation\`.`,
       { option: 'validationShare', rows: rows.length },
     );
   }
@@ -125,8 +125,8 @@ function learnTokenizer(options: PretrainingOptions, train: string[][]): Tokeniz
   if (tokenizer.vocabSize === vocabSize) return tokenizer;
   throw new PermafrostError(
     'INVALID_OPTION',
-    `vocabSize: the text gives a vocabulary of ${tokenizer.vocabSize} tokens with a minimum frequency of ` +
-      `${minFrequency}, not the ${vocabSize} asked for. Ask for at most that many, lower --min-frequency, or give more text.`,
+    `\`vocabSize\`: the text gives a vocabulary of ${tokenizer.vocabSize} tokens with a minimum frequency of ` +
+      `${minFrequency}, not the ${vocabSize} asked for. Ask for at most that many, lower \`minFrequency\`, or give more text.`,
     { option: 'vocabSize', expected: vocabSize, got: tokenizer.vocabSize },
   );
 }

@@ -115,7 +115,7 @@ export async function* runPretraining({
           ...pretrainingCourse(options),
           ...pick(savingShape, options),
         }),
-      compose: (_, result) => composeRecord(options, facts, source, startedAt, result),
+      compose: (model, result) => composeRecord(options, facts, source, startedAt, model.device, result),
       restart,
       signal,
     });
@@ -140,6 +140,7 @@ function composeRecord(
   data: PretrainRecord['data'],
   source: PretrainingModel,
   startedAt: Date,
+  device: string,
   result: PretrainResult,
 ): PretrainRecord {
   const { libtorch, availableCores } = addon();
@@ -151,7 +152,7 @@ function composeRecord(
     model: source.description,
     tokenizer: { digest: source.tokenizer.digest, vocabSize: source.tokenizer.vocabSize },
     data,
-    ...describeEnvironment({ libtorch: libtorch.loadedVersion, device: options.device ?? 'cpu' }),
+    ...describeEnvironment({ libtorch: libtorch.loadedVersion, device }),
     threads: options.threads || availableCores,
     startedAt: startedAt.toISOString(),
     finishedAt: new Date().toISOString(),

@@ -101,6 +101,8 @@ const freezingSchema = {
       /** Of this run: sequences whose output was read, and those for which it was computed. */
       hits: count,
       misses: count,
+      /** Of the hits, sequences whose output another run had computed: this one's seconds lack what that took. */
+      borrowed: count.optional(),
     })
     .nullable(),
 };

@@ -94,7 +94,7 @@ export const runScenario: RunScenario = async function* (options) {
           startedAt,
           finishedAt: new Date(),
           modelSeconds,
-          environment: describeEnvironment({ libtorch: libtorch.loadedVersion, device: workspace.device }),
+          environment: describeEnvironment({ libtorch: libtorch.loadedVersion, device: model.device }),
           threads: workspace.threads || availableCores,
           frozenPrefix: model.frozenPrefix,
           result,

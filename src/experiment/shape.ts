@@ -1,6 +1,7 @@
 import type { EncoderConfig } from '../contract/encoder-config.js';
 import { PermafrostError } from '../errors/error.js';
 import { didYouMean } from '../errors/message.js';
+import { faultOf } from '../errors/option-error.js';
 import { type ModelShape, modelShapeSchema } from './scenario.js';
 
 const common = { maxPositions: 512, dropout: 0.1 };
@@ -51,10 +52,11 @@ export function parseShape(text: string): ModelShape {
 }
 
 function checkShape(text: string, shape: unknown): ModelShape {
-  const result = modelShapeSchema.safeParse(shape);
+  const result = modelShapeSchema.safeParse(shape, { reportInput: true });
   if (!result.success) {
     const issue = result.error.issues[0]!;
-    throw invalid(text, `${issue.path.join('.')}: ${issue.message}.`);
+    const field = Object.keys(FIELDS).find((name) => FIELDS[name] === issue.path[0]);
+    throw invalid(text, `${field}: ${faultOf(issue)}.`);
   }
   if (result.data.hiddenSize % result.data.numHeads !== 0) {
     throw invalid(
@@ -68,7 +70,7 @@ function checkShape(text: string, shape: unknown): ModelShape {
 function invalid(text: string, reason: string): PermafrostError {
   return new PermafrostError(
     'INVALID_OPTION',
-    `--shape "${text}": ${reason} Give a name (${Object.keys(SHAPES).join(', ')}) or a list such as ` +
+    `\`shape\` "${text}": ${reason} Give a name (${Object.keys(SHAPES).join(', ')}) or a list such as ` +
       '"layers=12,hidden=128,heads=4,intermediate=512".',
     { option: 'shape', got: text },
   );

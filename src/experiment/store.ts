@@ -11,7 +11,7 @@ import { type RunRecord, readRunRecord } from './run-record.js';
 import { runId, type Scenario, type ScenarioSettings } from './scenario.js';
 
 export interface StoreOptions {
-  /** The grid's directory (`--out`). */
+  /** The grid's directory (`--out` of the command line). */
   directory: string;
   /** Deletes the runs of an earlier grid there. @default false */
   restart?: boolean;
@@ -153,7 +153,7 @@ export class GridStore {
   }
 }
 
-/** Directories that this program made for runs; nothing else in `--out` is ever read or deleted. */
+/** Directories that this program made for runs; nothing else in it is ever read or deleted. */
 async function runDirectories(directory: string): Promise<string[]> {
   const entries = await readdir(directory, { withFileTypes: true });
   return entries
@@ -185,9 +185,9 @@ function checkIdentity(directory: string, record: RunRecord, identity: GridIdent
   if (found.length === 0) return;
   throw new PermafrostError(
     'RUN_MISMATCH',
-    `--out ${directory}: its runs were made with other settings or data: ${describeDifferences(found)}. New runs cannot ` +
-      'stand in one table with them. Give another --out, or --restart to delete them.',
-    { option: 'out', directory, run: record.run, differences: found },
+    `\`directory\` ${directory}: its runs were made with other settings or data: ${describeDifferences(found)}. New runs cannot ` +
+      'stand in one table with them. Give another `directory`, or `restart: true` to delete them.',
+    { option: 'directory', directory, run: record.run, differences: found },
   );
 }
 

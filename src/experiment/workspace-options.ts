@@ -1,10 +1,11 @@
 import { z } from 'zod';
 import { PermafrostError } from '../errors/error.js';
+import { parseOptions } from '../errors/option-error.js';
 import { optionalShape, pick } from '../errors/option-shape.js';
 import type { PrefixCacheOptions } from '../training/prefix-cache.js';
 import { courseShape, optimizerShape, savingShape } from '../training/settings.js';
 import { taggingShape, taggingStoppingShape } from '../training/tagging-task.js';
-import { engineOptionsShape, flag, modelShape, name } from './model-options.js';
+import { engineOptionsShape, modelShape, name } from './model-options.js';
 import { PRESETS } from './presets/by-name.js';
 import type { TrainingSettings } from './training-settings.js';
 
@@ -113,51 +114,48 @@ export type WorkspaceOptions = z.infer<typeof workspaceOptionsSchema>;
  * @throws INVALID_OPTION naming the option.
  */
 export function parseWorkspaceOptions(value: unknown): WorkspaceOptions {
-  const result = workspaceOptionsSchema.safeParse(value);
-  if (!result.success) {
-    const issue = result.error.issues[0]!;
-    const option = issue.path.join('.');
-    throw invalid(option, option ? `${flag(option)}: ${issue.message}.` : `Options: ${issue.message}.`);
-  }
-  return checkCombination(result.data);
+  return checkCombination(parseOptions(workspaceOptionsSchema, value, 'openWorkspace'));
 }
 
 function checkCombination(options: WorkspaceOptions): WorkspaceOptions {
   const parts = (['train', 'validation', 'test'] as const).filter((name) => options[name] !== undefined);
   if (options.data !== undefined && parts.length > 0) {
-    throw invalid('data', `--data and --${parts[0]}: give either one file to split, or the splits.`);
+    throw invalid('data', `\`data\` and \`${parts[0]}\`: give either one file to split, or the splits.`);
   }
   if (options.dataset !== undefined && (options.data !== undefined || parts.length > 0)) {
     const given = parts[0] ?? 'data';
-    throw invalid('dataset', `--dataset and --${given}: give either a dataset of the Hub or files.`);
+    throw invalid('dataset', `\`dataset\` and \`${given}\`: give either a dataset of the Hub or files.`);
   }
   if (options.datasetConfig !== undefined && options.dataset === undefined) {
-    throw invalid('datasetConfig', '--dataset-config names a part of --dataset, which is not given.');
+    throw invalid('datasetConfig', '`datasetConfig` names a part of `dataset`, which is not given.');
   }
   if (options.split !== undefined && options.data === undefined) {
-    throw invalid('split', '--split divides the file of --data, which is not given.');
+    throw invalid('split', '`split` divides the file of `data`, which is not given.');
   }
   if (parts.length > 0 && (options.train === undefined || options.validation === undefined)) {
     const missing = options.train === undefined ? 'train' : 'validation';
     throw invalid(
       missing,
-      `--${parts[0]} without --${missing}: training needs both --train and --validation.`,
+      `\`${parts[0]}\` without \`${missing}\`: training needs both \`train\` and \`validation\`.`,
     );
   }
   if (options.model !== undefined && options.shape !== undefined) {
     throw invalid(
       'shape',
-      '--model and --shape: give either a model directory or the shape of a fresh model.',
+      '`model` and `shape`: give either a model directory or the shape of a fresh model.',
     );
   }
   if (options.model !== undefined && options.vocab !== undefined) {
-    throw invalid('vocab', '--model brings its own vocabulary; --vocab goes with --shape.');
+    throw invalid('vocab', '`model` brings its own vocabulary; `vocab` goes with `shape`.');
   }
   const forCache = (['prefixMemory', 'prefixFile', 'prefixDirectory', 'prefixPrecision'] as const).find(
     (name) => options[name] !== undefined,
   );
   if (options.prefixCache === false && forCache !== undefined) {
-    throw invalid(forCache, `${flag(forCache)} is for outputs that are kept; --no-prefix-cache keeps none.`);
+    throw invalid(
+      forCache,
+      `\`${forCache}\` is for outputs that are kept; \`prefixCache: false\` keeps none.`,
+    );
   }
   return options;
 }

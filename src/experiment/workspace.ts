@@ -31,8 +31,6 @@ export interface Workspace {
   numLayers: number;
   /** Sizes and digests of the splits. */
   data: RunRecord['data'];
-  /** `cpu`, `cuda:0`. */
-  device: string;
   /** CPU threads that were asked for, null for all cores. */
   threads: number | null;
   /** Grams of CO2 equivalents a kilowatt-hour, null where it was not given. */
@@ -74,7 +72,6 @@ export async function openWorkspace(options: WorkspaceOptions, hub: HubOptions =
     tokenizer: model.tokenizer,
     numLayers: model.numLayers,
     data,
-    device: checked.device ?? 'cpu',
     threads: checked.threads ?? null,
     carbonIntensity: checked.carbonIntensity ?? null,
     prefix: prefixCacheOptions(checked, training),

@@ -190,7 +190,7 @@ export class Admission {
     if (this.#open >= this.limit) {
       throw new PermafrostError(
         'QUEUE_FULL',
-        `The tagger has ${this.#open} open calls, as many as maxQueue allows. Wait for some to finish and try again.`,
+        `The tagger has ${this.#open} open calls, as many as \`maxQueue\` allows. Wait for some to finish and try again.`,
         { open: this.#open, maxQueue: this.limit },
       );
     }

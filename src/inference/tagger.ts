@@ -56,7 +56,7 @@ export class Tagger {
     if (this.#window.overlap >= this.#window.maxTokens) {
       throw new PermafrostError(
         'INVALID_OPTION',
-        `Tagger: overlap: expected less than the ${this.#window.maxTokens} tokens of a window, got ${overlap}.`,
+        `Tagger: \`overlap\`: expected less than the ${this.#window.maxTokens} tokens of a window, got ${overlap}.`,
         { option: 'overlap', got: overlap, maxLength: limit },
       );
     }

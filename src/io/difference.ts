@@ -14,10 +14,10 @@ export function differences(was: unknown, is: unknown): Difference[] {
     .map((path) => ({ path, was: before.get(path) ?? 'none', is: after.get(path) ?? 'none' }));
 }
 
-/** `epochs 3 there, 5 now; seed 1 there, 2 now`, with long texts such as digests cut. */
+/** Names in backticks, as messages have options: what was there, what is now; long texts such as digests are cut. */
 export function describeDifferences(found: readonly Difference[]): string {
   const short = (text: string) => (text.length > 40 ? `${text.slice(0, 12)}…` : text);
-  return found.map(({ path, was, is }) => `${path} ${short(was)} there, ${short(is)} now`).join('; ');
+  return found.map(({ path, was, is }) => `\`${path}\` ${short(was)} there, ${short(is)} now`).join('; ');
 }
 
 function flatten(value: unknown, path = '', into = new Map<string, string>()): Map<string, string> {

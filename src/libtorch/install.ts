@@ -139,8 +139,8 @@ async function requireSame(
   if (stated === version || stated === `${version}+${build}`) return;
   throw new PermafrostError(
     'INVALID_OPTION',
-    `--directory ${directory}: libtorch ${stated} is there, and ${version}+${build} was asked for. ` +
-      'Give another --directory, or delete that one.',
+    `\`directory\` ${directory}: libtorch ${stated} is there, and ${version}+${build} was asked for. ` +
+      'Give another `directory`, or delete that one.',
     { option: 'directory', directory },
   );
 }
@@ -153,7 +153,7 @@ function notLibtorch(
   return new PermafrostError(
     'DATA_FORMAT',
     `${release.url}: unpacked into ${directory}, it is no whole libtorch: ${problem ?? 'unknown problem'}. ` +
-      'Delete the directory and choose another --version.',
+      'Delete the directory and choose another `version`.',
     { url: release.url, directory },
   );
 }

@@ -69,10 +69,10 @@ export const KNOWN_VERSIONS: readonly string[] = Object.keys(CUDA_BUILDS);
  */
 export function chooseRelease(choice: ReleaseChoice): LibtorchRelease {
   const { platform, arch, cpu, cuda, version } = choice;
-  if (cpu && cuda !== undefined) throw invalid('cuda', '--cpu and --cuda: give one of them.');
+  if (cpu && cuda !== undefined) throw invalid('cuda', '`cpu` and `cuda`: give one of them.');
   const system = `${platform} ${arch}`;
   if (system === 'darwin arm64') {
-    if (cuda !== undefined) throw invalid('cuda', '--cuda: there is no CUDA on macOS.');
+    if (cuda !== undefined) throw invalid('cuda', '`cuda`: there is no CUDA on macOS.');
     const chosen = version ?? DEFAULT_VERSION;
     return release(choice, chosen, 'cpu', `libtorch-macos-arm64-${chosen}.zip`);
   }
@@ -99,7 +99,7 @@ function release(
   archive: string,
 ): LibtorchRelease {
   if (!/^\d+\.\d+\.\d+$/.test(version)) {
-    throw invalid('version', `--version: expected a version such as ${DEFAULT_VERSION}, got '${version}'.`);
+    throw invalid('version', `\`version\`: expected a version such as ${DEFAULT_VERSION}, got '${version}'.`);
   }
   return {
     version,
@@ -118,7 +118,7 @@ function linuxArchive(version: string, build: string): string {
 
 function buildAskedFor(cuda: string, version: string | undefined): [version: string, build: string] {
   const match = /^(\d+)\.(\d)$/.exec(cuda);
-  if (match === null) throw invalid('cuda', `--cuda: expected a version such as 13.0, got '${cuda}'.`);
+  if (match === null) throw invalid('cuda', `\`cuda\`: expected a version such as 13.0, got '${cuda}'.`);
   const build = `cu${match[1]}${match[2]}`;
   if (version !== undefined) {
     const known = CUDA_BUILDS[version];
@@ -126,7 +126,7 @@ function buildAskedFor(cuda: string, version: string | undefined): [version: str
     if (known === undefined || known.includes(build)) return [version, build];
     throw invalid(
       'cuda',
-      `--cuda ${cuda}: libtorch ${version} is built for CUDA ${known.map(cudaOf).join(', ')}.`,
+      `\`cuda\` ${cuda}: libtorch ${version} is built for CUDA ${known.map(cudaOf).join(', ')}.`,
     );
   }
   const found = inOrder().find((candidate) => CUDA_BUILDS[candidate]!.includes(build));
@@ -134,7 +134,7 @@ function buildAskedFor(cuda: string, version: string | undefined): [version: str
   const all = [...new Set(Object.values(CUDA_BUILDS).flat())].sort();
   throw invalid(
     'cuda',
-    `--cuda ${cuda}: no libtorch is built for it. There are ${all.map(cudaOf).join(', ')}.`,
+    `\`cuda\` ${cuda}: no libtorch is built for it. There are ${all.map(cudaOf).join(', ')}.`,
   );
 }
 
@@ -146,8 +146,8 @@ function buildForDriver(
   if (version !== undefined && CUDA_BUILDS[version] === undefined) {
     throw invalid(
       'version',
-      `--version ${version} is not among those whose CUDA builds are known (${KNOWN_VERSIONS.join(', ')}). ` +
-        'Say which build with --cuda or --cpu.',
+      `\`version\` ${version} is not among those whose CUDA builds are known (${KNOWN_VERSIONS.join(', ')}). ` +
+        'Say which build with `cuda` or `cpu`.',
     );
   }
   for (const candidate of version === undefined ? inOrder() : [version]) {
@@ -158,7 +158,7 @@ function buildForDriver(
     'DEVICE_UNAVAILABLE',
     `NVIDIA's driver ${driverVersion ?? ''} serves CUDA up to ${cudaVersion ?? 'an unknown version'}, and ` +
       `${version === undefined ? 'no libtorch' : `libtorch ${version} is not`} built for that. ` +
-      'Update the driver, give another --version, or take --cpu.',
+      'Update the driver, give another `version`, or take `cpu`.',
     { driver: driverVersion, cuda: cudaVersion },
   );
 }

@@ -66,7 +66,7 @@ export abstract class EncoderModel {
     this.#parts.huggingFaceConfig = withTraining(this.#parts.huggingFaceConfig, trained);
   }
 
-  /** Where the model is, as it was asked for: `cpu`, `cuda` or `cuda:<number>`. */
+  /** Where the model is: `cpu` or `cuda:<number>`, whatever was asked for. */
   get device(): string {
     return this.#parts.engine.device;
   }

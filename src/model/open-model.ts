@@ -132,7 +132,7 @@ async function withEngine(
   build: (engine: Engine, parameters: NativeParameter[]) => Promise<ModelParts>,
 ): Promise<ModelParts> {
   const { labels: _labels, ...shape } = config;
-  const engine = new Engine(options.threads, options.device);
+  const engine = new Engine(options.threads);
   try {
     const parameters = await engine.call((native) =>
       native.createModel(
@@ -143,6 +143,8 @@ async function withEngine(
         options.tf32,
       ),
     );
+    // What `auto` and `cuda` came to.
+    engine.device = (await engine.call((native) => native.device())).name;
     return await build(engine, parameters);
   } catch (error) {
     await engine.dispose();

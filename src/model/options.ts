@@ -8,8 +8,11 @@ import { Tokenizer } from '../text/tokenizer.js';
 
 /** Where and how a model computes. */
 export const engineShape = {
-  /** `cpu`, `cuda`, `cuda:<number>`, or `auto`: a card where there is one. @default 'cpu' */
-  device: z.string().default('cpu').meta({ description: 'cpu, cuda, cuda:0', value: 'device' }),
+  /** `cpu`, `cuda`, `cuda:<number>`, or `auto`: a card where libtorch has one, else the CPU. @default 'auto' */
+  device: z.string().default('auto').meta({
+    description: 'cpu, cuda, cuda:0, or auto: a card where libtorch has one, else the CPU',
+    value: 'device',
+  }),
   /** Cores that one computation uses; 0 for all. @default 0 */
   threads: z.int().min(0).max(4096).default(0).describe('CPU threads, 0 for all cores'),
   /**
@@ -120,11 +123,11 @@ export function parseTrainerOptions(options: TrainerOptions) {
   const { warmupRatio, ...parsed } = parseOptions(trainerSchema, options, 'trainer');
   const { totalSteps, warmupSteps = Math.ceil(warmupRatio * (totalSteps ?? 0)) } = parsed;
   const needing =
-    options.schedule === 'linear' ? "schedule 'linear'" : warmupRatio > 0 ? 'warmupRatio' : null;
+    options.schedule === 'linear' ? "`schedule` 'linear'" : warmupRatio > 0 ? '`warmupRatio`' : null;
   if (totalSteps === undefined && needing !== null) {
     throw new PermafrostError(
       'INVALID_OPTION',
-      `trainer: ${needing} needs totalSteps, the number of updates until the learning rate is 0.`,
+      `trainer: ${needing} needs \`totalSteps\`, the number of updates until the learning rate is 0.`,
       { option: 'totalSteps' },
     );
   }

@@ -49,6 +49,11 @@ export class PrefixStore {
     }
   }
 
+  /** From here on, outputs that are there already count as borrowed when they are first read. */
+  beginRun(): void {
+    this.native.beginRun();
+  }
+
   usage(): PrefixStoreUsage {
     return this.native.usage();
   }

@@ -31,10 +31,13 @@ export interface PrefixStoreUsage {
   fileBytes: number;
   hits: number;
   misses: number;
+  /** Of the hits, those of outputs that were there when the run began; each counts once a run. */
+  borrowed: number;
 }
 
 /** Outputs of frozen prefixes by example, shared by the engines it is handed to. */
 export interface NativePrefixStore {
+  beginRun(): void;
   usage(): PrefixStoreUsage;
 }
 

@@ -9,17 +9,15 @@ const forgotten = new FinalizationRegistry<string>((what) => {
 /** Owns one native engine: typed errors, cancelling, disposal. */
 export class Engine {
   readonly #native: NativeEngine;
+  /** Where its model is, `cpu` or `cuda:<number>`; empty before it has one. */
+  device = '';
   #disposed: Promise<void> | null = null;
 
   /**
    * @param threads cores that a computation uses; 0 for all
-   * @param device where its model will be, `cpu`, `cuda` or `cuda:<number>`
    * @throws ADDON_MISSING, ADDON_MISMATCH
    */
-  constructor(
-    threads: number,
-    readonly device: string,
-  ) {
+  constructor(threads: number) {
     this.#native = new (addon().Engine)(threads);
     forgotten.register(this, 'A permafrost model', this);
   }

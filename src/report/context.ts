@@ -3,7 +3,7 @@ import type { DatasetDescription, ModelDescription } from '../experiment/scenari
 import type { TrainingSettings } from '../experiment/training-settings.js';
 import { formatCount, formatPercent } from './format.js';
 import { PAPER, paperDatasetTitle } from './paper-tables.js';
-import { SUPPORT_THRESHOLD } from './scenario-summary.js';
+import { hasBorrowed, SUPPORT_THRESHOLD } from './scenario-summary.js';
 import type { GridSummary } from './summary.js';
 
 /** What was trained, on what, with what: name and value of each fact. */
@@ -53,6 +53,17 @@ export function paperNote({ paperDataset }: GridSummary): string {
   );
 }
 
+/** What the mark behind a time means; null where none has it. */
+export function borrowedNote({ records }: GridSummary): string | null {
+  const borrowed = records.filter(hasBorrowed).length;
+  if (borrowed === 0) return null;
+  return (
+    `Seconds with an asterisk lack work: ${borrowed} of ${records.length} runs read outputs of frozen layers that another run of ` +
+    'the grid had computed. Such a run has no part in times, factors, energy and the figure of times, save those of later ' +
+    'epochs, in which every run reads; where no run of a row did all of its work, its seconds stand marked, and no factor.'
+  );
+}
+
 /** How the columns are to be read, one sentence each. */
 export const COLUMN_NOTES: readonly string[] = [
   's to stop: training and validation until training ended; s/epoch: training steps alone.',
@@ -60,6 +71,8 @@ export const COLUMN_NOTES: readonly string[] = [
     'of its activations and 1 for that of its weights; embeddings, head and optimizer count nothing.',
   '× faster, later epochs: from the second epoch on, when outputs of the frozen layers are kept; the paper computes them ' +
     'in every step.',
+  's to compute what is kept: by how much the first epoch, which computes the outputs of the frozen layers, is longer ' +
+    'than the later ones, which read them.',
   '× by eq. 5: the paper’s cost model, time in proportion to the parameters that learn.',
   '× paper: seconds to its own stop, k = 0 over k. The paper’s two rows with k = 0 are one configuration measured ' +
     'twice, and lie 15% (KazNERD) and 25% (CoNLL-2003) apart.',

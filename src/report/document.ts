@@ -1,4 +1,4 @@
-import { COLUMN_NOTES, gridFacts, limits, paperNote } from './context.js';
+import { borrowedNote, COLUMN_NOTES, gridFacts, limits, paperNote } from './context.js';
 import type { GridSummary, StrategyTable } from './summary.js';
 import {
   energyTable,
@@ -28,10 +28,12 @@ export function reportBlocks(summary: GridSummary): Block[] {
   const twins = twinTable(summary);
   const missing = limits(summary);
   const withPrefixKept = records.some(({ prefixStore }) => prefixStore !== null);
+  const borrowed = borrowedNote(summary);
   return [
     heading(1, `Layer freezing on ${records[0]!.scenario.dataset.name}`),
     table({ head: ['', ''], rows: gridFacts(summary) }),
     paragraph(paperNote(summary)),
+    ...(borrowed === null ? [] : [paragraph(borrowed)]),
     ...tables.flatMap((strategy) => strategyBlocks(strategy, withPrefixKept)),
     ...(twins === null
       ? []
@@ -47,7 +49,7 @@ export function reportBlocks(summary: GridSummary): Block[] {
 
 const ENERGY_NOTE =
   'Training and validation, by the counters of the whole machine (their names stand in each record): RAPL for processor ' +
-  'and memory, NVML for the card. What it draws idle is contained. CO2 equivalents only with --carbon-intensity.';
+  'and memory, NVML for the card. What it draws idle is contained. CO2 equivalents only where the carbon intensity was given.';
 
 const TWIN_NOTE =
   'These scenarios freeze the same parts. Their losses and metrics must agree; the ratio of their times shows how far ' +

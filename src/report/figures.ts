@@ -37,7 +37,8 @@ interface Level {
  */
 export async function renderFigures(summary: GridSummary): Promise<Figure[]> {
   if (summary.scenarios.every(({ k }) => k === null)) return [];
-  const figures = [qualityFigure(summary), timeFigure(summary)];
+  const hasTimes = summary.scenarios.some(({ k, isBorrowed }) => k !== null && !isBorrowed);
+  const figures = [qualityFigure(summary), ...(hasTimes ? [timeFigure(summary)] : [])];
   return Promise.all(figures.map(async ({ spec, ...figure }) => ({ ...figure, svg: await drawSvg(spec) })));
 }
 
@@ -66,7 +67,9 @@ function qualityFigure({ scenarios, paperDataset, evaluatedOn }: GridSummary): D
   };
 }
 
-function timeFigure({ scenarios }: GridSummary): Draft {
+function timeFigure(summary: GridSummary): Draft {
+  const scenarios = summary.scenarios.filter(({ isBorrowed }) => !isBorrowed);
+  const isWhole = scenarios.length === summary.scenarios.length;
   const measures = [
     ['seconds an epoch', (scenario: ScenarioSummary) => scenario.secondsPerEpoch],
     ['seconds to the stop', (scenario: ScenarioSummary) => scenario.secondsToStop],
@@ -76,7 +79,8 @@ function timeFigure({ scenarios }: GridSummary): Draft {
     title: 'Time against frozen layers',
     caption:
       'An epoch is its training steps alone; to the stop, training and validation of every epoch. Mean ± standard ' +
-      'deviation over seeds. Lines across: scenarios without a number of layers.',
+      'deviation over seeds. Lines across: scenarios without a number of layers.' +
+      (isWhole ? '' : ' Left out: scenarios whose runs all read what another run had computed.'),
     spec: plot(
       measures.flatMap(([measure, spread]) => pointsOf(scenarios, measure, spread)),
       measures.flatMap(([measure, spread]) => levelsOf(scenarios, measure, spread)),

@@ -11,8 +11,14 @@ export interface Spread {
   mean: number;
   /** Sample standard deviation; null for one seed. */
   sd: number | null;
-  /** One value a seed, in the order of the scenario's seeds. */
+  /** One value a run that counts, in the order of the seeds. */
   values: number[];
+}
+
+/** Times of the runs that compare with those of other scenarios; where none does, of all, without a seed. */
+export interface TimeSpread extends Spread {
+  /** Seed of each value that compares. */
+  seeds: number[];
 }
 
 /** Labels with fewer gold words than this are left out of one of the macro averages. */
@@ -59,10 +65,17 @@ export interface ScenarioSummary {
   plan: FreezePlan;
   trainableParameters: number;
   totalParameters: number;
-  secondsPerEpoch: Spread;
+  /**
+   * Whether every run read outputs of frozen layers that another one had computed. Then times and energy lack work that
+   * others did; else they are of the runs that did all of theirs.
+   */
+  isBorrowed: boolean;
+  secondsPerEpoch: TimeSpread;
   /** Mean of the training steps from the second epoch on; of the only epoch where there is one. */
-  secondsPerLaterEpoch: Spread;
-  secondsToStop: Spread;
+  secondsPerLaterEpoch: TimeSpread;
+  secondsToStop: TimeSpread;
+  /** Seconds by which the first epoch is longer, in which the outputs that are kept are computed; null without these. */
+  secondsToFill: Spread | null;
   /** Number of epochs until training stopped. */
   epochs: Spread;
   tokensPerSecond: Spread;
@@ -81,6 +94,21 @@ export interface ScenarioSummary {
   bound: RelativeCost;
 }
 
+/**
+ * Whether a run read outputs of frozen layers that another run had computed: its seconds lack that work, and say
+ * nothing beside those of a run that did it.
+ */
+export function hasBorrowed({ prefixStore, data, resumed }: RunRecord): boolean {
+  if (prefixStore === null) return false;
+  if (prefixStore.borrowed !== undefined) return prefixStore.borrowed > 0;
+  // A record from before they were counted: a run that does its work computes every sentence at least once.
+  const sentences = [data.train, data.validation, data.test].reduce(
+    (sum, part) => sum + (part?.sentences ?? 0),
+    0,
+  );
+  return !resumed && prefixStore.misses < sentences;
+}
+
 /** The metrics that a report shows: those of the test split where there is one, else validation at the best epoch. */
 export function reportedMetrics(record: RunRecord): Metrics {
   if (record.test !== null) return record.test;
@@ -97,6 +125,8 @@ export function summariseScenario(records: readonly RunRecord[]): ScenarioSummar
   const metrics = ordered.map(reportedMetrics);
   const { embeddings, layers, parts } = first.plan;
   const plan: FreezePlan = parts === undefined ? { embeddings, layers } : { embeddings, layers, parts };
+  const own = ordered.filter((record) => !hasBorrowed(record));
+  const timed = own.length > 0 ? own : ordered;
   const scores = SCORE_NAMES.map((name) => [name, spread(metrics.map(SCORES[name]))] as const);
   return {
     strategy,
@@ -106,12 +136,19 @@ export function summariseScenario(records: readonly RunRecord[]): ScenarioSummar
     plan,
     trainableParameters: first.trainableParameters,
     totalParameters: first.totalParameters,
-    secondsPerEpoch: spread(ordered.map(({ secondsPerEpoch }) => secondsPerEpoch)),
-    secondsPerLaterEpoch: spread(ordered.map(secondsPerLaterEpoch)),
-    secondsToStop: spread(ordered.map(({ secondsToStop }) => secondsToStop)),
+    isBorrowed: own.length === 0,
+    secondsPerEpoch: timeSpread(ordered, own, ({ secondsPerEpoch }) => secondsPerEpoch),
+    // From the second epoch on every run reads what is kept, whoever computed it.
+    secondsPerLaterEpoch: timeSpread(
+      ordered,
+      ordered.filter((record) => record.epochs.length > 1 || own.includes(record)),
+      secondsPerLaterEpoch,
+    ),
+    secondsToStop: timeSpread(ordered, own, ({ secondsToStop }) => secondsToStop),
+    secondsToFill: secondsToFill(own),
     epochs: spread(ordered.map(({ epochs }) => epochs.length)),
-    tokensPerSecond: spread(ordered.map(({ tokensPerSecond }) => tokensPerSecond)),
-    energy: energyOf(ordered),
+    tokensPerSecond: spread(timed.map(({ tokensPerSecond }) => tokensPerSecond)),
+    energy: energyOf(timed),
     scores: Object.fromEntries(scores) as Record<ScoreName, Spread>,
     labels: labelScores(metrics),
     bound: relativeCost(plan),
@@ -119,9 +156,9 @@ export function summariseScenario(records: readonly RunRecord[]): ScenarioSummar
 }
 
 /**
- * How many times less time a scenario took than another, over the seeds that both have.
+ * How many times less time a scenario took than another, over the seeds whose times compare in both.
  *
- * @returns null where there is no common seed, or nothing was measured.
+ * @returns null where there is no such seed, or nothing was measured.
  */
 export function timesFaster(
   scenario: ScenarioSummary,
@@ -131,8 +168,8 @@ export function timesFaster(
   if (baseline === null) return null;
   let own = 0;
   let other = 0;
-  for (const [index, seed] of scenario.seeds.entries()) {
-    const at = baseline.seeds.indexOf(seed);
+  for (const [index, seed] of scenario[time].seeds.entries()) {
+    const at = baseline[time].seeds.indexOf(seed);
     if (at < 0) continue;
     own += scenario[time].values[index]!;
     other += baseline[time].values[at]!;
@@ -143,6 +180,23 @@ export function timesFaster(
 function secondsPerLaterEpoch({ epochs }: RunRecord): number {
   const later = epochs.length > 1 ? epochs.slice(1) : epochs;
   return mean(later.map(({ trainSeconds }) => trainSeconds)) ?? 0;
+}
+
+function timeSpread(
+  all: readonly RunRecord[],
+  comparable: readonly RunRecord[],
+  time: (record: RunRecord) => number,
+): TimeSpread {
+  const shown = comparable.length > 0 ? comparable : all;
+  return { ...spread(shown.map(time)), seeds: comparable.map(({ seed }) => seed) };
+}
+
+function secondsToFill(records: readonly RunRecord[]): Spread | null {
+  const filled = records.filter(({ prefixStore, epochs }) => prefixStore !== null && epochs.length > 1);
+  if (filled.length === 0) return null;
+  return spread(
+    filled.map((record) => Math.max(0, record.epochs[0]!.trainSeconds - secondsPerLaterEpoch(record))),
+  );
 }
 
 function energyOf(records: readonly RunRecord[]): ScenarioSummary['energy'] {

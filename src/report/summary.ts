@@ -8,7 +8,13 @@ import {
   paperRow,
   paperSpeedup,
 } from './paper-tables.js';
-import { reportedMetrics, type ScenarioSummary, summariseScenario, timesFaster } from './scenario-summary.js';
+import {
+  hasBorrowed,
+  reportedMetrics,
+  type ScenarioSummary,
+  summariseScenario,
+  timesFaster,
+} from './scenario-summary.js';
 
 /** What was to be run; whatever of it has no record is listed as not run. */
 export interface PlannedGrid {
@@ -52,7 +58,7 @@ export interface TwinCheck {
   seed: number;
   /** Whether every epoch's losses and metrics are equal to the bit. */
   isEqual: boolean;
-  /** Seconds an epoch of the second over those of the first; null where one may have read what the other computed. */
+  /** Seconds an epoch of the second over those of the first; null where one of them read what another run computed. */
   timeRatio: number | null;
 }
 
@@ -146,7 +152,7 @@ function twinChecks(records: readonly RunRecord[], order: readonly string[]): Tw
         strategies: [first!.scenario.strategy, other.scenario.strategy],
         seed: other.seed,
         isEqual: isDeepStrictEqual(outcome(first!), outcome(other)),
-        timeRatio: Number.isFinite(ratio) && other.prefixStore === null ? ratio : null,
+        timeRatio: Number.isFinite(ratio) && !hasBorrowed(first!) && !hasBorrowed(other) ? ratio : null,
       };
     }),
   );

@@ -1,3 +1,4 @@
+import type { RunRecord } from '../experiment/run-record.js';
 import {
   formatCount,
   formatFactor,
@@ -8,6 +9,7 @@ import {
   scoreFormat,
 } from './format.js';
 import {
+  hasBorrowed,
   reportedMetrics,
   type ScenarioSummary,
   type ScoreName,
@@ -41,12 +43,24 @@ export function rowName({ k, strategy }: ScenarioSummary): string {
 
 const nameColumn: Column<StrategyRow> = { title: 'frozen', cell: ({ scenario }) => rowName(scenario) };
 
+/** Stands behind seconds that lack work which another run did. */
+const BORROWED = ' *';
+
+/** A time or energy of a scenario, marked where no run of it did all of its work. */
+function measured({ isBorrowed }: ScenarioSummary, text: string): string {
+  return isBorrowed ? `${text}${BORROWED}` : text;
+}
+
+function timeCell(time: (scenario: ScenarioSummary) => Spread): (row: StrategyRow) => string {
+  return ({ scenario }) => measured(scenario, formatSpread(time(scenario), formatSeconds));
+}
+
 /** Times, and factors against k = 0: measured, allowed by arithmetic, the paper's. */
 export function timeTable(table: StrategyTable, withPrefixKept: boolean): TextTable {
   const columns: Column<StrategyRow>[] = [
     nameColumn,
-    { title: 's to stop', cell: ({ scenario }) => formatSpread(scenario.secondsToStop, formatSeconds) },
-    { title: 's/epoch', cell: ({ scenario }) => formatSpread(scenario.secondsPerEpoch, formatSeconds) },
+    { title: 's to stop', cell: timeCell(({ secondsToStop }) => secondsToStop) },
+    { title: 's/epoch', cell: timeCell(({ secondsPerEpoch }) => secondsPerEpoch) },
     { title: 'epochs', cell: ({ scenario }) => formatSpread(scenario.epochs, scoreFormat(1)) },
     { title: '× faster, epoch', cell: ({ fasterPerEpoch }) => formatFactor(fasterPerEpoch) },
     { title: '× bound', cell: ({ scenario }) => formatFactor(scenario.bound.speedup) },
@@ -55,12 +69,21 @@ export function timeTable(table: StrategyTable, withPrefixKept: boolean): TextTa
     { title: '× by eq. 5', cell: ({ fasterByEquation5 }) => formatFactor(fasterByEquation5) },
     {
       title: 'tokens/s',
-      cell: ({ scenario }) => formatSpread(scenario.tokensPerSecond, (rate) => rate.toFixed(0)),
+      cell: ({ scenario }) =>
+        measured(
+          scenario,
+          formatSpread(scenario.tokensPerSecond, (rate) => rate.toFixed(0)),
+        ),
     },
   ];
   if (withPrefixKept) {
+    columns.splice(4, 0, {
+      title: 's to compute what is kept',
+      cell: ({ scenario: { secondsToFill } }) =>
+        secondsToFill === null ? NONE : formatSpread(secondsToFill, formatSeconds),
+    });
     columns.splice(
-      6,
+      7,
       0,
       {
         title: '× faster, later epochs',
@@ -87,7 +110,7 @@ export function energyTable(table: StrategyTable): TextTable | null {
     title,
     cell: ({ scenario }) => {
       const found = scenario.energy && spread(scenario.energy);
-      return found === null ? NONE : formatSpread(found, format);
+      return found === null ? NONE : measured(scenario, formatSpread(found, format));
     },
   });
   return textTable(
@@ -149,11 +172,14 @@ export function overviewTable(table: StrategyTable): TextTable {
   return textTable(
     [
       nameColumn,
-      { title: 's/epoch', cell: ({ scenario }) => formatSpread(scenario.secondsPerEpoch, formatSeconds) },
+      { title: 's/epoch', cell: timeCell(({ secondsPerEpoch }) => secondsPerEpoch) },
       { title: '× epoch', cell: ({ fasterPerEpoch }) => formatFactor(fasterPerEpoch) },
       { title: '× bound', cell: ({ scenario }) => formatFactor(scenario.bound.speedup) },
       { title: 'epochs', cell: ({ scenario }) => scoreFormat(1)(scenario.epochs.mean) },
-      { title: 's to stop', cell: ({ scenario }) => formatSeconds(scenario.secondsToStop.mean) },
+      {
+        title: 's to stop',
+        cell: ({ scenario }) => measured(scenario, formatSeconds(scenario.secondsToStop.mean)),
+      },
       { title: '× stop', cell: ({ fasterToStop }) => formatFactor(fasterToStop) },
       { title: '× paper', cell: ({ fasterInPaper }) => formatFactor(fasterInPaper) },
       score('accuracy', 'accuracy'),
@@ -189,14 +215,18 @@ export function rareLabelTable(table: StrategyTable, limit = 8): TextTable | nul
   };
 }
 
+function runTime(time: (record: RunRecord) => number): (record: RunRecord) => string {
+  return (record) => `${formatSeconds(time(record))}${hasBorrowed(record) ? BORROWED : ''}`;
+}
+
 /** One row a run, nothing averaged. */
 export function runTable({ records }: GridSummary): TextTable {
   return textTable(
     [
       { title: 'strategy', cell: ({ scenario }) => scenario.strategy },
       { title: 'seed', cell: ({ seed }) => `${seed}` },
-      { title: 's to stop', cell: ({ secondsToStop }) => formatSeconds(secondsToStop) },
-      { title: 's/epoch', cell: ({ secondsPerEpoch }) => formatSeconds(secondsPerEpoch) },
+      { title: 's to stop', cell: runTime(({ secondsToStop }) => secondsToStop) },
+      { title: 's/epoch', cell: runTime(({ secondsPerEpoch }) => secondsPerEpoch) },
       { title: 'epochs', cell: ({ epochs }) => `${epochs.length}` },
       { title: 'best epoch', cell: ({ bestEpoch }) => `${bestEpoch}` },
       { title: 'last loss', cell: ({ losses }) => losses.last.toFixed(4) },

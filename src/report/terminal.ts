@@ -1,5 +1,5 @@
 import CliTable from 'cli-table3';
-import { limits, paperNote } from './context.js';
+import { borrowedNote, limits, paperNote } from './context.js';
 import type { GridSummary } from './summary.js';
 import { overviewTable, type TextTable, twinTable } from './tables.js';
 
@@ -8,6 +8,8 @@ export function renderTerminal(summary: GridSummary): string {
   const twins = twinTable(summary);
   const blocks = summary.tables.flatMap((table) => [table.strategy, drawTable(overviewTable(table))]);
   if (twins !== null) blocks.push(drawTable(twins));
+  const borrowed = borrowedNote(summary);
+  if (borrowed !== null) blocks.push(borrowed);
   blocks.push(paperNote(summary), ...limits(summary).map((limit) => `- ${limit}`));
   return blocks.join('\n');
 }

@@ -257,7 +257,7 @@ export function requireMaxLength(maxLength: number): number {
   if (Number.isSafeInteger(maxLength) && maxLength >= 3) return maxLength;
   throw new PermafrostError(
     'INVALID_OPTION',
-    `maxLength: expected a whole number from 3 ([CLS], one sub-token, [SEP]), got ${maxLength}.`,
+    `\`maxLength\`: expected a whole number from 3 ([CLS], one sub-token, [SEP]), got ${maxLength}.`,
     { option: 'maxLength', got: maxLength },
   );
 }

@@ -94,7 +94,7 @@ function requireWindow(maxTokens: number, overlap: number): void {
   throw new PermafrostError(
     'INVALID_OPTION',
     `overlap: expected a whole number from 0 below the window's ${maxTokens} tokens, got ${overlap}. ` +
-      'Choose a smaller overlap or a larger maxLength.',
+      'Choose a smaller `overlap` or a larger `maxLength`.',
     { option: 'overlap', got: overlap, maxTokens },
   );
 }

@@ -25,6 +25,8 @@ export interface FreezeEvent {
   frozenPrefix: number;
   /** Tensors of the checkpoint that the model does not use; of the first stage. */
   unused?: readonly string[];
+  /** Where the model computes: `cpu`, `cuda:0`. */
+  device: string;
 }
 
 /** The training goes on from a state that an earlier process left, or has nothing left to do. */
@@ -156,6 +158,8 @@ export interface PrefixStoreSummary {
   /** Sequences whose output was read, and those for which it was computed. */
   hits: number;
   misses: number;
+  /** Sequences whose output another run had computed: this one's seconds lack what that took. */
+  borrowed: number;
 }
 
 /** Bytes that a model holds while it trains. */

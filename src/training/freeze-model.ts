@@ -19,8 +19,8 @@ export async function freezeModel(model: EncoderModel, stage: Stage): Promise<Fr
     if (drawn.has(name)) freshParameters += count;
     else if (isLabelHead(name)) freshParameters += (count / model.config.labels.length) * freshLabels.length;
   }
-  const { frozenPrefix } = model;
+  const { frozenPrefix, device } = model;
   const counts = { trainableParameters, totalParameters, freshParameters };
   const leftOut = stage.stage === 1 && unused.length > 0 ? { unused } : {};
-  return { type: 'freeze', ...stage, ...counts, freshLabels, frozenPrefix, ...leftOut };
+  return { type: 'freeze', ...stage, ...counts, freshLabels, frozenPrefix, device, ...leftOut };
 }

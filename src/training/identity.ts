@@ -36,7 +36,7 @@ export function requireSame(directory: string, was: object, is: object): void {
   throw new PermafrostError(
     'RUN_MISMATCH',
     `${directory} holds a training with other settings: ${describeDifferences(found)}. Give those that it was started ` +
-      'with, choose another directory, or begin anew with --restart (API: restart: true), which deletes it.',
+      'with, choose another directory, or begin anew with `restart: true`, which deletes it.',
     { directory, differences: found },
   );
 }

@@ -183,7 +183,7 @@ function diverged(): PermafrostError {
 function nothingLeft(name: string): PermafrostError {
   return new PermafrostError(
     'INVALID_OPTION',
-    `pretrain: ${name}: the tokenizer leaves nothing of this text. Give text with words in it.`,
-    { option: name },
+    `pretrain: \`${name}\`: the tokenizer leaves nothing of this text. Give text with words in it.`,
+    { where: 'pretrain', option: name },
   );
 }

@@ -100,7 +100,7 @@ export class PrefixCache {
 
   /** Sums over all stores. */
   usage(): PrefixStoreUsage {
-    const total = { examples: 0, memoryBytes: 0, fileBytes: 0, hits: 0, misses: 0 };
+    const total = { examples: 0, memoryBytes: 0, fileBytes: 0, hits: 0, misses: 0, borrowed: 0 };
     for (const { store } of [...this.#stores.values()].flat()) {
       const usage = store.usage();
       for (const key of Object.keys(total) as (keyof PrefixStoreUsage)[]) total[key] += usage[key];

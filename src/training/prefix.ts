@@ -18,7 +18,7 @@ export class FrozenPrefix {
   readonly #depths: number[];
   readonly #cache: PrefixCache | null;
   readonly #usedBefore: PrefixStoreUsage | null;
-  #isUsed = false;
+  readonly #used = new Set<PrefixStore>();
 
   /** @param cache false keeps nothing, undefined takes a cache of the run's own. */
   constructor(
@@ -60,21 +60,24 @@ export class FrozenPrefix {
    */
   storeFor(key: object, dataset: EncodedDataset): PrefixStore | undefined {
     if (this.#cache === null || this.#model.frozenPrefix < 1) return undefined;
-    this.#isUsed = true;
-    return this.#cache.storeFor(key, dataset, this.#model.config.hiddenSize, this.#depths);
+    const store = this.#cache.storeFor(key, dataset, this.#model.config.hiddenSize, this.#depths);
+    if (!this.#used.has(store)) store.beginRun();
+    this.#used.add(store);
+    return store;
   }
 
   /** What the stores did for this run, of a cache that runs may share. */
   summary(): PrefixStoreSummary | null {
-    if (this.#cache === null || !this.#isUsed) return null;
+    if (this.#cache === null || this.#used.size === 0) return null;
     const now = this.#cache.usage();
-    const { hits, misses } = this.#usedBefore!;
+    const { hits, misses, borrowed } = this.#usedBefore!;
     return {
       depth: this.#depths.at(-1)!,
       precision: this.#cache.precision,
       ...now,
       hits: now.hits - hits,
       misses: now.misses - misses,
+      borrowed: now.borrowed - borrowed,
     };
   }
 }

@@ -122,7 +122,7 @@ export async function restoreState(
 function damaged(file: string, what: string): PermafrostError {
   return new PermafrostError(
     'WEIGHTS_FORMAT',
-    `${file} is not a state of a training: ${what}. Begin anew with --restart (API: restart: true).`,
+    `${file} is not a state of a training: ${what}. Begin anew with \`restart: true\`.`,
     { file },
   );
 }

@@ -17,6 +17,7 @@ function sample(seconds: number, paddedTokens: number, floorSeconds: number | nu
 
 function measurementOf(samples: [BenchMode, StepSample[]][]): StepMeasurement {
   return {
+    device: 'cpu',
     config: encoderConfigOf(shape, 100, 0, ['A', 'B']),
     plan: full().plan(shape.numLayers),
     samples: new Map(samples),
@@ -78,7 +79,7 @@ describe('the prefix store of a measurement', () => {
   };
 
   it.each([
-    ['frozen dropout', { ...kept, freeze: bottomUp(1), frozenDropout: 'on' as const }],
+    ['`frozenDropout` off', { ...kept, freeze: bottomUp(1), frozenDropout: 'on' as const }],
     ['mode packed', { ...kept, freeze: bottomUp(1), modes: ['packed', 'longest'] as BenchMode[] }],
     ['frozen prefix', { ...kept, freeze: bottomUp(0) }],
     ['frozen prefix', { ...kept, freeze: topDown(2) }],

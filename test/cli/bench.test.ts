@@ -77,7 +77,7 @@ describe('permafrost bench', () => {
     expect(result).toMatchObject({ prefixStore: true, freeze: 'bottom-up:1', floorSecondsPerStep: null });
     expect(result.seconds).toHaveLength(3);
     expect(await bench(...args)).toBe(2);
-    expect(output.out).toContain('frozen dropout off');
+    expect(output.out).toContain('--frozen-dropout off');
   });
 
   it('prints a table for people', async () => {

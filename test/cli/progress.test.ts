@@ -114,14 +114,15 @@ describe('the line about what learns', () => {
       freshParameters,
       freshLabels,
       frozenPrefix: 1,
+      device: 'cuda:0',
     });
 
   it('says that a head starts afresh, where the rest comes from a checkpoint', () => {
     expect(line(90)).toBe(
-      '1,200 of 5,000 parameters learn; the checkpoint has no such head: its 90 parameters start afresh',
+      '1,200 of 5,000 parameters learn on cuda:0; the checkpoint has no such head: its 90 parameters start afresh',
     );
-    expect(line(0)).toBe('1,200 of 5,000 parameters learn');
+    expect(line(0)).toBe('1,200 of 5,000 parameters learn on cuda:0');
     expect(line(33, ['B-LOC', 'I-LOC'])).toMatch(/keeps its rows.*B-LOC, I-LOC start afresh/);
-    expect(line(5000)).toBe('1,200 of 5,000 parameters learn');
+    expect(line(5000)).toBe('1,200 of 5,000 parameters learn on cuda:0');
   });
 });

@@ -70,7 +70,7 @@ describe('evaluate', () => {
     expect((await evaluate({ model, sentences, dataset })).metrics).toEqual(fresh.metrics);
     const error = await thrownBy(() => evaluate({ model, sentences: sentences.slice(1), dataset }));
     expect(error.code).toBe('INVALID_OPTION');
-    expect(error.message).toMatch(/dataset: expected the 39 sentences encoded, got 40 examples/);
+    expect(error.message).toMatch(/`dataset`: expected the 39 sentences encoded, got 40 examples/);
   });
 
   it('counts words that truncation cut, as predicted O', async () => {
@@ -136,11 +136,16 @@ describe('evaluate', () => {
       'no sentences',
       { sentences: [] },
       'INVALID_OPTION',
-      /sentences: expected an array of at least one sentence/,
+      /`sentences`: expected an array of at least one sentence/,
     ],
-    ['another kind of model', { model: {} }, 'INVALID_OPTION', /model: expected a TokenClassifier/],
-    ['a budget of no tokens', { maxTokens: 0 }, 'INVALID_OPTION', /maxTokens: .*>0, got 0/],
-    ['a length without room for a word', { maxLength: 2 }, 'INVALID_OPTION', /maxLength: .*>=3, got 2/],
+    ['another kind of model', { model: {} }, 'INVALID_OPTION', /`model`: expected a TokenClassifier/],
+    ['a budget of no tokens', { maxTokens: 0 }, 'INVALID_OPTION', /`maxTokens`: .*above 0, got 0/],
+    [
+      'a length without room for a word',
+      { maxLength: 2 },
+      'INVALID_OPTION',
+      /`maxLength`: .*at least 3, got 2/,
+    ],
     [
       'a tag that the head lacks',
       { sentences: [{ words: ['x'], tags: ['B-CITY'] }] },

@@ -26,7 +26,6 @@ export function fakeWorkspace(overrides: Partial<Workspace> = {}): Workspace {
     tokenizer: { digest: 'f'.repeat(64), vocabSize: 100 } as unknown as Workspace['tokenizer'],
     numLayers: 12,
     data: { digest: 'd'.repeat(64), train: part, validation: part, test: part },
-    device: 'cpu',
     carbonIntensity: null,
     threads: null,
     prefix: {},

@@ -25,10 +25,10 @@ describe('a shape', () => {
   it.each([
     ['minni', 'did you mean "mini"?'],
     ['layers=3,hidden=64', 'heads missing'],
-    ['layers=3,hidden=64,heads=x', 'numHeads'],
-    ['layers=3,hidden=64,heads=', 'numHeads'],
+    ['layers=3,hidden=64,heads=x', 'heads: expected'],
+    ['layers=3,hidden=64,heads=', 'heads: expected'],
     ['layers=3,hidden=65,heads=2', 'no multiple of heads'],
-    ['layers=0,hidden=64,heads=2', 'numLayers'],
+    ['layers=0,hidden=64,heads=2', 'layers: expected'],
     ['layers=3,hidden=64,heads=2,depth=4', '"depth"'],
   ])('is refused as %s', (text, reason) => {
     expect(() => parseShape(text)).toThrowError(expect.objectContaining({ code: 'INVALID_OPTION' }));

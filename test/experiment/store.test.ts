@@ -105,15 +105,17 @@ describe('a directory with runs of another grid', () => {
     await openWith(record);
     const training = { ...workspace.settings.training, epochs: 7 };
     const opening = changed({ scenario: { ...workspace.settings, training } });
-    await expect(opening).rejects.toThrow(/training\.epochs 10 there, 7 now.*--out.*--restart/s);
+    await expect(opening).rejects.toThrow(
+      /`training\.epochs` 10 there, 7 now.*`directory`.*`restart: true`/s,
+    );
     await expect(opening).rejects.toMatchObject({ code: 'RUN_MISMATCH' });
   });
 
   it('is refused where the data or the vocabulary changed', async () => {
     await openWith(record);
-    await expect(changed({ dataDigest: 'e'.repeat(64) })).rejects.toThrow(/data d+… there, e+… now/);
+    await expect(changed({ dataDigest: 'e'.repeat(64) })).rejects.toThrow(/`data` d+… there, e+… now/);
     await expect(changed({ tokenizerDigest: '0'.repeat(64) })).rejects.toThrow(
-      /tokenizer f+… there, 0+… now/,
+      /`tokenizer` f+… there, 0+… now/,
     );
   });
 

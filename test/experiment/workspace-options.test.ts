@@ -11,16 +11,16 @@ const invalid = expect.objectContaining({ code: 'INVALID_OPTION' });
 
 describe('options of a workspace', () => {
   it.each([
-    [{ data: 'a.txt', train: 'b.txt' }, '--data and --train'],
-    [{ split: '80-10-10' }, '--data'],
-    [{ train: 'a.txt' }, '--validation'],
-    [{ test: 'a.txt' }, '--train'],
-    [{ model: 'dir', shape: 'mini' }, '--model and --shape'],
-    [{ model: 'dir', vocab: 'vocab.txt' }, '--vocab'],
-    [{ epochs: 0 }, '--epochs'],
-    [{ batchSize: 1.5 }, '--batch-size'],
-    [{ patience: 0 }, '--patience'],
-    [{ evaluateEvery: 0 }, '--evaluate-every'],
+    [{ data: 'a.txt', train: 'b.txt' }, '`data` and `train`'],
+    [{ split: '80-10-10' }, '`data`'],
+    [{ train: 'a.txt' }, '`validation`'],
+    [{ test: 'a.txt' }, '`train`'],
+    [{ model: 'dir', shape: 'mini' }, '`model` and `shape`'],
+    [{ model: 'dir', vocab: 'vocab.txt' }, '`vocab`'],
+    [{ epochs: 0 }, '`epochs`'],
+    [{ batchSize: 1.5 }, '`batchSize`'],
+    [{ patience: 0 }, '`patience`'],
+    [{ evaluateEvery: 0 }, '`evaluateEvery`'],
     [{ learningrate: 1 }, 'learningrate'],
   ])('%j are refused, naming the option', (options, name) => {
     expect(() => parseWorkspaceOptions(options)).toThrowError(invalid);
@@ -38,7 +38,7 @@ describe('options of a workspace', () => {
     });
     expect(prefixCacheOptions({ prefixCache: false }, settings)).toBe(false);
     expect(() => parseWorkspaceOptions({ prefixCache: false, prefixPrecision: 'bf16' })).toThrowError(
-      /--prefix-precision.*--no-prefix-cache/,
+      /`prefixPrecision`.*`prefixCache: false`/,
     );
   });
 

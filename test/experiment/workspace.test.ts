@@ -49,7 +49,7 @@ describe('a workspace of a generated corpus', () => {
     const { settings } = await openWorkspace({ preset: 'demo', shape: 'tiny' });
     expect(settings.model).toMatchObject({ kind: 'fresh', shape: { hiddenSize: 64 } });
     expect(settings.training.optimizer).toEqual(FRESH_TRAINING.optimizer);
-    await expect(openWorkspace({ preset: 'demo', vocabSize: 500 })).rejects.toThrow(/--vocab-size.*--shape/);
+    await expect(openWorkspace({ preset: 'demo', vocabSize: 500 })).rejects.toThrow(/`vocabSize`.*`shape`/);
   });
 
   it('is the same each time it is opened', async () => {
@@ -94,7 +94,7 @@ describe("a workspace of the user's files", () => {
   });
 
   it.each([
-    [{ preset: 'kaznerd' }, /KazNERD.*--train FILE/s],
+    [{ preset: 'kaznerd' }, /KazNERD.*`train`/s],
     [{ preset: 'demo-kz' }, /demo-kk/],
     [{ shape: 'mini', preset: 'conll2003' }, /eng\.train/],
   ])('says which options %j lacks', async (options, message) => {
@@ -103,7 +103,7 @@ describe("a workspace of the user's files", () => {
   });
 
   it('says that a model is missing', async () => {
-    await expect(openWorkspace({ data: file })).rejects.toThrow(/--model DIR.*--shape/s);
+    await expect(openWorkspace({ data: file })).rejects.toThrow(/`model`, a directory.*`shape`/s);
     await expect(openWorkspace({ data: file, preset: 'kaznerd' })).rejects.toThrow(/bert-base-uncased/);
   });
 

@@ -154,7 +154,7 @@ describe('a tagger', () => {
         expect(error.message).toMatch(/^tag: expected a string/);
       }
       const error = await thrownBy(() => tagger.tag('x', { agregation: 'first' } as never));
-      expect(error.message).toContain("'aggregation'");
+      expect(error.message).toContain('`aggregation`');
       const stream = tagger.tag(streamOf(['x', 7 as never]));
       await stream.next();
       expect((await thrownBy(() => stream.next())).code).toBe('INVALID_OPTION');

@@ -64,14 +64,14 @@ describe('chooseRelease', () => {
   });
 
   it.each<[Partial<ReleaseChoice>, string, RegExp]>([
-    [{ cpu: true, cuda: '13.0' }, 'INVALID_OPTION', /--cpu and --cuda/],
+    [{ cpu: true, cuda: '13.0' }, 'INVALID_OPTION', /`cpu` and `cuda`/],
     [{ cuda: 'thirteen' }, 'INVALID_OPTION', /such as 13\.0/],
     [{ cuda: '9.2' }, 'INVALID_OPTION', /11\.8, 12\.1/],
     [{ cuda: '11.8', version: '2.11.0' }, 'INVALID_OPTION', /12\.6, 12\.8, 13\.0/],
     [{ version: 'latest' }, 'INVALID_OPTION', /such as 2\./],
-    [{ version: '3.0.0', driver: driver('13.0') }, 'INVALID_OPTION', /--cuda or --cpu/],
-    [{ driver: driver('10.2') }, 'DEVICE_UNAVAILABLE', /--cpu/],
-    [{ version: '2.11.0', driver: driver('11.8') }, 'DEVICE_UNAVAILABLE', /--version/],
+    [{ version: '3.0.0', driver: driver('13.0') }, 'INVALID_OPTION', /`cuda` or `cpu`/],
+    [{ driver: driver('10.2') }, 'DEVICE_UNAVAILABLE', /`cpu`/],
+    [{ version: '2.11.0', driver: driver('11.8') }, 'DEVICE_UNAVAILABLE', /`version`/],
     [{ platform: 'linux', arch: 'arm64' }, 'DEVICE_UNAVAILABLE', /LIBTORCH/],
     [{ platform: 'darwin', arch: 'arm64', cuda: '13.0' }, 'INVALID_OPTION', /macOS/],
   ])('refuses %j', async (choice, code, message) => {

@@ -172,17 +172,17 @@ describe('the optimizer', () => {
   });
 
   it.each([
-    [{ learningRate: -1 }, /learningRate: .*>=0, got -1/],
+    [{ learningRate: -1 }, /`learningRate`: .*at least 0, got -1/],
     [{ learningRate: Number.NaN }, /learningRate/],
-    [{ betas: [0.9, 1] }, /betas\.1: .*<1, got 1/],
+    [{ betas: [0.9, 1] }, /`betas\.1`: .*below 1, got 1/],
     [{ betas: [0.9] }, /betas/],
-    [{ eps: 0 }, /eps: .*>0, got 0/],
-    [{ gradientAccumulation: 0 }, /gradientAccumulation: .*>0, got 0/],
+    [{ eps: 0 }, /`eps`: expected a number above 0, got 0/],
+    [{ gradientAccumulation: 0 }, /`gradientAccumulation`: .*above 0, got 0/],
     [{ warmupSteps: 1.5 }, /warmupSteps/],
-    [{ schedule: 'cosine' }, /schedule: .*"linear"\|"constant", got "cosine"/],
-    [{ schedule: 'linear' }, /schedule 'linear' needs totalSteps/],
+    [{ schedule: 'cosine' }, /`schedule`: expected one of linear, constant, got "cosine"/],
+    [{ schedule: 'linear' }, /`schedule` 'linear' needs `totalSteps`/],
     [{ frozenDropout: true }, /frozenDropout/],
-    [{ learning_rate: 1 }, /there is no option 'learning_rate'\. Did you mean 'learningRate'\?/],
+    [{ learning_rate: 1 }, /there is no option 'learning_rate'\. Did you mean `learningRate`\?/],
   ])('refuses %j', async (options, message) => {
     await withModel(async (model) => {
       const error = await thrownBy(() => model.trainer(options as never));

@@ -59,6 +59,16 @@ describe('the figures', () => {
     expect(count(one!.svg, /aria-roledescription="point"/g)).toBe(4);
   });
 
+  it('have no time of a scenario that read what another run computed', async () => {
+    const facts = [{ strategy: 'bottom-up:0' }, { strategy: 'bottom-up:6' }];
+    const borrowed = { strategy: 'bottom-up:12', keptPrefix: 12, borrowed: 30 };
+    const figuresOf = (records: RecordFacts[]) => renderFigures(summarise(records.map(makeRecord))!);
+    const [, time] = await figuresOf([...facts, borrowed]);
+    expect(time!.caption).toContain('Left out');
+    expect(count(time!.svg, /aria-roledescription="point"/g)).toBe(4);
+    expect(await figuresOf([borrowed])).toHaveLength(1);
+  });
+
   it('are the same text for the same runs', async () => {
     expect(await renderFigures(gridOf())).toEqual(await renderFigures(gridOf()));
   });

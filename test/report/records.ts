@@ -20,6 +20,10 @@ export interface RecordFacts {
   joules?: number;
   /** Number of layers whose outputs were kept; later epochs then take a tenth of the time. */
   keptPrefix?: number;
+  /** Sequences whose kept outputs another run had computed; null for a record from before they were counted. */
+  borrowed?: number | null;
+  /** Sequences whose outputs the run computed. */
+  misses?: number;
 }
 
 const gold = [
@@ -118,7 +122,8 @@ export function makeRecord(facts: RecordFacts): RunRecord {
             memoryBytes: 1e6,
             fileBytes: 0,
             hits: 60,
-            misses: 30,
+            misses: facts.misses ?? 30,
+            ...(facts.borrowed !== null && { borrowed: facts.borrowed ?? 0 }),
           },
     memoryBytes: { parameters: 8e6, gradients: 4e6, optimizer: 8e6, workspace: 1e7 },
     epochs: Array.from({ length: epochs }, (_, index) => ({

@@ -84,6 +84,20 @@ describe('report.md', () => {
     expect(text).toContain('bottom-up:8: outputs computed once');
   });
 
+  it('marks times that lack the work of another run, gives them no factor, and says why', () => {
+    const borrowing = gridOf({ strategy: 'bottom-up:8', secondsPerEpoch: 8, keptPrefix: 8, borrowed: 30 });
+    const text = renderMarkdown(borrowing);
+    const times = tablesOf(text).find(([titles]) => titles?.includes('s to compute what is kept'))!;
+    const [head, ...rows] = times;
+    const row = rows.find(([name]) => name === 'k = 8')!;
+    expect(row[head!.indexOf('s/epoch')]).toBe('8.00 \\*');
+    expect(row[head!.indexOf('× faster, epoch')]).toBe('–');
+    expect(row[head!.indexOf('× faster, to stop')]).toBe('–');
+    expect(text).toContain('1 of 23 runs read outputs of frozen layers that another run');
+    expect(renderTerminal(borrowing)).toContain('1 of 23 runs');
+    expect(markdown).not.toContain('lack work');
+  });
+
   it("sets scores beside the paper's", () => {
     const [head, ...rows] = tables.find(([titles]) => titles?.includes('macro F1'))!;
     const k12 = rows.find(([first]) => first === 'k = 12')!;

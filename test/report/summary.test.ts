@@ -126,12 +126,54 @@ describe('summary of a grid', () => {
     ]);
   });
 
-  it('trusts no ratio of times where one run may have read what the other computed', () => {
+  it('trusts no ratio of times where one run read what the other computed', () => {
     const { twins } = summaryOf([
       { strategy: 'bottom-up:12', keptPrefix: 12 },
-      { strategy: 'top-down:12', keptPrefix: 12 },
+      { strategy: 'top-down:12', keptPrefix: 12, borrowed: 30 },
     ]);
     expect(twins).toMatchObject([{ isEqual: true, timeRatio: null }]);
+  });
+
+  it('has no factors for a scenario whose outputs other runs computed', () => {
+    const { tables, scenarios } = summaryOf([
+      { strategy: 'bottom-up:0', secondsPerEpoch: 10 },
+      { strategy: 'bottom-up:12', secondsPerEpoch: 0.1, keptPrefix: 12, borrowed: 1 },
+    ]);
+    expect(scenarios[1]).toMatchObject({ isBorrowed: true, secondsToFill: null });
+    const row = tables[0]!.rows.find(({ scenario }) => scenario.k === 12)!;
+    expect(row).toMatchObject({ fasterPerEpoch: null, fasterToStop: null });
+    // Later epochs read what is kept, whoever computed it.
+    expect(row.fasterPerLaterEpoch).toBeCloseTo(10 / 0.01);
+  });
+
+  it('has no factor of later epochs for a scenario that has only the first', () => {
+    const { tables } = summaryOf([
+      { strategy: 'bottom-up:0', epochs: 1 },
+      { strategy: 'bottom-up:12', keptPrefix: 12, borrowed: 1, epochs: 1 },
+    ]);
+    expect(tables[0]!.rows.at(-1)!.fasterPerLaterEpoch).toBeNull();
+  });
+
+  it('takes times from the runs that did all of their work, and scores from all', () => {
+    const { scenarios, tables } = summaryOf([
+      { strategy: 'bottom-up:0', seed: 1, secondsPerEpoch: 10 },
+      { strategy: 'bottom-up:0', seed: 2, secondsPerEpoch: 50 },
+      { strategy: 'bottom-up:12', seed: 1, secondsPerEpoch: 4, keptPrefix: 12 },
+      { strategy: 'bottom-up:12', seed: 2, secondsPerEpoch: 0.1, keptPrefix: 12, borrowed: 30 },
+    ]);
+    const k12 = scenarios[1]!;
+    expect(k12).toMatchObject({ isBorrowed: false, seeds: [1, 2] });
+    expect(k12.secondsPerEpoch).toEqual({ mean: 4, sd: null, values: [4], seeds: [1] });
+    expect(k12.secondsToFill?.mean).toBeCloseTo(4 - 0.4, 12);
+    expect(k12.scores.accuracy.values).toHaveLength(2);
+    expect(tables[0]!.rows.at(-1)!.fasterPerEpoch).toBe(10 / 4);
+  });
+
+  it('finds it in records from before borrowing was counted: fewer were computed than there are', () => {
+    const isBorrowed = (misses: number) =>
+      summaryOf([{ strategy: 'bottom-up:12', keptPrefix: 12, borrowed: null, misses }]).scenarios[0]!
+        .isBorrowed;
+    expect([29, 30, 31].map(isBorrowed)).toEqual([true, false, false]);
   });
 
   it('compares later epochs by themselves, when what is kept is there', () => {

@@ -298,51 +298,61 @@ describe('options that are wrong', () => {
       'INVALID_OPTION',
       /finetune: there is no option 'learningRate'\./,
     ],
-    ['a misspelt option', { batchsize: 8 }, 'INVALID_OPTION', /Did you mean 'batchSize'\?/],
+    ['a misspelt option', { batchsize: 8 }, 'INVALID_OPTION', /Did you mean `batchSize`\?/],
     [
       'a misspelt optimizer option',
       { optimizer: { learningrate: 1 } },
       'INVALID_OPTION',
-      /there is no option 'optimizer\.learningrate'\. Did you mean 'learningRate'\?/,
+      /there is no option 'optimizer\.learningrate'\. Did you mean `learningRate`\?/,
     ],
     [
       'a misspelt stopping option',
       { earlyStopping: { patients: 1 } },
       'INVALID_OPTION',
-      /there is no option 'earlyStopping\.patients'\. Did you mean 'patience'\?/,
+      /there is no option 'earlyStopping\.patients'\. Did you mean `patience`\?/,
     ],
     [
       'no patience',
       { earlyStopping: { patience: 0 } },
       'INVALID_OPTION',
-      /earlyStopping\.patience: .*>0, got 0/,
+      /earlyStopping\.patience`: .*above 0, got 0/,
     ],
-    ['stopping that is true', { earlyStopping: true }, 'INVALID_OPTION', /earlyStopping: .*expected object/],
+    [
+      'stopping that is true',
+      { earlyStopping: true },
+      'INVALID_OPTION',
+      /`earlyStopping`: expected an object, got true/,
+    ],
     [
       'an unknown metric',
       { earlyStopping: { metric: 'f1' } },
       'INVALID_OPTION',
-      /earlyStopping\.metric: .*"macroF1".*got "f1"/,
+      /`earlyStopping\.metric`: expected one of macroF1, .*got "f1"/,
     ],
-    ['no epochs', { epochs: 0 }, 'INVALID_OPTION', /epochs: .*>0, got 0/],
-    ['half a sentence a batch', { batchSize: 0.5 }, 'INVALID_OPTION', /batchSize: .*int/],
-    ['no training data', { train: [] }, 'INVALID_OPTION', /train: expected at least one sentence/],
+    ['no epochs', { epochs: 0 }, 'INVALID_OPTION', /`epochs`: .*above 0, got 0/],
+    [
+      'half a sentence a batch',
+      { batchSize: 0.5 },
+      'INVALID_OPTION',
+      /`batchSize`: expected a whole number, got 0\.5/,
+    ],
+    ['no training data', { train: [] }, 'INVALID_OPTION', /`train`: expected at least one sentence/],
     [
       'no validation data',
       { validation: undefined },
       'INVALID_OPTION',
-      /validation: expected at least one sentence/,
+      /`validation`: expected at least one sentence/,
     ],
-    ['another kind of model', { model: {} }, 'INVALID_OPTION', /model: expected a TokenClassifier/],
+    ['another kind of model', { model: {} }, 'INVALID_OPTION', /`model`: expected a TokenClassifier/],
     [
       'a strategy that is none',
       { freezing: 6 },
       'INVALID_OPTION',
-      /freezing: expected a strategy, or its notation such as 'bottom-up:6'/,
+      /`freezing`: expected a strategy, or its notation such as 'bottom-up:6'/,
     ],
     ['an unknown notation', { freezing: 'bottomup:1' }, 'INVALID_PLAN', /bottom-up:/],
     ['more frozen layers than there are', { freezing: 'bottom-up:3' }, 'INVALID_PLAN', /3/],
-    ['a signal that is none', { signal: {} }, 'INVALID_OPTION', /signal: expected an AbortSignal/],
+    ['a signal that is none', { signal: {} }, 'INVALID_OPTION', /`signal`: expected an AbortSignal/],
   ];
 
   it.each(cases)('%s', async (_, options, code, message) => {
@@ -388,7 +398,7 @@ describe('data that do not go with the model', () => {
     const short = await task.createModel(1, { maxPositions: 8 });
     const error = await thrownBy(() => finetune({ model: short, train, validation, maxLength: 9 }).result);
     expect(error.code).toBe('INVALID_OPTION');
-    expect(error.message).toMatch(/maxLength: the model has 8 positions, got 9\. Choose at most 8/);
+    expect(error.message).toMatch(/`maxLength`: the model has 8 positions, got 9\. Choose at most 8/);
     const { epochs } = await finetune({ model: short, train, validation, epochs: 1 }).result;
     expect(epochs[0]!.validation.counts.truncatedWords).toBeGreaterThan(0);
     await short.dispose();

@@ -57,6 +57,7 @@ describe('training with the frozen prefix kept', () => {
     expect(without.prefixStore).toBeNull();
     // Three epochs over train and validation and one over test, of which the first of each computes.
     expect(kept.prefixStore).toMatchObject({ depth: 3, hits: 2 * 96 + 2 * 40, misses: 96 + 40 + 40 });
+    expect(kept.prefixStore!.borrowed).toBe(0);
   });
 
   it.each(Object.keys(FAMILIES))('gives the same bits for a model of type %s', async (family) => {
@@ -75,6 +76,25 @@ describe('training with the frozen prefix kept', () => {
     const shallow = await run({ prefixCache: cache, freezing: 'bottom-up:1' });
     expect(cache.usage().misses).toBe(misses);
     expect(shallow.losses).toEqual((await run({ prefixCache: false, freezing: 'bottom-up:1' })).losses);
+  });
+
+  it('counts what an earlier run computed once for each sequence, and nothing of its own', async () => {
+    const cache = new PrefixCache({ depths: [1, 2, 3] });
+    const borrowed = async (options: Partial<FinetuneOptions>, seed = 1) =>
+      (await run({ prefixCache: cache, ...options }, seed)).prefixStore!.borrowed;
+    expect(await borrowed({})).toBe(0);
+    expect(await borrowed({})).toBe(96 + 40 + 40);
+    expect(await borrowed({ freezing: 'bottom-up:1', epochs: 1 })).toBe(96 + 40 + 40);
+    expect(await borrowed({}, 2)).toBe(0);
+  });
+
+  it('counts it where only a part of the outputs has room', async () => {
+    const cache = new PrefixCache({ memoryBytes: 100_000 });
+    const first = (await run({ prefixCache: cache })).prefixStore!;
+    const second = (await run({ prefixCache: cache })).prefixStore!;
+    expect(first.borrowed).toBe(0);
+    expect(second.borrowed).toBe(first.examples);
+    expect(second.misses).toBeGreaterThan(96 + 40 + 40);
   });
 
   it('does not serve a model of other weights', async () => {

@@ -216,7 +216,7 @@ describe('a pretraining that cannot be', () => {
     );
     expect(differing).toMatchObject({
       code: 'RUN_MISMATCH',
-      message: expect.stringContaining('epochs 1 there, 2 now'),
+      message: expect.stringContaining('`epochs` 1 there, 2 now'),
     });
     const state = join(folder, 'last', 'state.safetensors');
     expect(existsSync(state)).toBe(true);

@@ -224,11 +224,11 @@ describe('a training with a directory', () => {
       return await thrownBy(() => finetune({ model, ...settings, directory, ...options }).result);
     };
     const cases: [Settings, RegExp][] = [
-      [{ epochs: 4 }, /epochs 3 there, 4 now/],
-      [{ optimizer: { learningRate: 1e-3 } }, /optimizer\.learningRate 0\.005 there, 0\.001 now/],
-      [{ freezing: 'bottom-up:1' }, /freezing full there, bottom-up:1 now/],
+      [{ epochs: 4 }, /`epochs` 3 there, 4 now/],
+      [{ optimizer: { learningRate: 1e-3 } }, /`optimizer\.learningRate` 0\.005 there, 0\.001 now/],
+      [{ freezing: 'bottom-up:1' }, /`freezing` full there, bottom-up:1 now/],
       [{ train: train.slice(1) }, /data\.train/],
-      [{ seed: 7, maxLength: 12 }, /maxLength .*seed 42 there, 7 now/],
+      [{ seed: 7, maxLength: 12 }, /`maxLength` .*`seed` 42 there, 7 now/],
     ];
     for (const [options, message] of cases) {
       const error = await refused(options);

@@ -26,11 +26,7 @@ export function addEvaluateCommand(program: Command, run: Runner): void {
     .addOption(new Option('--dataset-split <split>', 'split of --dataset').choices(SPLITS).default('test'))
     .option('--token-column <column>', 'column of the word: its number from 0, or its name', columnOf)
     .option('--tag-column <column>', 'column of the tag: its number from 0, or its name', columnOf)
-    .option(
-      '--max-length <n>',
-      'longest example in tokens (default: what the model was trained with)',
-      wholeNumber,
-    );
+    .option('--max-length <n>', 'longest example in tokens (default: as the model was trained)', wholeNumber);
   addJsonOption(addEngineOptions(command)).action(run(evaluateModel));
 }
 
@@ -51,8 +47,8 @@ async function evaluateModel(flags: Flags, context: CommandContext): Promise<voi
       signal,
     });
     output.print(metricsText(file, metrics));
-    output.print(`${seconds.toFixed(1)} s`);
-    output.json({ type: 'evaluation', file, metrics, seconds });
+    output.print(`${seconds.toFixed(1)} s on ${model.device}`);
+    output.json({ type: 'evaluation', file, metrics, seconds, device: model.device });
   } finally {
     await model.dispose();
   }

@@ -90,7 +90,7 @@ async function findSource(
   throw new PermafrostError(
     'DATA_FORMAT',
     `dataset ${repo.name}: expected files of splits (train, validation, test in their names) as parquet, JSON lines or ` +
-      `CoNLL columns, got ${shown || 'no files'}. Fetch its files yourself and give them with --train and --validation.`,
+      `CoNLL columns, got ${shown || 'no files'}. Fetch its files yourself and give them as \`train\` and \`validation\`.`,
     { repo: repo.name, paths: snapshot.paths },
   );
 }
@@ -182,11 +182,11 @@ function conllOptions({ tokenColumn, tagColumn }: DatasetOptions): {
     if (typeof value !== 'string') return value;
     throw new PermafrostError(
       'INVALID_OPTION',
-      `${option}: the files of this dataset are columns without names; expected a number from 0, got ${value}.`,
+      `\`${option}\`: the files of this dataset are columns without names; expected a number from 0, got ${value}.`,
       { option, got: value },
     );
   };
-  const [tokens, tags] = [number(tokenColumn, '--token-column'), number(tagColumn, '--tag-column')];
+  const [tokens, tags] = [number(tokenColumn, 'tokenColumn'), number(tagColumn, 'tagColumn')];
   return {
     ...(tokens !== undefined && { tokenColumn: tokens }),
     ...(tags !== undefined && { tagColumn: tags }),
@@ -201,7 +201,7 @@ function unknownName(name: string): PermafrostError {
   const meant = similarDataset(name);
   return new PermafrostError(
     'INVALID_OPTION',
-    `--dataset ${name}: there is no dataset of that short name. ${meant ? `Did you mean ${meant}? ` : ''}` +
+    `\`dataset\` ${name}: there is no dataset of that short name. ${meant ? `Did you mean ${meant}? ` : ''}` +
       'permafrost datasets lists them; others are named owner/name.',
     { option: 'dataset', got: name },
   );

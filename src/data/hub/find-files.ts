@@ -86,8 +86,8 @@ function chooseConfig(name: string, configs: readonly string[], config: string |
   throw new PermafrostError(
     'INVALID_OPTION',
     config === null
-      ? `--dataset ${name} has several parts: ${list}. Name one with --dataset-config.`
-      : `--dataset-config: ${name} has no part ${config}. It has ${list}.`,
+      ? `dataset ${name} has several parts: ${list}. Name one with \`config\`.`
+      : `\`config\`: ${name} has no part ${config}. It has ${list}.`,
     { option: 'datasetConfig', configs },
   );
 }

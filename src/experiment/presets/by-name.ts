@@ -20,7 +20,7 @@ export function presetByName(name: string): Preset {
   const meant = didYouMean(name, names);
   throw new PermafrostError(
     'INVALID_OPTION',
-    `--preset: expected one of ${names.join(', ')}, got "${name}".${meant ? ` Did you mean "${meant}"?` : ''}`,
+    `\`preset\`: expected one of ${names.join(', ')}, got "${name}".${meant ? ` Did you mean "${meant}"?` : ''}`,
     { option: 'preset', expected: names, got: name },
   );
 }
