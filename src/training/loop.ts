@@ -1,10 +1,3 @@
-import { energyCounters } from '../energy/energy-counters.js';
-import {
-  addMeasured,
-  beginEnergyMeasurement,
-  type EnergyMeasurement,
-  energyUse,
-} from '../energy/energy-use.js';
 import type { Decision } from '../freezing/schedule.js';
 import type { PrefixStore } from '../model/prefix-store.js';
 import type { Trainer } from '../model/trainer.js';
@@ -16,6 +9,7 @@ import { freezeModel } from './freeze-model.js';
 import { identityOf } from './identity.js';
 import { FrozenPrefix } from './prefix.js';
 import { epochTraining, type Progress, resultOf, startProgress } from './progress.js';
+import { RunEnergy } from './run-energy.js';
 import type { TrainingSettings } from './settings.js';
 import { BatchSource, optimizerSteps } from './steps.js';
 import { afterEvaluation, shouldStop } from './stopping.js';
@@ -32,9 +26,9 @@ export class Training<Scores> {
   readonly #prefix: FrozenPrefix;
   readonly #calendar: Calendar;
   readonly #checkpoints: Checkpoints<Scores>;
+  readonly #energy: RunEnergy;
   #progress: Progress<Scores>;
   #trainer!: Trainer;
-  #energy: EnergyMeasurement | null = null;
   /** Batches of the epoch under way, and where the frozen prefix's outputs of them are kept. */
   #source: BatchSource | null = null;
   #store: PrefixStore | undefined;
@@ -52,6 +46,7 @@ export class Training<Scores> {
     this.#prefix = new FrozenPrefix(model, freezing.reachable(numLayers), frozenDropout, task.prefixCache);
     this.#calendar = new Calendar(settings, (epoch) => task.countBatches(epoch));
     this.#checkpoints = new Checkpoints(model, directory, saveMinutes);
+    this.#energy = new RunEnergy(settings);
     const { state, plan } = freezing.start(numLayers);
     this.#progress = startProgress(state, { plan, reason: freezing.notation });
   }
@@ -82,7 +77,7 @@ export class Training<Scores> {
 
   /** Freezes, makes the trainer, and puts both where an earlier process stopped. */
   async *#begin(): AsyncGenerator<ProgressEvent<Scores>> {
-    const { model, optimizer, gradientAccumulation, seed, energy } = this.settings;
+    const { model, optimizer, gradientAccumulation, seed } = this.settings;
     const { totalSteps } = this.#calendar;
     const found = await this.#checkpoints.find(() => identityOf(this.settings, this.task, this.#prefix));
     if (found) this.#progress = found;
@@ -96,19 +91,13 @@ export class Training<Scores> {
     });
     if (found) {
       const { epoch, losses, isOver, end, seconds } = found;
+      const [step, finished, path] = [losses.length, end !== null, this.#checkpoints.path!];
       this.phases.goOnFrom(seconds);
       if (!isOver) await this.#checkpoints.goOn(this.#trainer);
-      else if (end !== null) await this.#checkpoints.restoreBest();
-      yield {
-        type: 'resume',
-        path: this.#checkpoints.path!,
-        epoch,
-        step: losses.length,
-        finished: end !== null,
-      };
+      else if (finished) await this.#checkpoints.restoreBest();
+      yield { type: 'resume', path, epoch, step, finished };
     }
-    if (energy === false || this.#progress.isOver) return;
-    this.#energy = await beginEnergyMeasurement(energy.counters ?? energyCounters(model.device));
+    await this.#energy.begin(this.#progress.energy, this.#progress);
   }
 
   /** Steps until something else is due. */
@@ -125,7 +114,7 @@ export class Training<Scores> {
       isPauseDue: () => this.#checkpoints.isTimeDue(),
     });
     for await (const step of this.phases.measureEach('train', steps)) {
-      this.#energy?.sample();
+      this.#energy.sample();
       losses.push(step.loss);
       this.#progress.stepsOfEpoch++;
       this.#progress.tokens += step.tokens;
@@ -189,19 +178,16 @@ export class Training<Scores> {
 
   /** Brings back the best weights and measures them on the test split. */
   async *#finish(): AsyncGenerator<ProgressEvent<Scores>, TrainingResult<Scores>> {
-    const { model, energy, signal } = this.settings;
+    const { model, signal } = this.settings;
     const { bestEpoch: epoch, bestStep: step } = this.#progress.stopping;
     const memoryBytes = await model.memory();
-    const { energy: measured, tokens } = this.#present();
-    Object.assign(this.#progress, { energy: measured });
-    this.#energy = null;
+    this.#energy.end();
     await this.#checkpoints.restoreBest();
     const test = this.task.hasTest ? await this.#measure('test') : null;
     if (test) yield { type: 'evaluation', split: 'test', epoch, step, ...test };
     const best = this.#progress.evaluations.find((evaluation) => evaluation.step === step)!;
     signal?.throwIfAborted();
     const { trainableParameters, totalParameters } = this.#frozen;
-    const carbonIntensity = energy === false ? null : (energy.carbonIntensity ?? null);
     const end: TrainingEnd<Scores> = {
       test: test?.metrics ?? null,
       warnings: this.task.warnings(best.metrics),
@@ -210,7 +196,7 @@ export class Training<Scores> {
       frozenDropout: this.#prefix.dropout,
       prefixStore: this.#prefix.summary(),
       memoryBytes,
-      energy: measured && energyUse({ ...measured, tokens, carbonIntensity }),
+      energy: this.#energy.use(this.#progress.tokens),
       peakRssBytes: process.resourceUsage().maxRSS * 1024,
     };
     this.#progress.end = end;
@@ -227,8 +213,7 @@ export class Training<Scores> {
 
   /** The progress with what is measured all along. */
   #present(): Progress<Scores> {
-    const energy = addMeasured(this.#progress.energy, this.#energy?.measured() ?? null);
-    return { ...this.#progress, energy, seconds: this.phases.summary() };
+    return { ...this.#progress, energy: this.#energy.measured(), seconds: this.phases.summary() };
   }
 
   async #measure(split: EvaluatedSplit): Promise<{ metrics: Scores; seconds: number }> {
