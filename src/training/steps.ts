@@ -42,7 +42,7 @@ export interface StepLimits {
   store: PrefixStore | undefined;
   /** Asked before each batch: whether to stop at once, with what was accumulated given up. */
   isAborted: () => boolean;
-  /** Asked before each optimizer step: whether to stop there. */
+  /** Asked before each optimizer step but the first, without which nothing would ever move: whether to stop there. */
   isPauseDue: () => boolean;
 }
 
@@ -60,7 +60,7 @@ export async function* optimizerSteps(
   let [steps, batches] = [0, 0];
   let [lossSum, labelled, tokens] = [0, 0, 0];
   const goesOn = () =>
-    source.left > 0 && !isAborted() && (batches > 0 || (steps < numSteps && !isPauseDue()));
+    source.left > 0 && !isAborted() && (batches > 0 || (steps < numSteps && (steps === 0 || !isPauseDue())));
   for (let isLaunching = goesOn(); isLaunching || running.length > 0; ) {
     if (isLaunching) {
       const batch = source.take();

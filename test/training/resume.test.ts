@@ -97,6 +97,7 @@ describe('a training that is aborted and called again', () => {
   const cases: [string, Settings, ((event: TrainingEvent) => boolean)[]][] = [
     ['in the middle of epochs', {}, [isStep(3), isStep(8), isStep(20), isStep(35)]],
     ['while it evaluates', {}, [(event) => event.type === 'epoch' && event.epoch === 2]],
+    ['whose state is written by the clock', { saveMinutes: 1e-6 }, [isStep(7), isStep(22)]],
     ['behind an evaluation', {}, [(event) => event.type === 'evaluation' && event.epoch === 1]],
     ['behind its last step', {}, [(event) => event.type === 'epoch' && event.epoch === 3]],
     ['while it measures the test split', {}, [(event) => event.type === 'checkpoint' && event.step === 45]],
@@ -203,6 +204,15 @@ describe('a training with a directory', () => {
       expect(saved.length).toBeGreaterThan(1000);
       expect((await evaluate({ model, sentences: validation })).metrics.macro.f1).toBe(bestScore);
     });
+  });
+
+  it('writes its state by the clock, too, between two steps', async () => {
+    const directory = fresh();
+    const { events } = await trained({ directory, saveMinutes: 1e-6 });
+    const steps = events.flatMap((event) =>
+      event.type === 'checkpoint' && event.kind === 'last' ? [event.step] : [],
+    );
+    expect(steps.filter((step) => step % 15 !== 0).length).toBeGreaterThan(5);
   });
 
   it('that is finished is not trained again, and says so', async () => {
