@@ -3,6 +3,7 @@ import { PermafrostError } from '../errors/error.js';
 import { findSafetensorsRevision } from '../hub/listing.js';
 import { parseRepo } from '../hub/repo.js';
 import { type HubOptions, openSnapshot, type Snapshot } from '../hub/snapshot.js';
+import { TOKENIZER_FILES } from '../hub/tokenizer-files.js';
 
 /** A model of the Hub in the cache. */
 export interface HubModel {
@@ -15,20 +16,6 @@ export interface HubModel {
 
 const WEIGHTS = 'model.safetensors';
 const WEIGHTS_INDEX = 'model.safetensors.index.json';
-
-/** Files that describe a tokenizer; a repository has some of them. */
-const TOKENIZER_FILES = [
-  'tokenizer.json',
-  'tokenizer_config.json',
-  'special_tokens_map.json',
-  'added_tokens.json',
-  'vocab.txt',
-  'vocab.json',
-  'merges.txt',
-  'sentencepiece.bpe.model',
-  'spiece.model',
-  'spm.model',
-];
 
 /**
  * Fetches what a model needs, and no more: its configuration, its weights as safetensors (by their index where they are
@@ -44,17 +31,6 @@ export async function downloadModel(name: string, options: HubOptions = {}): Pro
   for (const file of TOKENIZER_FILES) if (snapshot.paths.includes(file)) await snapshot.get(file);
   for (const file of await weightFiles(snapshot, options.signal)) await snapshot.get(file);
   return { directory: snapshot.directory, name: snapshot.repo.name, commit: snapshot.commit };
-}
-
-/**
- * Fetches the files of a model's tokenizer alone.
- *
- * @throws as {@link downloadModel}
- */
-export async function downloadTokenizer(name: string, options: HubOptions = {}): Promise<string> {
-  const snapshot = await openSnapshot(parseRepo(name, 'model'), options);
-  for (const file of TOKENIZER_FILES) if (snapshot.paths.includes(file)) await snapshot.get(file);
-  return snapshot.directory;
 }
 
 async function weightFiles(snapshot: Snapshot, signal?: AbortSignal): Promise<string[]> {

@@ -1,5 +1,7 @@
 import { join } from 'node:path';
 import { PermafrostError } from '../errors/error.js';
+import type { HubOptions } from '../hub/snapshot.js';
+import { locateTokenizer } from '../hub/tokenizer-files.js';
 import { writeFileAtomic } from '../io/atomic-write.js';
 import { digestOf } from '../io/digest.js';
 import { type EncodedText, type TextEncoder, textEncoder } from './encode-text.js';
@@ -37,6 +39,8 @@ export interface EncodeOptions {
 export interface TokenizerOptions {
   /** Overrides what the files say. @default what they say, else true */
   lowercase?: boolean;
+  /** How the tokenizer of a model of the Hub is fetched. */
+  hub?: HubOptions;
 }
 
 const DEFAULT_MAX_LENGTH = 512;
@@ -87,7 +91,8 @@ export class Tokenizer {
   }
 
   /**
-   * Reads a tokenizer.json, a vocab.txt, or a directory that holds one of them (tokenizer.json comes first).
+   * Reads a tokenizer.json, a vocab.txt, or a directory that holds one of them (tokenizer.json comes first); or the
+   * tokenizer of a model of the Hub by its name.
    *
    * A vocab.txt takes case folding and special tokens from tokenizer_config.json beside it, a tokenizer.json those
    * special tokens that it does not state itself.
@@ -96,7 +101,7 @@ export class Tokenizer {
    * tokenizer.json of another kind than WordPiece, BPE or Unigram.
    */
   static async load(path: string, options: TokenizerOptions = {}): Promise<Tokenizer> {
-    return new Tokenizer(await readTokenizer(path, options.lowercase));
+    return new Tokenizer(await readTokenizer(await locateTokenizer(path, options.hub), options.lowercase));
   }
 
   /**

@@ -50,7 +50,7 @@ const MAY_IMPORT: Record<string, string[]> = {
   native: BOTTOM,
   freezing: ['text', 'data', ...BOTTOM],
   batching: ['text', 'data', ...BOTTOM],
-  text: ['data', ...BOTTOM],
+  text: ['data', 'hub', ...BOTTOM],
   data: ['hub', ...BOTTOM],
   hub: BOTTOM,
   io: ['contract', 'errors'],

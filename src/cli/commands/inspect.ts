@@ -5,7 +5,7 @@ import { sourceShape, type WorkspaceOptions } from '../../experiment/workspace-o
 import { parseStrategy } from '../../freezing/notation.js';
 import { trainableTable } from '../../freezing/trainable-table.js';
 import type { HubOptions } from '../../hub/snapshot.js';
-import { locateTokenizer } from '../../model/locate-model.js';
+import { locateTokenizer } from '../../hub/tokenizer-files.js';
 import { drawTable } from '../../report/terminal.js';
 import { findSharedSentences, inspectTokenization } from '../../text/inspect.js';
 import { Tokenizer, trainWordPiece } from '../../text/tokenizer.js';
