@@ -16,7 +16,7 @@ export interface GridProgress {
 }
 
 /** Tells after a failure what is kept of a training under way, if anything. */
-export class KeptState {
+class KeptState {
   #text: string | null = null;
 
   on(event: ProgressEvent): void {
@@ -62,21 +62,48 @@ function eventLine(event: GridEvent): object {
 }
 
 /** Shows the events of a single training until it is over. @returns what the training returns. */
-export async function showTraining<Result>(
+export function showTraining<Result>(
   output: Output,
   events: AsyncGenerator<RunEvent, Result>,
   { strategy, seed }: { strategy: string; seed: number },
 ): Promise<Result> {
-  const progress = trainingProgress(output, strategy, seed);
+  const { on, stop } = trainingProgress(output, strategy, seed);
+  const show = (event: RunEvent) => {
+    const left = event.type === 'freeze' ? unusedText(event.unused ?? []) : null;
+    if (left !== null) output.note(left);
+    on(event);
+  };
+  return showEvents(output, { on: show, stop }, events, (event) => ({ type: 'run-event', run: '', event }));
+}
+
+/** The same for a grid. @param onEvent hears of each event first. */
+export function showGrid<Result>(
+  output: Output,
+  events: AsyncGenerator<GridEvent, Result>,
+  onEvent: (event: GridEvent) => void,
+): Promise<Result> {
+  const progress = gridProgress(output);
+  const show = (event: GridEvent) => {
+    onEvent(event);
+    progress.on(event);
+  };
+  return showEvents(output, { on: show, stop: () => progress.stop() }, events, (event) => event);
+}
+
+/** Shows events until they end; after a failure tells what is kept of a training under way. */
+async function showEvents<Event, Result>(
+  output: Output,
+  progress: { on(event: Event): void; stop(): void },
+  events: AsyncGenerator<Event, Result>,
+  ofGrid: (event: Event) => ProgressEvent,
+): Promise<Result> {
   const kept = new KeptState();
   try {
     for (;;) {
       const next = await events.next();
       if (next.done) return next.value;
-      const left = next.value.type === 'freeze' ? unusedText(next.value.unused ?? []) : null;
-      if (left !== null) output.note(left);
       progress.on(next.value);
-      kept.on({ type: 'run-event', run: '', event: next.value });
+      kept.on(ofGrid(next.value));
     }
   } catch (error) {
     progress.stop();

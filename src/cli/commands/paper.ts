@@ -12,7 +12,7 @@ import { probe } from '../../training/directory.js';
 import type { CommandContext, Runner } from '../context.js';
 import { withDownloads } from '../download-progress.js';
 import { addExperimentOptions, addOutputOptions, seedsOf, workspaceOptionsOf } from '../options.js';
-import { gridProgress, KeptState } from '../progress.js';
+import { showGrid } from '../progress.js';
 import { type Flags, wholeNumber } from '../schema-options.js';
 
 export function addPaperCommand(program: Command, run: Runner): void {
@@ -59,21 +59,9 @@ async function train(
   { output, signal }: CommandContext,
   records: RunRecord[],
 ): Promise<void> {
-  const progress = gridProgress(output);
-  const kept = new KeptState();
-  try {
-    for await (const event of runGrid({ ...plan, restart, runScenario, signal })) {
-      if (event.type === 'run-done' || event.type === 'run-skipped') records.push(event.record);
-      progress.on(event);
-      kept.on(event);
-    }
-  } catch (error) {
-    progress.stop();
-    kept.tell(output);
-    throw error;
-  } finally {
-    progress.stop();
-  }
+  await showGrid(output, runGrid({ ...plan, restart, runScenario, signal }), (event) => {
+    if (event.type === 'run-done' || event.type === 'run-skipped') records.push(event.record);
+  });
 }
 
 async function report(plan: Plan, { output }: CommandContext, records: RunRecord[]): Promise<void> {
