@@ -2,21 +2,21 @@ import type { EncoderConfig } from '../contract/encoder-config.js';
 import type { NativeParameter } from '../native/addon.js';
 import type { Engine } from '../native/engine.js';
 import { architectureOf } from './architectures.js';
-import { listCheckpoint } from './checkpoint.js';
 import { parameterName } from './checkpoint-names.js';
 import type { HuggingFaceConfig } from './config.js';
 import { isLabelHead } from './heads.js';
-import { readTensors } from './safetensors.js';
+import { readTensors, type StoredTensor } from './safetensors.js';
 
 /**
  * Gives a head for other labels than the checkpoint's the trained rows of every label that both have, whatever their
  * order.
  *
+ * @param tensors of the checkpoint.
  * @returns the labels whose rows stay as they are; null where the checkpoint has no row to keep.
  */
 export async function keepLabelRows(
   engine: Engine,
-  directory: string,
+  tensors: readonly StoredTensor[],
   parameters: readonly NativeParameter[],
   { huggingFaceConfig, config }: { huggingFaceConfig: HuggingFaceConfig; config: EncoderConfig },
 ): Promise<{ freshLabels: string[] } | null> {
@@ -24,8 +24,8 @@ export async function keepLabelRows(
   const rows = Int32Array.from(stored, (label) => config.labels.indexOf(label));
   if (rows.every((row) => row < 0)) return null;
   const wanted = new Map(parameters.filter(({ name }) => isLabelHead(name)).map((one) => [one.name, one]));
-  const architecture = architectureOf(config.modelType, directory);
-  const heads = (await listCheckpoint(directory)).flatMap((tensor) => {
+  const architecture = architectureOf(config.modelType, 'config');
+  const heads = tensors.flatMap((tensor) => {
     const name = parameterName(tensor.name, architecture, (candidate) => wanted.has(candidate));
     const parameter = wanted.get(name);
     const [count, ...rest] = tensor.shape;

@@ -52,7 +52,7 @@ export async function loadParts(
     if (plan.fresh.length > 0) await engine.call((native) => native.initialise(device.seed, plan.fresh));
     const kept =
       source === 'by-label'
-        ? await keepLabelRows(engine, directory, parameters, { huggingFaceConfig, config })
+        ? await keepLabelRows(engine, tensors, parameters, { huggingFaceConfig, config })
         : null;
     const others = (names: string[]) => (kept ? names.filter((name) => !isLabelHead(name)) : names);
     const loadReport = { fresh: others(plan.fresh), unused: others(plan.unused), ...kept };
