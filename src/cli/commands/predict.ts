@@ -42,7 +42,7 @@ export function addPredictCommand(program: Command, run: Runner): void {
     )
     .option(
       '--max-length <n>',
-      'tokens that the model sees at once; longer lines are read in windows (tags: 128, entities: 512)',
+      'tokens that the model sees at once; longer lines are read in windows (default: as the model was trained)',
       wholeNumber,
     );
   addJsonOption(addEngineOptions(command)).action(run(predict));
