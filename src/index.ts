@@ -13,14 +13,12 @@ export { entityReport } from './evaluation/entity-metrics.js';
 export { type EvaluateOptions, type Evaluation, evaluate } from './evaluation/evaluate.js';
 export type { Metrics } from './evaluation/metrics.js';
 export { tokenReport } from './evaluation/token-metrics.js';
+export { type AutoFreezeOptions, autoFreeze } from './freezing/auto-freeze.js';
+export { type GradualOptions, gradual } from './freezing/gradual.js';
 export { parseStrategy } from './freezing/notation.js';
-export {
-  type Decision,
-  type FreezeSchedule,
-  type Freezing,
-  type Observation,
-  parseFreezing,
-} from './freezing/schedule.js';
+export { type PlateauOptions, plateau } from './freezing/plateau.js';
+export type { Decision, FreezeSchedule, Freezing, Observation } from './freezing/schedule.js';
+export { parseFreezing } from './freezing/schedule-notation.js';
 export { bottomUp, full, interleaved, only, type Strategy, topDown } from './freezing/strategy.js';
 export type { Entity } from './inference/entity.js';
 export type { TaggerLoadOptions, TaggerOptions } from './inference/options.js';

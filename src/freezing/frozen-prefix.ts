@@ -12,3 +12,17 @@ export function frozenPrefixLength(plan: FreezePlan): number {
   while (length < plan.layers.length && isLayerFrozen(plan, length)) length++;
   return length;
 }
+
+/**
+ * Depths at which outputs of frozen prefixes are worth keeping, in ascending order.
+ *
+ * @param plans those that may take effect.
+ * @param deepest number of layers whose outputs stand still now; deeper ones would be lost before they are read.
+ */
+export function prefixDepths(
+  plans: readonly FreezePlan[],
+  deepest: number = Number.POSITIVE_INFINITY,
+): number[] {
+  const depths = new Set(plans.map(frozenPrefixLength));
+  return [...depths].filter((depth) => depth >= 1 && depth <= deepest).sort((a, b) => a - b);
+}

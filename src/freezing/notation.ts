@@ -4,8 +4,15 @@ import { didYouMean } from '../errors/message.js';
 import { type LayerSelection, PART_NOTATION, parseSelection } from './parts.js';
 import { bottomUp, full, interleaved, type OnlyOptions, only, type Strategy, topDown } from './strategy.js';
 
-/** Every form that {@link parseStrategy} reads, with an example that it reads and what it freezes. */
-export const STRATEGY_NOTATIONS: readonly { form: string; example: string; freezes: string }[] = [
+/** A form of text that stands for a way to freeze, with an example of it and what it freezes. */
+export interface NotationForm {
+  form: string;
+  example: string;
+  freezes: string;
+}
+
+/** Every form that {@link parseStrategy} reads. */
+export const STRATEGY_NOTATIONS: readonly NotationForm[] = [
   { form: 'full', example: 'full', freezes: 'nothing' },
   { form: 'bottom-up:K', example: 'bottom-up:6', freezes: 'the embeddings and the first K layers' },
   { form: 'top-down:K', example: 'top-down:6', freezes: 'the embeddings and the last K layers' },
@@ -17,12 +24,16 @@ export const STRATEGY_NOTATIONS: readonly { form: string; example: string; freez
   },
 ];
 
-const NAMES = ['full', 'bottom-up', 'top-down', 'interleaved', 'only'];
+/** What each notation of a strategy begins with. */
+export const STRATEGY_NAMES: readonly string[] = ['full', 'bottom-up', 'top-down', 'interleaved', 'only'];
 
 const KEY_OF_ITEM: ReadonlyMap<string, 'layers' | LayerPart> = new Map([
   ['layers', 'layers'] as const,
   ...Object.entries(PART_NOTATION).map(([part, text]) => [text, part as LayerPart] as const),
 ]);
+
+/** Ends the reading of a notation. @param meant what was probably meant, if anything */
+type Fail = (reason: string, meant: string | null) => never;
 
 /**
  * Reads a freezing strategy from text such as `bottom-up:6`.
@@ -32,41 +43,58 @@ const KEY_OF_ITEM: ReadonlyMap<string, 'layers' | LayerPart> = new Map([
  * @throws INVALID_PLAN naming the input and the valid notations.
  */
 export function parseStrategy(text: string): Strategy {
+  const { name, value } = splitNotation(text);
+  const fail: Fail = (reason, meant) => failNotation(text, { reason, meant, valid: STRATEGY_NOTATIONS });
+  const read = readStrategy(text, fail);
+  if (read !== null) return read;
+  const meant = didYouMean(name, STRATEGY_NAMES);
+  const reason = name === '' ? 'it has no name' : `unknown strategy '${name}'`;
+  return fail(reason, meant && repaired(meant, value, STRATEGY_NOTATIONS));
+}
+
+/** The name of a notation, and what follows its colon. */
+export function splitNotation(text: string): { name: string; value: string | null } {
   const colon = text.indexOf(':');
-  const name = colon < 0 ? text : text.slice(0, colon);
-  const value = colon < 0 ? null : text.slice(colon + 1);
+  return colon < 0
+    ? { name: text, value: null }
+    : { name: text.slice(0, colon), value: text.slice(colon + 1) };
+}
+
+/** The strategy that a text names; null where it has the name of none. */
+export function readStrategy(text: string, fail: Fail): Strategy | null {
+  const { name, value } = splitNotation(text);
   switch (name) {
     case 'full':
     case 'interleaved':
-      if (value !== null) fail(text, `${name} takes no value`, name);
+      if (value !== null) fail(`${name} takes no value`, name);
       return name === 'full' ? full() : interleaved();
     case 'bottom-up':
     case 'top-down': {
-      const k = readLayerCount(text, name, value);
+      const k = readLayerCount(name, value, fail);
       return name === 'bottom-up' ? bottomUp(k) : topDown(k);
     }
     case 'only':
-      return only(readItems(text, value));
+      return only(readItems(text, value, fail));
     default:
-      return failUnknownName(text, name, value);
+      return null;
   }
 }
 
-function readLayerCount(text: string, name: string, value: string | null): number {
+function readLayerCount(name: string, value: string | null, fail: Fail): number {
   if (value === null || !/^\d{1,4}$/.test(value)) {
     const got = value === null ? 'nothing' : `'${value}'`;
-    fail(text, `expected the number of frozen layers after '${name}:', an integer from 0, got ${got}`, null);
+    fail(`expected the number of frozen layers after '${name}:', an integer from 0, got ${got}`, null);
   }
   return Number(value);
 }
 
-function readItems(text: string, value: string | null): OnlyOptions {
+function readItems(text: string, value: string | null, fail: Fail): OnlyOptions {
   if (value === 'none') return {};
-  if (value === null || value === '') fail(text, `expected what to freeze after 'only:'`, null);
+  if (value === null || value === '') fail(`expected what to freeze after 'only:'`, null);
   const options: { embeddings?: boolean } & { [key in 'layers' | LayerPart]?: LayerSelection } = {};
   for (const item of value.split(',')) {
     if (item === 'embeddings') {
-      if (options.embeddings) fail(text, `'embeddings' is given twice`, null);
+      if (options.embeddings) fail(`'embeddings' is given twice`, null);
       options.embeddings = true;
       continue;
     }
@@ -75,40 +103,37 @@ function readItems(text: string, value: string | null): OnlyOptions {
     if (key === undefined) {
       const items = ['embeddings', ...KEY_OF_ITEM.keys()];
       const meant = didYouMean(name!, items);
-      fail(
-        text,
-        `unknown item '${item}'; valid items: ${items.join(', ')}`,
-        meant && text.replace(name!, meant),
-      );
+      fail(`unknown item '${item}'; valid items: ${items.join(', ')}`, meant && text.replace(name!, meant));
     }
     const selection = layers === undefined || rest.length > 0 ? null : parseSelection(layers);
     if (selection === null) {
-      fail(text, `item '${item}': expected ${name}=all or layer indices such as ${name}=0-5+8`, null);
+      fail(`item '${item}': expected ${name}=all or layer indices such as ${name}=0-5+8`, null);
     }
-    if (options[key] !== undefined) fail(text, `'${name}' is given twice; join layers with '+'`, null);
+    if (options[key] !== undefined) fail(`'${name}' is given twice; join layers with '+'`, null);
     options[key] = selection;
   }
   return options;
 }
 
-function failUnknownName(text: string, name: string, value: string | null): never {
-  const meant = didYouMean(name, NAMES);
-  if (meant === null) fail(text, name === '' ? 'it has no name' : `unknown strategy '${name}'`, null);
-  const takesValue = meant !== 'full' && meant !== 'interleaved';
-  const example = STRATEGY_NOTATIONS.find(({ form }) => form.startsWith(meant))?.example ?? meant;
-  const repaired = value !== null && takesValue ? `${meant}:${value}` : example;
-  return fail(text, `unknown strategy '${name}'`, repaired);
+/** A notation of the name that was meant: with the value that was given, where it takes one, else its example. */
+export function repaired(meant: string, value: string | null, forms: readonly NotationForm[]): string {
+  const { form, example } = forms.find((known) => splitNotation(known.form).name === meant)!;
+  return value !== null && form !== example ? `${meant}:${value}` : example;
 }
 
-function fail(text: string, reason: string, meant: string | null): never {
-  const valid = STRATEGY_NOTATIONS.map(
+/** @throws INVALID_PLAN naming the input and the valid notations. */
+export function failNotation(
+  text: string,
+  { reason, meant, valid }: { reason: string; meant: string | null; valid: readonly NotationForm[] },
+): never {
+  const forms = valid.map(
     ({ form, example, freezes }) =>
       `  ${form === example ? form : `${form}, for example ${example}`} (freezes ${freezes})`,
   );
   throw new PermafrostError(
     'INVALID_PLAN',
     `Freezing strategy '${text}': ${reason}.${meant ? ` Did you mean '${meant}'?` : ''}\n` +
-      `Valid notations:\n${valid.join('\n')}`,
-    { got: text, didYouMean: meant, valid: STRATEGY_NOTATIONS.map(({ form }) => form) },
+      `Valid notations:\n${forms.join('\n')}`,
+    { got: text, didYouMean: meant, valid: valid.map(({ form }) => form) },
   );
 }

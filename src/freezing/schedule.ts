@@ -1,5 +1,4 @@
 import type { FreezePlan } from '../contract/freeze-plan.js';
-import { parseStrategy } from './notation.js';
 import type { Strategy } from './strategy.js';
 
 /** What a schedule learns of a training. */
@@ -9,9 +8,14 @@ export interface Observation {
   /** Optimizer steps done, and those of the whole run. */
   step: number;
   totalSteps: number;
+  /** Whether these steps end the epoch; false at evaluations and intervals within it. @default true */
+  endsEpoch?: boolean;
   /** Validation score, at each evaluation; higher is better. */
   score?: number;
-  /** L1 norm of the summed signed gradients of each layer over an interval, 0 for a frozen one, [numLayers]. */
+  /**
+   * At the end of each of the schedule's `intervals`: L1 norm of the summed signed gradients of each layer over the
+   * interval, 0 for a frozen one, [numLayers].
+   */
   gradientL1?: number[];
 }
 
@@ -22,22 +26,37 @@ export interface Decision {
   fromBest: boolean;
   /** Why, in a few words for people. */
   reason: string;
+  /**
+   * Last epoch under the plan, by which the warm-up of thawed weights is measured.
+   * @default the plan may last until the end of the run
+   */
+  untilEpoch?: number;
 }
 
 /**
  * A plan that may change while a model trains.
  *
  * Pure: the same state and observation give the same answer, and states are JSON, so that a training that goes on in
- * another process decides the same. It is asked at every evaluation.
+ * another process decides the same. It is asked at every evaluation, and at the end of every interval.
  */
 export interface FreezeSchedule<State = unknown> {
   /** The schedule as text; what {@link parseFreezing} reads for those it knows. Stands for it in a run's settings. */
   readonly notation: string;
+  /**
+   * Number of equal parts of a run at whose ends it observes `gradientL1`; a run of fewer steps has one a step. Where it
+   * is left out, gradients are not summed.
+   */
+  readonly intervals?: number;
   /** @throws INVALID_PLAN where the schedule does not fit a model of so many layers */
   start(numLayers: number): { state: State; plan: FreezePlan };
-  /** Every plan that it may come to, the first one included. */
-  reachable(numLayers: number): FreezePlan[];
+  /**
+   * Every plan that it may come to, the first one included; with a state the present one and those that may follow. The
+   * frozen prefix's outputs are kept for these.
+   */
+  reachable(numLayers: number, state?: State): FreezePlan[];
   observe(state: State, observation: Observation): { state: State; decision: Decision | null };
+  /** Whether evaluations count for early stopping in a state. @default they always do */
+  countsForStopping?(state: State): boolean;
 }
 
 /** What takes a way to freeze: a strategy, a schedule, or the notation of either. */
@@ -53,27 +72,13 @@ export function constant(strategy: Strategy): FreezeSchedule<null> {
   };
 }
 
-/**
- * Reads a schedule from text: so far every notation is that of a strategy.
- *
- * @throws INVALID_PLAN naming the input and the valid notations
- */
-export function parseFreezing(text: string): FreezeSchedule {
-  return constant(parseStrategy(text));
-}
-
-/** The schedule that a caller means. */
-export function scheduleOf(freezing: Freezing): FreezeSchedule {
-  if (typeof freezing === 'string') return parseFreezing(freezing);
-  return isSchedule(freezing) ? freezing : constant(freezing);
-}
-
 /** Whether a value has the form of a strategy or a schedule. */
 export function isFreezing(value: unknown): value is Freezing {
   return typeof value === 'string' || isSchedule(value) || isStrategy(value);
 }
 
-function isSchedule(value: unknown): value is FreezeSchedule {
+/** Whether a value has the form of a schedule. */
+export function isSchedule(value: unknown): value is FreezeSchedule {
   const { notation, start, reachable, observe } = (value ?? {}) as Partial<FreezeSchedule>;
   const isCallable = [start, reachable, observe].every((method) => typeof method === 'function');
   return typeof notation === 'string' && isCallable;

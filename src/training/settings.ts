@@ -1,6 +1,7 @@
 import { z } from 'zod';
 import type { EnergyCounter } from '../energy/counter.js';
-import { type Freezing, isFreezing, scheduleOf } from '../freezing/schedule.js';
+import { type Freezing, isFreezing } from '../freezing/schedule.js';
+import { scheduleOf } from '../freezing/schedule-notation.js';
 import type { EncoderModel } from '../model/encoder-model.js';
 import { adamwShape } from '../model/options.js';
 import { RunDirectory } from './directory.js';

@@ -3,7 +3,7 @@ import type { Command } from 'commander';
 import { runScenario } from '../../experiment/run.js';
 import { runId, scenarioOf } from '../../experiment/scenario.js';
 import { openWorkspace } from '../../experiment/workspace.js';
-import { parseFreezing } from '../../freezing/schedule.js';
+import { parseFreezing } from '../../freezing/schedule-notation.js';
 import { writeFileAtomic } from '../../io/atomic-write.js';
 import { modelCard, recordCardFacts } from '../../report/model-card.js';
 import { probe } from '../../training/directory.js';
