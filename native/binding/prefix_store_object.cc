@@ -21,11 +21,17 @@ StorePrecision decode_store_precision(const Napi::Value& value) {
   return StorePrecision::fp16;
 }
 
+std::vector<int64_t> decode_depths(const Napi::Value& value) {
+  const std::vector<int32_t> depths = decode_int32s(value, "depths");
+  return {depths.begin(), depths.end()};
+}
+
 }  // namespace
 
 Napi::Function PrefixStoreObject::define(Napi::Env env) {
   return DefineClass(env, "PrefixStore", {InstanceMethod<&PrefixStoreObject::usage>("usage"),
-                                           InstanceMethod<&PrefixStoreObject::begin_run>("beginRun")});
+                                           InstanceMethod<&PrefixStoreObject::begin_run>("beginRun"),
+                                           InstanceMethod<&PrefixStoreObject::keep>("keep")});
 }
 
 PrefixStoreObject::PrefixStoreObject(const Napi::CallbackInfo& info) : Napi::ObjectWrap<PrefixStoreObject>(info) {
@@ -40,7 +46,7 @@ PrefixStoreObject::PrefixStoreObject(const Napi::CallbackInfo& info) : Napi::Obj
     options.memory_budget = static_cast<size_t>(decode_int(object.Get("memoryBytes"), "memoryBytes"));
     options.file_budget = static_cast<size_t>(decode_int(object.Get("fileBytes"), "fileBytes"));
     options.directory = decode_string(object.Get("directory"), "directory");
-    for (const int32_t depth : decode_int32s(object.Get("depths"), "depths")) options.depths.push_back(depth);
+    options.depths = decode_depths(object.Get("depths"));
     store_ = std::make_shared<PrefixStore>(std::vector<int64_t>(borders.begin(), borders.end()), options);
   });
   info.This().As<Napi::Object>().TypeTag(&kTypeTag);
@@ -63,6 +69,10 @@ Napi::Value PrefixStoreObject::usage(const Napi::CallbackInfo& info) {
   value.Set("misses", static_cast<double>(usage.misses));
   value.Set("borrowed", static_cast<double>(usage.borrowed));
   return value;
+}
+
+void PrefixStoreObject::keep(const Napi::CallbackInfo& info) {
+  guarded(info.Env(), [&] { store_->keep(decode_depths(info[0])); });
 }
 
 void PrefixStoreObject::begin_run(const Napi::CallbackInfo&) { store_->begin_run(); }

@@ -19,6 +19,7 @@ class PrefixStoreObject : public Napi::ObjectWrap<PrefixStoreObject> {
  private:
   Napi::Value usage(const Napi::CallbackInfo& info);
   void begin_run(const Napi::CallbackInfo& info);
+  void keep(const Napi::CallbackInfo& info);
 
   std::shared_ptr<PrefixStore> store_;
 };

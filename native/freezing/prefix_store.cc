@@ -142,7 +142,7 @@ struct PrefixStore::Depth {
 };
 
 PrefixStore::PrefixStore(std::vector<int64_t> offsets, const PrefixStoreOptions& options)
-    : offsets_(std::move(offsets)), options_(options) {
+    : offsets_(std::move(offsets)), options_(options), wanted_(options.depths) {
   check(offsets_.size() >= 2 && std::is_sorted(offsets_.begin(), offsets_.end()) && offsets_.front() == 0,
         ErrorCode::INVALID_OPTION, "prefix store: offsets must start at 0 and ascend.");
   check(options_.hidden_size > 0, ErrorCode::INVALID_OPTION, "prefix store: hiddenSize must be at least 1.");
@@ -150,10 +150,18 @@ PrefixStore::PrefixStore(std::vector<int64_t> offsets, const PrefixStoreOptions&
 
 PrefixStore::~PrefixStore() = default;
 
+void PrefixStore::keep(std::vector<int64_t> depths) {
+  const std::lock_guard<std::mutex> lock(mutex_);
+  wanted_ = std::move(depths);
+  wants_changed_ = true;
+}
+
 std::vector<int64_t> PrefixStore::read(int64_t depth, const WeightDigest& digest, const PackedBatch& batch,
                                        at::Tensor& hidden_TH) {
   check_examples(batch);
   const std::lock_guard<std::mutex> lock(mutex_);
+  if (wants_changed_) drop_unwanted(hidden_TH.device(), /*all=*/false);
+  wants_changed_ = false;
   Depth& kept = bound(depth, digest, hidden_TH.device());
   std::vector<int64_t> missing;
   // Rows of the device's tier are gathered together, so that a card is asked once and not for every sentence.
@@ -186,8 +194,6 @@ std::vector<int64_t> PrefixStore::read(int64_t depth, const WeightDigest& digest
       hidden_TH.index_copy_(0, index_on(hidden_TH.device(), to), gathered);
     }
   }
-  usage_.misses += static_cast<int64_t>(missing.size());
-  usage_.hits += batch.num_sequences() - static_cast<int64_t>(missing.size());
   return missing;
 }
 
@@ -216,7 +222,32 @@ void PrefixStore::begin_run() {
 }
 
 bool PrefixStore::wants(int64_t depth) const {
-  return std::find(options_.depths.begin(), options_.depths.end(), depth) != options_.depths.end();
+  const std::lock_guard<std::mutex> lock(mutex_);
+  return is_wanted(depth);
+}
+
+bool PrefixStore::is_wanted(int64_t depth) const {
+  return std::find(wanted_.begin(), wanted_.end(), depth) != wanted_.end();
+}
+
+int64_t PrefixStore::below(int64_t depth, const std::vector<WeightDigest>& digests) const {
+  const std::lock_guard<std::mutex> lock(mutex_);
+  for (int64_t lesser = depth - 1; lesser >= 0; --lesser) {
+    const auto found = depths_.find(lesser);
+    const bool is_there = found != depths_.end() && found->second->digest == digests[static_cast<size_t>(lesser)];
+    if (is_there || is_wanted(lesser)) return lesser;
+  }
+  return -1;
+}
+
+bool PrefixStore::keeps_exactly(at::ScalarType type) const {
+  return options_.precision == StorePrecision::fp32 || scalar_of(options_.precision) == type;
+}
+
+void PrefixStore::count(int64_t hits, int64_t misses) {
+  const std::lock_guard<std::mutex> lock(mutex_);
+  usage_.hits += hits;
+  usage_.misses += misses;
 }
 
 void PrefixStore::round(at::Tensor& hidden_TH) const {
@@ -248,23 +279,44 @@ void PrefixStore::check_examples(const PackedBatch& batch) const {
   }
 }
 
+void PrefixStore::drop(int64_t depth, at::Device device) {
+  const auto found = depths_.find(depth);
+  const Depth& kept = *found->second;
+  usage_.device_bytes -= kept.tiers[0].bytes();
+  usage_.memory_bytes -= kept.tiers[1].bytes();
+  usage_.file_bytes -= kept.tiers[2].bytes();
+  usage_.examples -= std::count_if(kept.present.begin(), kept.present.end(), [](uint8_t row) { return row != kAbsent; });
+  wait_for_device(device);
+  depths_.erase(found);
+}
+
+void PrefixStore::drop_unwanted(at::Device device, bool all) {
+  const int64_t deepest = wanted_.empty() ? -1 : *std::max_element(wanted_.begin(), wanted_.end());
+  std::vector<int64_t> unwanted;
+  for (const auto& entry : depths_) {
+    if (!is_wanted(entry.first)) unwanted.push_back(entry.first);
+  }
+  const auto source = std::find_if(unwanted.rbegin(), unwanted.rend(), [&](int64_t depth) { return depth < deepest; });
+  for (auto depth = unwanted.rbegin(); depth != unwanted.rend(); ++depth) {
+    if (all || depth != source) drop(*depth, device);
+  }
+}
+
 PrefixStore::Depth& PrefixStore::bound(int64_t depth, const WeightDigest& digest, at::Device device) {
   const auto found = depths_.find(depth);
   if (found != depths_.end()) {
     if (found->second->digest == digest) return *found->second;
-    usage_.device_bytes -= found->second->tiers[0].bytes();
-    usage_.memory_bytes -= found->second->tiers[1].bytes();
-    usage_.file_bytes -= found->second->tiers[2].bytes();
-    // Reads that were launched may still be under way.
-    wait_for_device(device);
-    const std::vector<uint8_t>& present = found->second->present;
-    usage_.examples -= std::count_if(present.begin(), present.end(), [](uint8_t row) { return row != kAbsent; });
-    depths_.erase(found);
+    drop(depth, device);
   }
+  const size_t whole = static_cast<size_t>(offsets_.back()) * row_bytes();
+  const auto fits = [&] {
+    const size_t used = usage_.device_bytes + usage_.memory_bytes + usage_.file_bytes;
+    return used + whole <= options_.device_budget + options_.memory_budget + options_.file_budget;
+  };
+  if (!fits()) drop_unwanted(device, /*all=*/true);
   // Rows of a deeper prefix save more work for the same bytes, so room for those is left first.
   const auto deeper = [&](int64_t other) { return other > depth && depths_.find(other) == depths_.end(); };
-  size_t reserved = static_cast<size_t>(offsets_.back()) * row_bytes() *
-                    std::count_if(options_.depths.begin(), options_.depths.end(), deeper);
+  size_t reserved = whole * std::count_if(wanted_.begin(), wanted_.end(), deeper);
   const auto left = [&](size_t budget, size_t used) {
     const size_t free = budget - used;
     const size_t taken = std::min(free, reserved);

@@ -26,7 +26,7 @@ struct PrefixStoreOptions {
   // Where the file is made. It has no name once it is open, so nothing of it outlives the process.
   std::string directory = "/tmp";
   int64_t hidden_size = 0;
-  // Numbers of layers of the prefixes whose outputs are kept.
+  // Numbers of layers of the prefixes whose outputs are kept, until others are named.
   std::vector<int64_t> depths;
 };
 
@@ -46,6 +46,10 @@ class PrefixStore {
   PrefixStore(const PrefixStore&) = delete;
   PrefixStore& operator=(const PrefixStore&) = delete;
 
+  // Changes the depths whose rows are kept. Those of others are given up at the next read, but for the deepest one that
+  // a wanted depth can be computed from, which stays as long as there is room.
+  void keep(std::vector<int64_t> depths);
+
   // Copies the rows of the batch's sequences that are there into hidden_TH, and returns the numbers of
   // the sequences that are not.
   std::vector<int64_t> read(int64_t depth, const WeightDigest& digest, const PackedBatch& batch, at::Tensor& hidden_TH);
@@ -57,6 +61,13 @@ class PrefixStore {
 
   // Whether rows of this depth are to be kept when a deeper prefix is computed.
   bool wants(int64_t depth) const;
+  // The deepest depth below the given one that is to be kept, or whose rows are there for these weights (element d of
+  // the digests: of the first d layers); -1 where there is none.
+  int64_t below(int64_t depth, const std::vector<WeightDigest>& digests) const;
+  // Whether rows of a type come back as they were.
+  bool keeps_exactly(at::ScalarType type) const;
+  // Notes how many sequences of a batch were there.
+  void count(int64_t hits, int64_t misses);
   // Rounds to the precision of the store, so that rows are the same whether computed or read.
   void round(at::Tensor& hidden_TH) const;
 
@@ -74,6 +85,10 @@ class PrefixStore {
  private:
   struct Depth;
   size_t row_bytes() const;
+  bool is_wanted(int64_t depth) const;
+  // Gives up rows; those that were launched to be read may still be under way on the device.
+  void drop(int64_t depth, at::Device device);
+  void drop_unwanted(at::Device device, bool all);
   void check_examples(const PackedBatch& batch) const;
   // The rows of a depth for these weights; what other weights have left there is dropped.
   Depth& bound(int64_t depth, const WeightDigest& digest, at::Device device);
@@ -81,6 +96,8 @@ class PrefixStore {
   const std::vector<int64_t> offsets_;
   const PrefixStoreOptions options_;
   mutable std::mutex mutex_;
+  std::vector<int64_t> wanted_;
+  bool wants_changed_ = false;
   std::map<int64_t, std::unique_ptr<Depth>> depths_;
   Usage usage_;
 };

@@ -16,7 +16,8 @@ struct PrefixLookup {
 };
 
 // Output of the embeddings and the first `depth` layers, dropout off, [T, hidden]. Sequences that the store
-// lacks are computed, by themselves, and kept, also at lesser depths where the store wants them.
+// lacks are computed, by themselves, from the deepest rows that it has of them, and kept, also at lesser depths where the
+// store wants them.
 at::Tensor read_or_compute_prefix(const PassContext& context, const Parameters& parameters, int64_t depth,
                                   const PrefixLookup& lookup);
 

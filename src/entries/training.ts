@@ -27,6 +27,7 @@ export type {
   ProgressEvent,
   ResumeEvent,
   Stage,
+  StageSummary,
   StepEvent,
   TrainingMemory,
   TrainingResult,

@@ -49,6 +49,20 @@ export class PrefixStore {
     }
   }
 
+  /**
+   * Changes the depths whose outputs are kept. Those of others are given up, but for the deepest one that a wanted
+   * depth can be computed from.
+   *
+   * @throws INVALID_OPTION
+   */
+  keep(depths: readonly number[]): void {
+    try {
+      this.native.keep(Int32Array.from(depths));
+    } catch (error) {
+      throw nativeError(error, new Error());
+    }
+  }
+
   /** From here on, outputs that are there already count as borrowed when they are first read. */
   beginRun(): void {
     this.native.beginRun();

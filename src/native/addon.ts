@@ -38,6 +38,7 @@ export interface PrefixStoreUsage {
 /** Outputs of frozen prefixes by example, shared by the engines it is handed to. */
 export interface NativePrefixStore {
   beginRun(): void;
+  keep(depths: Int32Array): void;
   usage(): PrefixStoreUsage;
 }
 

@@ -1,11 +1,12 @@
+import type { FreezeSchedule } from '../freezing/schedule.js';
 import type { Progress } from './progress.js';
 import type { TrainingSettings } from './settings.js';
 
 type Course = Pick<
   TrainingSettings,
   'epochs' | 'maxSteps' | 'gradientAccumulation' | 'evaluateEvery' | 'saveSteps'
->;
-type Position = Pick<Progress<unknown>, 'epoch' | 'stepsOfEpoch' | 'losses' | 'evaluations'>;
+> & { freezing: Pick<FreezeSchedule, 'intervals'> };
+type Position = Pick<Progress<unknown>, 'epoch' | 'stepsOfEpoch' | 'losses' | 'evaluations' | 'intervals'>;
 
 /** What is due when, by steps and epochs alone. */
 export class Calendar {
@@ -19,10 +20,16 @@ export class Calendar {
   constructor(course: Course, countBatches: (epoch: number) => number) {
     this.#course = course;
     this.#countBatches = countBatches;
-    const { epochs, maxSteps = Number.POSITIVE_INFINITY } = course;
+    this.totalSteps = this.stepsThrough(course.epochs);
+  }
+
+  /** Optimizer steps of the run until an epoch is over. */
+  stepsThrough(lastEpoch: number): number {
+    const { epochs, maxSteps = Number.POSITIVE_INFINITY } = this.#course;
     let steps = 0;
-    for (let epoch = 1; epoch <= epochs && steps < maxSteps; epoch++) steps += this.#stepsOf(epoch);
-    this.totalSteps = Math.min(steps, maxSteps);
+    for (let epoch = 1; epoch <= Math.min(lastEpoch, epochs) && steps < maxSteps; epoch++)
+      steps += this.#stepsOf(epoch);
+    return Math.min(steps, maxSteps);
   }
 
   /** Whether the last step of an epoch, or of the run, is done. */
@@ -37,19 +44,38 @@ export class Calendar {
     return isTurn && evaluations.at(-1)?.step !== losses.length;
   }
 
+  /** Whether an interval of the freezing schedule is over that it has not observed. */
+  isIntervalDue({ losses, intervals }: Position): boolean {
+    return losses.length >= this.#endOfInterval(intervals);
+  }
+
   isStateDue({ losses }: Position): boolean {
     return this.#isMultiple(losses.length, this.#course.saveSteps);
   }
 
   /** Optimizer steps until something else than a step is due; 0 where it is due now. */
   stepsAhead(position: Position): number {
-    if (this.isEvaluationDue(position)) return 0;
-    const { epoch, stepsOfEpoch, losses } = position;
+    if (this.isEvaluationDue(position) || this.isIntervalDue(position)) return 0;
+    const { epoch, stepsOfEpoch, losses, intervals } = position;
     const { evaluateEvery, saveSteps } = this.#course;
     const until = (every: number | undefined) =>
       every === undefined ? Number.POSITIVE_INFINITY : every - (losses.length % every);
-    const left = this.totalSteps - losses.length;
-    return Math.min(this.#stepsOf(epoch) - stepsOfEpoch, left, until(evaluateEvery), until(saveSteps));
+    return Math.min(
+      this.#stepsOf(epoch) - stepsOfEpoch,
+      this.totalSteps - losses.length,
+      this.#endOfInterval(intervals) - losses.length,
+      until(evaluateEvery),
+      until(saveSteps),
+    );
+  }
+
+  /** Optimizer steps until the end of an interval, counted from 0. */
+  #endOfInterval(interval: number): number {
+    const { intervals } = this.#course.freezing;
+    if (intervals === undefined) return Number.POSITIVE_INFINITY;
+    // A run of fewer steps than intervals has one a step.
+    const count = Math.min(intervals, this.totalSteps);
+    return Math.ceil(((interval + 1) * this.totalSteps) / count);
   }
 
   #stepsOf(epoch: number): number {

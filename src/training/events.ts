@@ -136,6 +136,12 @@ export interface Stage {
   reason: string;
 }
 
+/** A stage that is over, as a record keeps it. */
+export interface StageSummary extends Stage {
+  /** Validation scores under its plan, one an evaluation. */
+  scores: number[];
+}
+
 /** Seconds of each phase of a run, over all processes that worked at it. */
 export interface PhaseSeconds {
   encode: number;
@@ -149,7 +155,7 @@ export interface PhaseSeconds {
 
 /** What the store of the frozen prefix did. */
 export interface PrefixStoreSummary {
-  /** Number of layers whose output was kept. */
+  /** Number of layers whose output was kept, of the longest prefix that there was. */
   depth: number;
   precision: 'fp32' | 'bf16' | 'fp16';
   examples: number;
@@ -178,6 +184,7 @@ export interface TrainingEnd<Scores> {
   test: Scores | null;
   /** What a person should know of the data and of the best weights: sentences. */
   warnings: string[];
+  /** Of the last stage. */
   trainableParameters: number;
   totalParameters: number;
   /** What `frozenDropout` came to: `auto` has been decided. */
@@ -196,7 +203,7 @@ export interface TrainingEnd<Scores> {
 export interface TrainingResult<Scores = Metrics> extends TrainingEnd<Scores> {
   epochs: EpochSummary<Scores>[];
   evaluations: EvaluationSummary<Scores>[];
-  stages: Stage[];
+  stages: StageSummary[];
   /** 1-based epoch, and step, of the weights that the model holds. */
   bestEpoch: number;
   bestStep: number;

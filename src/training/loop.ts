@@ -1,4 +1,5 @@
 import type { Decision } from '../freezing/schedule.js';
+import type { EncoderModel } from '../model/encoder-model.js';
 import type { PrefixStore } from '../model/prefix-store.js';
 import type { Trainer } from '../model/trainer.js';
 import { Calendar } from './calendar.js';
@@ -61,9 +62,17 @@ export class Training<Scores> {
         signal?.throwIfAborted();
         const endsEpoch = this.#calendar.endsEpoch(this.#progress);
         if (endsEpoch) yield this.#closeEpoch();
-        if (this.#calendar.isEvaluationDue(this.#progress)) yield* this.#evaluate();
+        const isMeasured = this.#calendar.isEvaluationDue(this.#progress);
+        if (isMeasured) yield* this.#evaluate();
+        const isInterval = this.#calendar.isIntervalDue(this.#progress);
+        const { length: numStages } = this.#progress.stages;
+        if (isMeasured || isInterval) yield* this.#observe({ isMeasured, isInterval, endsEpoch });
         if (this.#progress.stoppedEarly && !endsEpoch) yield this.#closeEpoch();
-        const isDue = this.#calendar.isStateDue(this.#progress) || this.#checkpoints.isTimeDue();
+        // A stage that begins from the best weights cannot be begun again once better ones have taken their place.
+        const isDue =
+          this.#progress.stages.length > numStages ||
+          this.#calendar.isStateDue(this.#progress) ||
+          this.#checkpoints.isTimeDue();
         if (endsEpoch || this.#progress.stoppedEarly) this.#nextEpoch();
         if (endsEpoch || isDue || this.#progress.isOver) yield* this.#save();
       }
@@ -137,10 +146,10 @@ export class Training<Scores> {
     this.#source = null;
   }
 
-  /** Measures; keeps the weights where they are the best so far; lets the schedule and early stopping decide. */
+  /** Measures, and keeps the weights where they are the best so far. */
   async *#evaluate(): AsyncGenerator<ProgressEvent<Scores>> {
-    const { epoch, losses, evaluations, schedule, stopping } = this.#progress;
-    const [step, { totalSteps }] = [losses.length, this.#calendar];
+    const { epoch, losses, evaluations, stopping } = this.#progress;
+    const step = losses.length;
     const measured = await this.#measure('validation');
     yield { type: 'evaluation', split: 'validation', epoch, step, ...measured };
     const score = this.task.score(measured.metrics);
@@ -149,29 +158,50 @@ export class Training<Scores> {
       const path = await this.phases.measure('save', () => this.#checkpoints.keepBest());
       yield { type: 'checkpoint', kind: 'best', path, epoch, step, score };
     }
-    const { state, decision } = this.settings.freezing.observe(schedule, { epoch, step, totalSteps, score });
     evaluations.push({ epoch, step, score, ...measured });
-    Object.assign(this.#progress, { stopping: after, schedule: state });
-    if (step >= totalSteps) return;
-    if (decision !== null) yield* this.#change(decision);
-    this.#progress.stoppedEarly = shouldStop(this.#progress.stopping, this.settings.earlyStopping.patience);
+    this.#progress.stopping = after;
   }
 
-  /** Begins a stage, which early stopping counts from. */
-  async *#change({ plan, reason, fromBest }: Decision): AsyncGenerator<ProgressEvent<Scores>> {
+  /** Lets the schedule decide, and behind an evaluation early stopping. */
+  async *#observe(at: { isMeasured: boolean; isInterval: boolean; endsEpoch: boolean }) {
+    const { freezing, earlyStopping } = this.settings;
+    const { epoch, losses, evaluations, schedule } = this.#progress;
+    const [step, { totalSteps }] = [losses.length, this.#calendar];
+    const { state, decision } = freezing.observe(schedule, {
+      ...{ epoch, step, totalSteps, endsEpoch: at.endsEpoch },
+      ...(at.isMeasured && { score: evaluations.at(-1)!.score }),
+      ...(at.isInterval && { gradientL1: await this.#trainer.gradientL1() }),
+    });
+    this.#progress.schedule = state;
+    if (at.isInterval) this.#progress.intervals++;
+    if (step >= totalSteps) return;
+    if (decision !== null) yield* this.#change(decision);
+    if (!at.isMeasured || freezing.countsForStopping?.(state) === false) return;
+    this.#progress.stoppedEarly = shouldStop(this.#progress.stopping, earlyStopping.patience);
+  }
+
+  /** Begins a stage; where something thaws, or it goes back, early stopping counts anew. */
+  async *#change(decision: Decision): AsyncGenerator<ProgressEvent<Scores>> {
+    const { plan, reason, fromBest, untilEpoch } = decision;
     const { epoch, losses, stages, stopping } = this.#progress;
+    const step = losses.length;
     if (fromBest) await this.#checkpoints.restoreBest({ again: true });
     const first = this.#calendar.endsEpoch(this.#progress) ? epoch + 1 : epoch;
-    stages.push({ stage: stages.length + 1, epoch: first, step: losses.length, plan, reason });
-    this.#progress.stopping = { ...stopping, waited: 0 };
+    stages.push({ stage: stages.length + 1, epoch: first, step, plan, reason });
+    const learnt = namesOfLearning(this.settings.model);
     yield await this.#freeze();
+    const thaws = [...namesOfLearning(this.settings.model)].some((name) => !learnt.has(name));
+    if (fromBest || thaws) this.#progress.stopping = { ...stopping, waited: 0 };
+    const steps = this.#calendar.stepsThrough(untilEpoch ?? this.settings.epochs) - step;
+    await this.#trainer.beginStage({ steps });
   }
 
   /** Freezes by the plan of the present stage. */
   async #freeze(): Promise<FreezeEvent> {
-    const { model } = this.settings;
+    const { model, freezing } = this.settings;
     this.#frozen = await freezeModel(model, this.#progress.stages.at(-1)!);
-    for (const { name, trainable } of model.parameters()) if (trainable) this.#checkpoints.learnt.add(name);
+    for (const name of namesOfLearning(model)) this.#checkpoints.learnt.add(name);
+    this.#prefix.enter(freezing.reachable(model.config.numLayers, this.#progress.schedule));
     this.#store = this.task.keepPrefix(this.#prefix);
     return this.#frozen;
   }
@@ -221,4 +251,9 @@ export class Training<Scores> {
     const metrics = await this.phases.measure(split, () => this.task.measure(split));
     return { metrics, seconds: (performance.now() - started) / 1000 };
   }
+}
+
+function namesOfLearning(model: EncoderModel): Set<string> {
+  const learning = model.parameters().filter(({ trainable }) => trainable);
+  return new Set(learning.map(({ name }) => name));
 }

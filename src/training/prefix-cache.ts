@@ -57,8 +57,15 @@ export class PrefixCache {
    *
    * @param key what stands for the dataset from run to run, such as the array of its sentences
    * @param depths numbers of layers of the prefixes that will be asked for
+   * @param wanted those of them that are worth keeping from here on, where not all are
    */
-  storeFor(key: object, dataset: EncodedDataset, hiddenSize: number, depths: readonly number[]): PrefixStore {
+  storeFor(
+    key: object,
+    dataset: EncodedDataset,
+    hiddenSize: number,
+    depths: readonly number[],
+    wanted: readonly number[] = depths,
+  ): PrefixStore {
     const ofKey = this.#stores.get(key) ?? [];
     this.#stores.set(key, ofKey);
     const { inputIds } = dataset;
@@ -69,20 +76,32 @@ export class PrefixCache {
         Buffer.compare(bytesOf(kept.dataset.offsets), bytesOf(dataset.offsets)) === 0 &&
         Buffer.compare(bytesOf(kept.dataset.inputIds), bytesOf(inputIds)) === 0,
     );
-    if (existing) return existing.store;
     const planned = this.#options.depths ?? [];
-    const wanted = depths.every((depth) => planned.includes(depth)) ? planned : depths;
-    const store = this.#open(dataset, hiddenSize, wanted);
-    ofKey.push({ store, dataset, hiddenSize, depths: wanted });
+    // What other runs will ask for is kept for them.
+    const isPlanned = depths.every((depth) => planned.includes(depth));
+    const kept = isPlanned ? planned : wanted;
+    if (existing) {
+      existing.store.keep(kept);
+      return existing.store;
+    }
+    // While a deeper prefix is filled, the one before is there, too.
+    const atOnce = kept.length + Number(depths.some((depth) => depth > Math.max(...kept)));
+    const store = this.#open(dataset, hiddenSize, kept, atOnce);
+    ofKey.push({ store, dataset, hiddenSize, depths: isPlanned ? planned : depths });
     return store;
   }
 
   /** A new store, for which as much of the budget is set apart as its dataset can fill. */
-  #open(dataset: EncodedDataset, hiddenSize: number, depths: readonly number[]): PrefixStore {
-    const wanted = dataset.inputIds.length * hiddenSize * ELEMENT_BYTES[this.precision] * depths.length;
-    const deviceBytes = Math.min(wanted, this.#deviceLeft);
-    const memoryBytes = Math.min(wanted - deviceBytes, this.#memoryLeft);
-    const fileBytes = Math.min(wanted - deviceBytes - memoryBytes, this.#fileLeft);
+  #open(
+    dataset: EncodedDataset,
+    hiddenSize: number,
+    depths: readonly number[],
+    atOnce: number,
+  ): PrefixStore {
+    const whole = dataset.inputIds.length * hiddenSize * ELEMENT_BYTES[this.precision] * atOnce;
+    const deviceBytes = Math.min(whole, this.#deviceLeft);
+    const memoryBytes = Math.min(whole - deviceBytes, this.#memoryLeft);
+    const fileBytes = Math.min(whole - deviceBytes - memoryBytes, this.#fileLeft);
     this.#deviceLeft -= deviceBytes;
     this.#memoryLeft -= memoryBytes;
     this.#fileLeft -= fileBytes;

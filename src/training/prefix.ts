@@ -1,6 +1,6 @@
 import type { EncodedDataset } from '../contract/encoded-dataset.js';
 import type { FreezePlan } from '../contract/freeze-plan.js';
-import { frozenPrefixLength } from '../freezing/frozen-prefix.js';
+import { prefixDepths } from '../freezing/frozen-prefix.js';
 import type { EncoderModel } from '../model/encoder-model.js';
 import type { PrefixStore } from '../model/prefix-store.js';
 import type { PrefixStoreUsage } from '../native/addon.js';
@@ -15,7 +15,10 @@ export class FrozenPrefix {
   /** Whether dropout acts in it while training: `auto` decided, by all plans that the run may come to. */
   readonly dropout: 'on' | 'off';
   readonly #model: EncoderModel;
+  /** Of all plans that the run may come to, and of those that are left and whose outputs stand still by now. */
   readonly #depths: number[];
+  #wanted: number[] = [];
+  #deepest = 0;
   readonly #cache: PrefixCache | null;
   readonly #usedBefore: PrefixStoreUsage | null;
   readonly #used = new Set<PrefixStore>();
@@ -28,9 +31,7 @@ export class FrozenPrefix {
     cache: PrefixCache | false | undefined,
   ) {
     this.#model = model;
-    this.#depths = [...new Set(reachable.map(frozenPrefixLength))]
-      .filter((depth) => depth >= 1)
-      .sort((a, b) => a - b);
+    this.#depths = prefixDepths(reachable);
     const canKeep = this.#depths.length > 0 && cache !== false;
     const chosen = frozenDropout === 'auto' ? (canKeep ? 'off' : 'on') : frozenDropout;
     const { hiddenDropout, attentionDropout } = model.config;
@@ -54,13 +55,24 @@ export class FrozenPrefix {
   }
 
   /**
+   * To be called whenever the plan has changed.
+   *
+   * @param reachable the present plan and those that may follow.
+   */
+  enter(reachable: readonly FreezePlan[]): void {
+    this.#wanted = prefixDepths(reachable, this.#model.frozenPrefix);
+    this.#deepest = Math.max(this.#deepest, this.#model.frozenPrefix);
+  }
+
+  /**
    * The store of a dataset under the model's present plan; undefined where the prefix is computed in every step.
    *
    * @param key what stands for the dataset from run to run.
    */
   storeFor(key: object, dataset: EncodedDataset): PrefixStore | undefined {
     if (this.#cache === null || this.#model.frozenPrefix < 1) return undefined;
-    const store = this.#cache.storeFor(key, dataset, this.#model.config.hiddenSize, this.#depths);
+    const { hiddenSize } = this.#model.config;
+    const store = this.#cache.storeFor(key, dataset, hiddenSize, this.#depths, this.#wanted);
     if (!this.#used.has(store)) store.beginRun();
     this.#used.add(store);
     return store;
@@ -72,7 +84,7 @@ export class FrozenPrefix {
     const now = this.#cache.usage();
     const { hits, misses, borrowed } = this.#usedBefore!;
     return {
-      depth: this.#depths.at(-1)!,
+      depth: this.#deepest,
       precision: this.#cache.precision,
       ...now,
       hits: now.hits - hits,

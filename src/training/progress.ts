@@ -4,6 +4,7 @@ import type {
   EvaluationSummary,
   PhaseSeconds,
   Stage,
+  StageSummary,
   TrainingEnd,
   TrainingResult,
 } from './events.js';
@@ -21,8 +22,9 @@ export interface Progress<Scores> {
   evaluations: EvaluationSummary<Scores>[];
   stopping: StoppingState;
   stages: Stage[];
-  /** State of the freezing schedule. */
+  /** State of the freezing schedule, and how many of its intervals it has observed. */
   schedule: unknown;
+  intervals: number;
   seconds: PhaseSeconds | null;
   energy: Measured | null;
   /** Whether the last step is done; then no weights but the best are needed any more. */
@@ -49,6 +51,7 @@ export function startProgress<Scores>(
     stopping: STOPPING_START,
     stages: [{ stage: 1, epoch: 1, step: 0, ...first }],
     schedule,
+    intervals: 0,
     seconds: null,
     energy: null,
     isOver: false,
@@ -84,7 +87,7 @@ export function resultOf<Scores>(
       return { ...epoch, validationSeconds, validation: within.at(-1)!.metrics };
     }),
     evaluations,
-    stages,
+    stages: stages.map((stage, i) => withScores(stage, stages[i + 1], evaluations)),
     bestEpoch: stopping.bestEpoch,
     bestStep: stopping.bestStep,
     bestScore: stopping.bestScore!,
@@ -96,4 +99,15 @@ export function resultOf<Scores>(
     resumed,
     ...end,
   };
+}
+
+/** An evaluation belongs to the stage of the steps that it measures. */
+function withScores(
+  stage: Stage,
+  next: Stage | undefined,
+  evaluations: readonly EvaluationSummary<unknown>[],
+): StageSummary {
+  const last = next?.step ?? Number.POSITIVE_INFINITY;
+  const within = evaluations.filter(({ step }) => step > stage.step && step <= last);
+  return { ...stage, scores: within.map(({ score }) => score) };
 }
