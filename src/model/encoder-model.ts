@@ -171,17 +171,11 @@ export abstract class EncoderModel {
    * @throws INVALID_OPTION
    */
   async trainer(options: TrainerOptions = {}): Promise<Trainer> {
-    const { betas, frozenDropout, graphs, ...rest } = parseTrainerOptions(options);
-    const native = {
-      ...rest,
-      beta1: betas[0],
-      beta2: betas[1],
-      frozenDropout: frozenDropout === 'on',
-      graphs: graphs === 'auto',
-    };
-    const id = await this.#parts.engine.call((engine) => engine.createTrainer(native));
+    const { native, warmupWithin } = parseTrainerOptions(options);
+    const { engine, parameters } = this.#parts;
+    const id = await engine.call((made) => made.createTrainer(native));
     const { stepsInFlight } = await this.deviceFacts();
-    return new Trainer(this.#parts.engine, id, this.#parts.parameters, stepsInFlight);
+    return new Trainer(engine, id, parameters, stepsInFlight, warmupWithin);
   }
 
   /**

@@ -2,6 +2,7 @@ import { z } from 'zod';
 import { PermafrostError } from '../errors/error.js';
 import { parseOptions } from '../errors/option-error.js';
 import type { HubOptions } from '../hub/snapshot.js';
+import type { NativeTrainerOptions } from '../native/addon.js';
 import { Tokenizer } from '../text/tokenizer.js';
 
 // Options are declared once, with check, default and, where a command has a flag for them, the words that describe it.
@@ -51,20 +52,40 @@ const createSchema = z.strictObject({
   tokenizer: z.custom<Tokenizer>((value) => value instanceof Tokenizer, 'expected a Tokenizer').optional(),
 });
 
+const RATE_SCHEDULES = ['linear', 'cosine', 'constant', 'polynomial', 'slanted-triangular'] as const;
+
+/** Where `polynomial` ends, as in Transformers. */
+const POLYNOMIAL_END = 1e-7;
+
+/** Course of the learning rate. */
+export type RateSchedule = (typeof RATE_SCHEDULES)[number];
+
 /** AdamW, clipping and the course of the learning rate; the defaults are the paper's, else the Hugging Face Trainer's. */
 export const adamwShape = {
   /** Peak. @default 3e-5 */
   learningRate: z.number().min(0).default(3e-5).describe('peak learning rate'),
   /** Decoupled; none on biases and LayerNorm weights. @default 0.01 */
   weightDecay: z.number().min(0).default(0.01).describe('weight decay, none on biases and LayerNorm weights'),
-  /** @default [0.9, 0.999] */
-  betas: z.tuple([z.number().min(0).lt(1), z.number().min(0).lt(1)]).default([0.9, 0.999]),
-  /** @default 1e-8 */
-  eps: z.number().positive().default(1e-8),
+  /** Decay rates of the means of gradients and of their squares. @default [0.9, 0.999] */
+  betas: z
+    .tuple([z.number().min(0).lt(1), z.number().min(0).lt(1)])
+    .default([0.9, 0.999])
+    .meta({
+      description: "AdamW's decay rates of the means of gradients and of their squares",
+      value: 'b1,b2',
+    }),
+  /** Added to the root of the mean square. @default 1e-8 */
+  eps: z.number().positive().default(1e-8).describe("AdamW's epsilon"),
   /** Gradients are scaled down to this global L2 norm; 0 for no clipping. @default 1 */
   maxGradNorm: z.number().min(0).default(1).describe('global norm that gradients are clipped to, 0 for none'),
-  /** `linear` falls to 0 at the last step. @default 'linear' */
-  schedule: z.enum(['linear', 'constant']).default('linear').describe('course of the learning rate'),
+  /**
+   * Course of the learning rate behind its warm-up. `linear` and `cosine` (half a wave) fall to 0 at the last step, and
+   * `polynomial` (power 1) to 1e-7: they and `constant` are those of Transformers' `get_scheduler`.
+   * `slanted-triangular` (Howard & Ruder 2018, equation 3) rises from a 32nd of the peak over the warm-up, which is a
+   * tenth of the steps where none is given, and falls back to it.
+   * @default 'linear'
+   */
+  schedule: z.enum(RATE_SCHEDULES).default('linear').describe('course of the learning rate'),
   /** Share of all updates over which the learning rate rises from 0. @default 0 */
   warmupRatio: z
     .number()
@@ -78,6 +99,22 @@ export const adamwShape = {
     .min(0)
     .optional()
     .describe('steps over which the learning rate rises, in place of --warmup-ratio'),
+  /**
+   * Factor d of the learning rate from each layer to the one below it: the head has 1, layer i of L has d^(L-1-i), the
+   * embeddings have d^L (the discriminative fine-tuning of Howard & Ruder 2018). @default 1
+   */
+  layerDecay: z
+    .number()
+    .positive()
+    .max(1)
+    .optional()
+    .describe('factor of the learning rate from each layer to the one below (default: 1)'),
+  /** Peak learning rate of the head. @default that of the top layer */
+  headLearningRate: z
+    .number()
+    .min(0)
+    .optional()
+    .describe("peak learning rate of the head (default: the top layer's)"),
 };
 
 const trainerSchema = z.strictObject({
@@ -97,6 +134,26 @@ const trainerSchema = z.strictObject({
    * calls of `step` are made without awaiting each. On a CPU every step is done at once. @default 8
    */
   readBackEvery: z.int().positive().default(8),
+  /**
+   * Adds up each layer's gradients over the updates, for `Trainer.gradientL1`, at the cost of as much memory as the
+   * weights of the layers that learn. @default false
+   */
+  trackGradientL1: z.boolean().default(false),
+});
+
+const stageSchema = z.strictObject({
+  /**
+   * Updates over which the learning rate of the weights that the plan has thawed rises from 0 to the one that they
+   * have in common with the others. @default 0
+   */
+  warmupSteps: z.int().min(0).default(0),
+  /**
+   * Begins the schedule of the learning rate anew, its warm-up included, laid out for so many updates from here on.
+   * @default it goes on
+   */
+  restart: z.strictObject({ totalSteps: z.int().positive() }).optional(),
+  /** Updates that were done when the stage began; for a training that goes on from a state. @default those done by now */
+  step: z.int().min(0).optional(),
 });
 
 /** Where and how a model computes. */
@@ -108,6 +165,10 @@ export interface CreateOptions extends z.input<typeof createSchema> {}
 /** Options of a trainer: AdamW, learning rate, accumulation, dropout. */
 export interface TrainerOptions extends z.input<typeof trainerSchema> {}
 
+/** Options of a stage of a training. */
+export interface StageOptions extends z.input<typeof stageSchema> {}
+
+export const parseStageOptions = (options: StageOptions) => parseOptions(stageSchema, options, 'beginStage');
 export const parseLoadOptions = (options: LoadOptions, where: string) =>
   parseOptions(loadSchema, options, where);
 export const parseCreateOptions = (options: CreateOptions, where: string) =>
@@ -120,21 +181,41 @@ export type ParsedDeviceOptions = z.output<z.ZodObject<typeof deviceShape, z.cor
 
 /** @throws INVALID_OPTION */
 export function parseTrainerOptions(options: TrainerOptions) {
-  const { warmupRatio, ...parsed } = parseOptions(trainerSchema, options, 'trainer');
-  const { totalSteps, warmupSteps = Math.ceil(warmupRatio * (totalSteps ?? 0)) } = parsed;
+  const { warmupRatio, warmupSteps, betas, ...parsed } = parseOptions(trainerSchema, options, 'trainer');
+  const { learningRate, layerDecay = 1, headLearningRate = learningRate, totalSteps, schedule } = parsed;
   const needing =
-    options.schedule === 'linear' ? "`schedule` 'linear'" : warmupRatio > 0 ? '`warmupRatio`' : null;
+    options.schedule !== undefined && schedule !== 'constant'
+      ? `\`schedule\` '${schedule}'`
+      : warmupRatio > 0
+        ? '`warmupRatio`'
+        : null;
   if (totalSteps === undefined && needing !== null) {
     throw new PermafrostError(
       'INVALID_OPTION',
-      `trainer: ${needing} needs \`totalSteps\`, the number of updates until the learning rate is 0.`,
+      `trainer: ${needing} needs \`totalSteps\`, the number of updates that it is laid out for.`,
       { option: 'totalSteps' },
     );
   }
-  return {
+  if (schedule === 'polynomial' && learningRate <= POLYNOMIAL_END) {
+    throw new PermafrostError(
+      'INVALID_OPTION',
+      `trainer: \`schedule\` 'polynomial' falls to ${POLYNOMIAL_END}, so \`learningRate\` must be above it, got ${learningRate}.`,
+      { option: 'learningRate' },
+    );
+  }
+  /** Updates of a warm-up within so many. */
+  const warmupWithin = (steps: number) => warmupSteps ?? Math.ceil(warmupRatio * steps);
+  const native: NativeTrainerOptions = {
     ...parsed,
-    schedule: totalSteps === undefined ? ('constant' as const) : parsed.schedule,
-    warmupSteps,
+    beta1: betas[0],
+    beta2: betas[1],
+    frozenDropout: parsed.frozenDropout === 'on',
+    graphs: parsed.graphs === 'auto',
+    layerDecay,
+    headLearningRate,
+    schedule: totalSteps === undefined ? ('constant' as const) : schedule,
+    warmupSteps: warmupWithin(totalSteps ?? 0),
     totalSteps: totalSteps ?? 0,
   };
+  return { native, warmupWithin };
 }

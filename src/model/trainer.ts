@@ -3,10 +3,11 @@ import type { StepResult } from '../contract/results.js';
 import type { NativeMoments, NativeParameter, TrainerPosition } from '../native/addon.js';
 import type { Engine } from '../native/engine.js';
 import { toPacked } from './batch-input.js';
+import { parseStageOptions, type StageOptions } from './options.js';
 import type { PrefixStore } from './prefix-store.js';
 
 /** What a training's state holds of a parameter, as the engine numbers it. */
-const STATE_KINDS = ['weight', 'expAvg', 'expAvgSq'] as const;
+export const STATE_KINDS = ['weight', 'expAvg', 'expAvgSq', 'gradientSum'] as const;
 
 /** One tensor of a training's state. */
 export interface StateTensor {
@@ -25,13 +26,25 @@ export class Trainer {
    * card, whose losses are read back later.
    */
   readonly stepsInFlight: number;
+  readonly #warmupWithin: (totalSteps: number) => number;
 
-  /** Use `TokenClassifier.trainer`. */
-  constructor(engine: Engine, id: number, parameters: readonly NativeParameter[], stepsInFlight: number) {
+  /**
+   * Use `TokenClassifier.trainer`.
+   *
+   * @param warmupWithin updates of the warm-up of a schedule that is laid out for so many.
+   */
+  constructor(
+    engine: Engine,
+    id: number,
+    parameters: readonly NativeParameter[],
+    stepsInFlight: number,
+    warmupWithin: (totalSteps: number) => number,
+  ) {
     this.#engine = engine;
     this.id = id;
     this.#parameters = parameters;
     this.stepsInFlight = stepsInFlight;
+    this.#warmupWithin = warmupWithin;
   }
 
   /**
@@ -66,6 +79,58 @@ export class Trainer {
   async gradients(batch: PackedBatch | RaggedBatch): Promise<Map<string, number>> {
     const packed = toPacked(batch);
     return this.#byName(await this.#engine.call((native) => native.gradients(this.id, packed)));
+  }
+
+  /**
+   * Begins a stage: to be called behind the `freeze` that changed the plan, before the next step. Weights that learn
+   * under the new plan and did not under the one before begin with fresh moments and a warm-up of their own on top of
+   * the common course of the rate; those that learn from the first step of the training on have none.
+   *
+   * A training that goes on from a state takes its stages again, in their order: for each one `freeze` with its plan,
+   * then `beginStage` with its first `step`; the moments are written behind the last one.
+   *
+   * @throws INVALID_OPTION, DISPOSED
+   */
+  async beginStage(options: StageOptions = {}): Promise<void> {
+    const { warmupSteps, restart, step = -1 } = parseStageOptions(options);
+    const totalSteps = restart?.totalSteps ?? 0;
+    const restartWarmup = this.#warmupWithin(totalSteps);
+    await this.#engine.call((native) =>
+      native.beginStage(this.id, step, warmupSteps, totalSteps, restartWarmup),
+    );
+  }
+
+  /**
+   * The L1 norm of each layer's signed gradients summed over the updates since the last call, or since the layer was
+   * thawed; 0 for a frozen layer. The sums are cleared. A gradient counts as the mean over the batch's labelled tokens,
+   * before clipping (Liu et al. 2021, AutoFreeze).
+   *
+   * @returns [layers]
+   * @throws INVALID_OPTION without the option `trackGradientL1`; DISPOSED
+   */
+  async gradientL1(): Promise<number[]> {
+    return Array.from(await this.#engine.call((native) => native.gradientL1(this.id)));
+  }
+
+  /**
+   * L1 norm of each parameter's summed gradients, in the order of the parameters, with nothing cleared: those of layers
+   * that learn and were updated since the last `gradientL1`. With `dumpState` and `writeGradientSum` they are a part of
+   * the state that a training goes on from.
+   *
+   * @throws INVALID_OPTION without the option `trackGradientL1`; DISPOSED
+   */
+  async gradientSums(): Promise<Map<string, number>> {
+    return this.#byName(await this.#engine.call((native) => native.gradientSums(this.id)));
+  }
+
+  /**
+   * Puts a sum of gradients where another trainer had it.
+   *
+   * @throws INVALID_OPTION without the option `trackGradientL1`, or where the parameter is not one of a layer that
+   *   learns; WEIGHTS_MISMATCH where it has not as many elements; DISPOSED
+   */
+  async writeGradientSum(name: string, sum: Float32Array): Promise<void> {
+    await this.#engine.call((native) => native.writeGradientSum(this.id, name, sum));
   }
 
   /**
@@ -104,11 +169,11 @@ export class Trainer {
   }
 
   /**
-   * Appends weights and moments in fp32 where a file descriptor stands, as they are at that moment; nothing of them
+   * Appends weights, moments and sums of gradients in fp32 where a file descriptor stands, as they are at that moment; nothing of them
    * passes through JavaScript.
    *
    * @internal
-   * @throws WRITE_FAILED, DISPOSED; INVALID_OPTION where there is no such parameter, or it has no moments
+   * @throws WRITE_FAILED, DISPOSED; INVALID_OPTION where there is no such parameter, or it has no moments or no sum
    */
   async dumpState(fd: number, tensors: readonly StateTensor[]): Promise<void> {
     const kinds = Uint8Array.from(tensors, ({ kind }) => STATE_KINDS.indexOf(kind));

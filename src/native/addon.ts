@@ -72,9 +72,11 @@ export interface NativeTrainerOptions {
   beta2: number;
   eps: number;
   maxGradNorm: number;
-  schedule: 'linear' | 'constant';
+  schedule: string;
   warmupSteps: number;
   totalSteps: number;
+  layerDecay: number;
+  headLearningRate: number;
   gradientAccumulation: number;
   seed: number;
   frozenDropout: boolean;
@@ -82,6 +84,8 @@ export interface NativeTrainerOptions {
   graphs: boolean;
   /** Steps that a card may be ahead of the results. */
   readBackEvery: number;
+  /** Whether gradients of layers are added up. */
+  trackGradientL1: boolean;
 }
 
 export interface NativePlan {
@@ -180,6 +184,22 @@ export interface NativeEngine {
   gradients(trainer: number, batch: NativeBatch): Promise<Float64Array>;
   position(trainer: number): Promise<TrainerPosition>;
   seek(trainer: number, updates: number, passes: number): Promise<void>;
+  /**
+   * @param step updates that were done when the stage began; -1 for those done by now
+   * @param totalSteps for which the schedule begins anew, with its warm-up; 0 where it goes on
+   */
+  beginStage(
+    trainer: number,
+    step: number,
+    thawSteps: number,
+    totalSteps: number,
+    warmupSteps: number,
+  ): Promise<void>;
+  /** For each layer the L1 norm of its summed gradients, which are cleared. */
+  gradientL1(trainer: number): Promise<Float64Array>;
+  /** For each parameter, in the order of `createModel`'s result, the L1 norm of its summed gradients; NaN where it has none. */
+  gradientSums(trainer: number): Promise<Float64Array>;
+  writeGradientSum(trainer: number, name: string, sum: Float32Array): Promise<void>;
   /** Null where the parameter was never updated. */
   readMoments(trainer: number, name: string): Promise<NativeMoments | null>;
   writeMoments(
@@ -195,7 +215,7 @@ export interface NativeEngine {
    * Appends tensors' elements in their order where a file descriptor stands.
    *
    * @param trainer whose moments; 0 where only weights are wanted
-   * @param kinds of each tensor: weight 0, expAvg 1, expAvgSq 2
+   * @param kinds of each tensor: weight 0, expAvg 1, expAvgSq 2, gradientSum 3
    * @param names parameter of each tensor
    */
   dumpTensors(
