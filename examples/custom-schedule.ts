@@ -12,8 +12,9 @@ export function oneMoreLayer(numLayers: number): FreezeSchedule<number> {
   return {
     notation: 'one-more-layer',
     start: () => ({ state: 0, plan: topLayersLearn(numLayers, 0) }),
-    reachable: () =>
-      Array.from({ length: numLayers + 1 }, (_, learning) => topLayersLearn(numLayers, learning)),
+    // From a state on, the outputs of longer frozen prefixes need not be kept any more.
+    reachable: (_, state = 0) =>
+      Array.from({ length: numLayers + 1 - state }, (_, more) => topLayersLearn(numLayers, state + more)),
     observe(learning) {
       if (learning === numLayers) return { state: learning, decision: null };
       const plan = topLayersLearn(numLayers, learning + 1);
@@ -22,6 +23,7 @@ export function oneMoreLayer(numLayers: number): FreezeSchedule<number> {
         decision: { plan, fromBest: false, reason: `${learning + 1} layers learn` },
       };
     },
+    countsForStopping: (learning) => learning === numLayers,
   };
 }
 

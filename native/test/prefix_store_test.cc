@@ -139,6 +139,99 @@ TEST("a deeper prefix leaves the rows of lesser depths behind") {
   expect(store.usage().misses == misses, "the lesser depth was computed again");
 }
 
+size_t row_bytes_of(StorePrecision precision = StorePrecision::fp32) {
+  return static_cast<size_t>(offsets_of().back()) * 64 * (precision == StorePrecision::fp32 ? 4 : 2);
+}
+
+// A model whose first layers are frozen, as many as asked for; what they give for some examples, through a store.
+struct Frozen {
+  Frozen() : model(config_of(), at::kCPU, Kernels::fused) { initialise(model.parameters, model.config, 3, {}); }
+
+  at::Tensor rows(int64_t depth, PrefixStore& store, const std::vector<int32_t>& examples) {
+    std::vector<uint8_t> layers(4);
+    std::fill_n(layers.begin(), depth, uint8_t{1});
+    apply_plan(model.parameters, {true, layers, {0, 0, 0, 0}}, nullptr);
+    model.weights_changed();
+    const PackedBatch batch = batch_of(examples);
+    const BatchTensors tensors(batch, position_base(model.config), model.device);
+    return model.prefix_of(batch, tensors, store).clone();
+  }
+
+  Model model;
+};
+
+TEST("a deeper prefix is computed from the rows of the one before, and has the bits of one computed from the ids") {
+  const c10::InferenceMode inference;
+  PrefixStoreOptions options = options_of(1 << 20, 0);
+  options.depths = {1};
+  PrefixStore store(offsets_of(), options);
+  PrefixStore fresh(offsets_of(), options);
+  Frozen frozen;
+  frozen.rows(1, store, {0, 1, 2, 3});
+  store.keep({3});
+  expect(frozen.rows(3, store, {3, 1, 4}).equal(frozen.rows(3, fresh, {3, 1, 4})), "rows differ from those of the ids");
+  expect(frozen.rows(3, store, {1, 3}).equal(frozen.rows(3, fresh, {1, 3})), "rows that were kept differ");
+  const auto usage = store.usage();
+  expect(usage.hits == 2 && usage.misses == 4 + 3, "hits ", usage.hits, " and misses ", usage.misses);
+
+  // Rows that nobody computed show where the deeper ones come from.
+  PrefixStore forged(offsets_of(), options);
+  const PackedBatch batch = batch_of({5});
+  frozen.rows(1, forged, {5});
+  forged.write(1, frozen.model.prefix_digests()[1], batch, at::ones({batch.num_tokens(), 64}));
+  forged.keep({2});
+  const at::Tensor from_forged = frozen.rows(2, forged, {5});
+  expect(!from_forged.equal(frozen.rows(2, fresh, {5})), "the rows of the depth before were not read");
+  // Of other weights they are not.
+  for (Parameter& parameter : frozen.model.parameters.stored()) {
+    if (parameter.layer == 0) parameter.value.mul_(0.5);
+  }
+  forged.keep({3});
+  PrefixStore other(offsets_of(), options);
+  expect(frozen.rows(3, forged, {5}).equal(frozen.rows(3, other, {5})), "rows of other weights were read");
+}
+
+TEST("rounded rows do not depend on what else is kept") {
+  const c10::InferenceMode inference;
+  PrefixStore shallow_first(offsets_of(), options_of(1 << 20, 0, StorePrecision::bf16));
+  PrefixStore fresh(offsets_of(), options_of(1 << 20, 0, StorePrecision::bf16));
+  Frozen frozen;
+  frozen.rows(1, shallow_first, {0, 1});
+  expect(frozen.rows(2, shallow_first, {0, 1}).equal(frozen.rows(2, fresh, {0, 1})), "rounded rows differ");
+}
+
+TEST("depths that are not wanted any more are given up, but for the one that the next is computed from") {
+  const c10::InferenceMode inference;
+  PrefixStoreOptions options = options_of(1 << 20, 0);
+  options.depths = {1, 2, 3};
+  PrefixStore store(offsets_of(), options);
+  Frozen frozen;
+  const std::vector<int32_t> some = {0, 1};
+  const auto depths_kept = [&] { return store.usage().memory_bytes / row_bytes_of(); };
+  frozen.rows(3, store, some);
+  expect(depths_kept() == 3, "one pass kept ", depths_kept(), " depths");
+  store.keep({1, 2});
+  const auto misses = store.usage().misses;
+  frozen.rows(2, store, some);
+  expect(depths_kept() == 2 && store.usage().misses == misses, "thawing computed again, or kept what is lost");
+  store.keep({4});
+  frozen.rows(4, store, some);
+  expect(depths_kept() == 2, "the depth before and the new one are ", depths_kept());
+  expect(store.usage().examples == 4, "rows of depths that were given up are counted: ", store.usage().examples);
+
+  // With room for one depth the new one takes it.
+  options.depths = {1};
+  options.memory_budget = row_bytes_of();
+  PrefixStore narrow(offsets_of(), options);
+  frozen.rows(1, narrow, some);
+  narrow.keep({2});
+  PrefixStore fresh(offsets_of(), options);
+  expect(frozen.rows(2, narrow, some).equal(frozen.rows(2, fresh, some)), "rows differ in a narrow store");
+  const auto before = narrow.usage();
+  frozen.rows(2, narrow, some);
+  expect(narrow.usage().misses == before.misses, "the new depth found no room");
+}
+
 TEST("prediction reads the store and gives the same labels") {
   const c10::InferenceMode inference;
   PrefixStore store(offsets_of(), options_of(1 << 20, 0));

@@ -1,4 +1,3 @@
-import { parseStrategy } from '../freezing/notation.js';
 import { digestOf } from '../io/digest.js';
 import type { FinetuneResult } from '../training/finetune.js';
 import type { Environment } from './environment.js';
@@ -8,7 +7,7 @@ import type { Workspace } from './workspace.js';
 
 /** What is known when a run has ended. */
 export interface EndedRun {
-  workspace: Pick<Workspace, 'data' | 'labels' | 'numLayers' | 'tokenizer'>;
+  workspace: Pick<Workspace, 'data' | 'labels' | 'tokenizer'>;
   scenario: Scenario;
   seed: number;
   startedAt: Date;
@@ -40,7 +39,7 @@ export function composeRecord(run: EndedRun): RunRecord {
     data: workspace.data,
     tokenizer: { digest: workspace.tokenizer.digest, vocabSize: workspace.tokenizer.vocabSize },
     labels: workspace.labels,
-    plan: parseStrategy(scenario.strategy).plan(workspace.numLayers),
+    plan: run.result.stages[0]!.plan,
     frozenPrefix: run.frozenPrefix,
     frozenDropout: run.result.frozenDropout,
     prefixStore: run.result.prefixStore,

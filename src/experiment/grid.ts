@@ -1,14 +1,14 @@
-import type { FreezePlan } from '../contract/freeze-plan.js';
 import { PermafrostError } from '../errors/error.js';
-import { frozenPrefixLength } from '../freezing/frozen-prefix.js';
-import { parseStrategy } from '../freezing/notation.js';
+import { frozenPrefixLength, prefixDepths } from '../freezing/frozen-prefix.js';
+import { FREEZING_NAMES, parseFreezing } from '../freezing/schedule-notation.js';
 import type { Scenario } from './scenario.js';
 
 /** One training to do. */
 export interface GridRun {
   scenario: Scenario;
   seed: number;
-  plan: FreezePlan;
+  /** Frozen prefixes, in layers, that any run from the same weights has the outputs of: that of the first plan and lesser ones. */
+  prefixDepths: number[];
 }
 
 /**
@@ -35,17 +35,20 @@ export function paperStrategies(numLayers: number): string[] {
   ];
 }
 
+/** A comma or semicolon before the name of a strategy or a schedule. */
+const SEPARATOR = new RegExp(`\\s*[,;]\\s*(?=(?:${['paper', ...FREEZING_NAMES].join('|')})\\b)`);
+
 /**
  * Reads a list of notations such as `paper,interleaved`, where `paper` stands for {@link paperStrategies}.
  *
- * An item with a comma of its own (`only:embeddings,layers=0-5`) is kept whole: a comma separates two items only
- * where a strategy's name follows.
+ * An item with a comma of its own (`only:embeddings,layers=0-5`, `plateau:9,6,3,0/1`) is kept whole: a comma separates
+ * two items only where the name of a strategy or a schedule follows.
  *
  * @returns each notation once, in the order given.
  * @throws INVALID_PLAN for an unknown notation, or one that does not fit the number of layers.
  */
 export function parseStrategyList(text: string, numLayers: number): string[] {
-  const items = text.split(/\s*[,;]\s*(?=(?:paper|bottom-up|top-down|interleaved|full|only)\b)/);
+  const items = text.split(SEPARATOR);
   const notations = items
     .map((item) => item.trim())
     .filter((item) => item !== '')
@@ -61,21 +64,24 @@ export function parseStrategyList(text: string, numLayers: number): string[] {
 }
 
 function checkedNotation(item: string, numLayers: number): string {
-  const strategy = parseStrategy(item);
-  strategy.plan(numLayers);
-  return strategy.notation;
+  const schedule = parseFreezing(item);
+  schedule.start(numLayers);
+  return schedule.notation;
 }
 
 /**
  * Names an earlier strategy of the list that freezes exactly the same, for "same configuration as …" in tables.
  *
- * @returns a map from notation to the first notation with the same plan; strategies without a twin are left out.
+ * @returns a map from notation to the first notation with the same plan; strategies without a twin are left out, and so
+ *   are schedules that may come to several plans.
  */
 export function sameConfigurations(strategies: readonly string[], numLayers: number): Map<string, string> {
   const firstOfPlan = new Map<string, string>();
   const twins = new Map<string, string>();
   for (const notation of strategies) {
-    const plan = JSON.stringify(parseStrategy(notation).plan(numLayers));
+    const plans = parseFreezing(notation).reachable(numLayers);
+    if (plans.length > 1) continue;
+    const plan = JSON.stringify(plans[0]);
     const first = firstOfPlan.get(plan);
     if (first === undefined) firstOfPlan.set(plan, notation);
     else twins.set(notation, first);
@@ -86,7 +92,7 @@ export function sameConfigurations(strategies: readonly string[], numLayers: num
 /**
  * All runs of a grid, seed by seed, so that an early end leaves whole tables of the first seeds.
  *
- * Within a seed the runs go by frozen prefix, longest first: where outputs of the prefix are kept, the first run then
+ * Within a seed the runs go by the frozen prefix that they begin with, longest first: where outputs of the prefix are kept, the first run then
  * computes those that all others read.
  */
 export function gridRuns(
@@ -95,9 +101,10 @@ export function gridRuns(
   numLayers: number,
 ): GridRun[] {
   const planned = scenarios.map((scenario) => {
-    const plan = parseStrategy(scenario.strategy).plan(numLayers);
-    return { scenario, plan, prefix: frozenPrefixLength(plan) };
+    const schedule = parseFreezing(scenario.strategy);
+    const prefix = frozenPrefixLength(schedule.start(numLayers).plan);
+    return { scenario, prefix, prefixDepths: prefixDepths(schedule.reachable(numLayers), prefix) };
   });
   planned.sort((a, b) => b.prefix - a.prefix);
-  return seeds.flatMap((seed) => planned.map(({ scenario, plan }) => ({ scenario, seed, plan })));
+  return seeds.flatMap((seed) => planned.map(({ prefix: _, ...run }) => ({ ...run, seed })));
 }

@@ -1,4 +1,3 @@
-import { frozenPrefixLength } from '../freezing/frozen-prefix.js';
 import type { TrainingEvent } from '../training/finetune.js';
 import { PrefixCache } from '../training/prefix-cache.js';
 import { type GridRun, gridRuns } from './grid.js';
@@ -112,8 +111,8 @@ async function* runAll(
 
 /** One cache for all runs, of every depth that those still to do ask for. */
 function sharedCache({ prefix }: Workspace, todo: readonly GridRun[]): PrefixCache | false {
-  const lengths = new Set(todo.map(({ plan }) => frozenPrefixLength(plan)).filter((length) => length >= 1));
-  return prefix && new PrefixCache({ ...prefix, depths: [...lengths].sort((a, b) => a - b) });
+  const depths = new Set(todo.flatMap(({ prefixDepths }) => prefixDepths));
+  return prefix && new PrefixCache({ ...prefix, depths: [...depths].sort((a, b) => a - b) });
 }
 
 /** Passes a run's events on under its name; ends the run where the consumer stops. */

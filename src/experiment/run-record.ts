@@ -70,18 +70,24 @@ const planSchema = z.strictObject({
 const freezingSchema = {
   /** The first one. */
   plan: planSchema,
-  /** The parts of the run between two changes of the plan: first epoch and optimizer steps done before. */
+  /**
+   * The parts of the run between two changes of the plan: first epoch, optimizer steps done before and those by which it
+   * was to be over, and the validation scores under it.
+   */
   stages: z
     .array(
       z.strictObject({
         stage: z.int().positive(),
         epoch: z.int().positive(),
         step: count,
+        untilStep: count.optional(),
         plan: planSchema,
         reason: z.string(),
+        scores: z.array(z.number()).default([]),
       }),
     )
     .default([]),
+  /** Of the last stage. */
   trainableParameters: count,
   totalParameters: count,
   /** Leading layers computed without gradients; -1 where the embeddings learn. */

@@ -69,7 +69,7 @@ export type ModelDescription = z.infer<typeof modelDescriptionSchema>;
 
 /** Everything that decides the result of a run except its seed. */
 export const scenarioSchema = z.strictObject({
-  /** Notation of the freezing strategy, such as `bottom-up:6`. */
+  /** Notation of the freezing strategy or schedule, such as `bottom-up:6`. */
   strategy: z.string().min(1),
   dataset: datasetDescriptionSchema,
   model: modelDescriptionSchema,

@@ -32,7 +32,12 @@ export function gradual({ groups = 1, epochs = 1 }: GradualOptions = {}): Freeze
     notation: `gradual:${groups}/${epochs}`,
     start(numLayers) {
       const learning = learningIn(numLayers, 0);
-      return { state: { numLayers, learning }, plan: planOf(numLayers, learning) };
+      const isLast = learning === numLayers;
+      return {
+        state: { numLayers, learning },
+        plan: planOf(numLayers, learning),
+        ...(!isLast && { untilEpoch: epochs }),
+      };
     },
     reachable(numLayers, { learning } = { numLayers, learning: learningIn(numLayers, 0) }) {
       const plans = [planOf(numLayers, learning)];

@@ -58,7 +58,9 @@ export function plateau({
       const waited = state.waited + 1;
       if (stage === last || waited < patience) return { state: { ...state, waited }, decision: null };
       const evaluations = patience === 1 ? 'an evaluation' : `${patience} evaluations`;
-      const reason = `no rise by more than ${MIN_RISE} in ${evaluations}: ${depths[stage + 1]} layers stay frozen`;
+      const depth = depths[stage + 1]!;
+      const left = depth === 0 ? 'all layers learn' : `${depth} of ${numLayers} layers stay frozen`;
+      const reason = `no rise by more than ${MIN_RISE} in ${evaluations}: ${left}`;
       return {
         state: { ...state, stage: stage + 1, waited: 0 },
         decision: { plan: planOf(numLayers, stage + 1), fromBest: true, reason },

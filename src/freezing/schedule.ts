@@ -27,7 +27,7 @@ export interface Decision {
   /** Why, in a few words for people. */
   reason: string;
   /**
-   * Last epoch under the plan, by which the warm-up of thawed weights is measured.
+   * Last epoch under the plan, by which its warm-up is measured.
    * @default the plan may last until the end of the run
    */
   untilEpoch?: number;
@@ -47,8 +47,12 @@ export interface FreezeSchedule<State = unknown> {
    * is left out, gradients are not summed.
    */
   readonly intervals?: number;
-  /** @throws INVALID_PLAN where the schedule does not fit a model of so many layers */
-  start(numLayers: number): { state: State; plan: FreezePlan };
+  /**
+   * The first plan, and where it is known the last epoch under it.
+   *
+   * @throws INVALID_PLAN where the schedule does not fit a model of so many layers
+   */
+  start(numLayers: number): { state: State; plan: FreezePlan; untilEpoch?: number };
   /**
    * Every plan that it may come to, the first one included; with a state the present one and those that may follow. The
    * frozen prefix's outputs are kept for these.

@@ -175,7 +175,8 @@ export abstract class EncoderModel {
     const { engine, parameters } = this.#parts;
     const id = await engine.call((made) => made.createTrainer(native));
     const { stepsInFlight } = await this.deviceFacts();
-    return new Trainer(engine, id, parameters, stepsInFlight, warmupWithin);
+    const facts = { stepsInFlight, tracksGradientL1: native.trackGradientL1 };
+    return new Trainer(engine, id, parameters, facts, warmupWithin);
   }
 
   /**

@@ -1,6 +1,7 @@
 import { type FreezePlan, LAYER_PARTS, type LayerPart } from '../contract/freeze-plan.js';
 import { PermafrostError } from '../errors/error.js';
 import { parseStrategy } from '../freezing/notation.js';
+import { isScheduleNotation } from '../freezing/schedule-notation.js';
 import type { Strategy } from '../freezing/strategy.js';
 import type { NativePlan } from '../native/addon.js';
 
@@ -54,9 +55,21 @@ function checkForm(plan: FreezePlan): void {
 }
 
 function planOf(freezing: FreezePlan | Strategy | string, numLayers: number): FreezePlan {
-  if (typeof freezing === 'string') return parseStrategy(freezing).plan(numLayers);
+  if (typeof freezing === 'string') {
+    if (isScheduleNotation(freezing)) throw changesWhileTraining(freezing);
+    return parseStrategy(freezing).plan(numLayers);
+  }
   const isStrategy = typeof (freezing as Partial<Strategy> | null)?.plan === 'function';
   return isStrategy ? (freezing as Strategy).plan(numLayers) : (freezing as FreezePlan);
+}
+
+function changesWhileTraining(notation: string): PermafrostError {
+  return new PermafrostError(
+    'INVALID_PLAN',
+    `freeze: '${notation}' is a schedule, whose plan changes while a model trains. Give it to finetune as \`freezing\`, ` +
+      "or freeze by a strategy such as 'bottom-up:6'.",
+    { got: notation },
+  );
 }
 
 function partBit(name: LayerPart): number {

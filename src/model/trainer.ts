@@ -26,6 +26,8 @@ export class Trainer {
    * card, whose losses are read back later.
    */
   readonly stepsInFlight: number;
+  /** Whether it adds up the gradients of layers. */
+  readonly tracksGradientL1: boolean;
   readonly #warmupWithin: (totalSteps: number) => number;
 
   /**
@@ -37,13 +39,14 @@ export class Trainer {
     engine: Engine,
     id: number,
     parameters: readonly NativeParameter[],
-    stepsInFlight: number,
+    { stepsInFlight, tracksGradientL1 }: { stepsInFlight: number; tracksGradientL1: boolean },
     warmupWithin: (totalSteps: number) => number,
   ) {
     this.#engine = engine;
     this.id = id;
     this.#parameters = parameters;
     this.stepsInFlight = stepsInFlight;
+    this.tracksGradientL1 = tracksGradientL1;
     this.#warmupWithin = warmupWithin;
   }
 

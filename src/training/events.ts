@@ -5,16 +5,22 @@ import type { Metrics } from '../evaluation/metrics.js';
 /** Names of the data splits that are evaluated. */
 export type EvaluatedSplit = 'validation' | 'test';
 
-/** A freezing plan took effect: the first one, or one that the schedule came to. */
-export interface FreezeEvent {
-  type: 'freeze';
-  /** 1-based number of the plan. */
+/** The part of a run between two changes of the plan. */
+export interface Stage {
+  /** From 1. */
   stage: number;
-  /** Epoch that it takes effect in, and optimizer steps done before. */
+  /** Epoch of its first step, and optimizer steps done before. */
   epoch: number;
   step: number;
+  /** Optimizer steps of the run by which it is over, as known when it began. */
+  untilStep: number;
   plan: FreezePlan;
   reason: string;
+}
+
+/** A freezing plan took effect: the first one, or one that the schedule came to. */
+export interface FreezeEvent extends Stage {
+  type: 'freeze';
   trainableParameters: number;
   totalParameters: number;
   /** Parameters that the checkpoint lacked, such as a head for other labels, and that were drawn from the seed. */
@@ -123,17 +129,6 @@ export interface EvaluationSummary<Scores = Metrics> {
   score: number;
   metrics: Scores;
   seconds: number;
-}
-
-/** The part of a run between two changes of the plan. */
-export interface Stage {
-  /** From 1. */
-  stage: number;
-  /** Epoch of its first step, and optimizer steps done before. */
-  epoch: number;
-  step: number;
-  plan: FreezePlan;
-  reason: string;
 }
 
 /** A stage that is over, as a record keeps it. */

@@ -5,7 +5,14 @@ import type { Trainer } from '../model/trainer.js';
 import { Calendar } from './calendar.js';
 import { Checkpoints } from './checkpoints.js';
 import type { RunDirectory } from './directory.js';
-import type { EvaluatedSplit, FreezeEvent, ProgressEvent, TrainingEnd, TrainingResult } from './events.js';
+import type {
+  EvaluatedSplit,
+  FreezeEvent,
+  ProgressEvent,
+  Stage,
+  TrainingEnd,
+  TrainingResult,
+} from './events.js';
 import { freezeModel } from './freeze-model.js';
 import { identityOf } from './identity.js';
 import { FrozenPrefix } from './prefix.js';
@@ -48,8 +55,9 @@ export class Training<Scores> {
     this.#calendar = new Calendar(settings, (epoch) => task.countBatches(epoch));
     this.#checkpoints = new Checkpoints(model, directory, saveMinutes);
     this.#energy = new RunEnergy(settings);
-    const { state, plan } = freezing.start(numLayers);
-    this.#progress = startProgress(state, { plan, reason: freezing.notation });
+    const { state, plan, untilEpoch = settings.epochs } = freezing.start(numLayers);
+    const untilStep = this.#calendar.stepsThrough(untilEpoch);
+    this.#progress = startProgress(state, { untilStep, plan, reason: freezing.notation });
   }
 
   async *run(): AsyncGenerator<ProgressEvent<Scores>, TrainingResult<Scores>> {
@@ -86,18 +94,10 @@ export class Training<Scores> {
 
   /** Freezes, makes the trainer, and puts both where an earlier process stopped. */
   async *#begin(): AsyncGenerator<ProgressEvent<Scores>> {
-    const { model, optimizer, gradientAccumulation, seed } = this.settings;
-    const { totalSteps } = this.#calendar;
     const found = await this.#checkpoints.find(() => identityOf(this.settings, this.task, this.#prefix));
     if (found) this.#progress = found;
+    await this.#makeTrainer();
     yield await this.#freeze();
-    this.#trainer = await model.trainer({
-      ...optimizer,
-      totalSteps,
-      gradientAccumulation,
-      seed,
-      frozenDropout: this.#prefix.trainerDropout,
-    });
     if (found) {
       const { epoch, losses, isOver, end, seconds } = found;
       const [step, finished, path] = [losses.length, end !== null, this.#checkpoints.path!];
@@ -107,6 +107,26 @@ export class Training<Scores> {
       yield { type: 'resume', path, epoch, step, finished };
     }
     await this.#energy.begin(this.#progress.energy, this.#progress);
+  }
+
+  /** A trainer that has taken the stages so far in their order. */
+  async #makeTrainer(): Promise<void> {
+    const { model, freezing, gradientAccumulation, seed } = this.settings;
+    const { restartSchedule, ...optimizer } = this.settings.optimizer;
+    const [first, ...later] = this.#progress.stages;
+    await model.freeze(first!.plan);
+    this.#trainer = await model.trainer({
+      ...optimizer,
+      totalSteps: restartSchedule ? first!.untilStep : this.#calendar.totalSteps,
+      gradientAccumulation,
+      seed,
+      frozenDropout: this.#prefix.trainerDropout,
+      trackGradientL1: freezing.intervals !== undefined,
+    });
+    for (const stage of later) {
+      await model.freeze(stage.plan);
+      await beginStage(this.#trainer, stage, restartSchedule);
+    }
   }
 
   /** Steps until something else is due. */
@@ -187,13 +207,14 @@ export class Training<Scores> {
     const step = losses.length;
     if (fromBest) await this.#checkpoints.restoreBest({ again: true });
     const first = this.#calendar.endsEpoch(this.#progress) ? epoch + 1 : epoch;
-    stages.push({ stage: stages.length + 1, epoch: first, step, plan, reason });
+    const untilStep = this.#calendar.stepsThrough(untilEpoch ?? this.settings.epochs);
+    const stage = { stage: stages.length + 1, epoch: first, step, untilStep, plan, reason };
+    stages.push(stage);
     const learnt = namesOfLearning(this.settings.model);
     yield await this.#freeze();
     const thaws = [...namesOfLearning(this.settings.model)].some((name) => !learnt.has(name));
     if (fromBest || thaws) this.#progress.stopping = { ...stopping, waited: 0 };
-    const steps = this.#calendar.stepsThrough(untilEpoch ?? this.settings.epochs) - step;
-    await this.#trainer.beginStage({ steps });
+    await beginStage(this.#trainer, stage, this.settings.optimizer.restartSchedule);
   }
 
   /** Freezes by the plan of the present stage. */
@@ -251,6 +272,13 @@ export class Training<Scores> {
     const metrics = await this.phases.measure(split, () => this.task.measure(split));
     return { metrics, seconds: (performance.now() - started) / 1000 };
   }
+}
+
+/** Thawed weights warm up for 100 steps or a tenth of their stage, whichever is shorter. */
+async function beginStage(trainer: Trainer, { step, untilStep }: Stage, restarts = false): Promise<void> {
+  const steps = untilStep - step;
+  const warmupSteps = Math.min(100, Math.ceil(steps / 10));
+  await trainer.beginStage({ step, warmupSteps, ...(restarts && { restart: { totalSteps: steps } }) });
 }
 
 function namesOfLearning(model: EncoderModel): Set<string> {

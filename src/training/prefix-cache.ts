@@ -92,12 +92,7 @@ export class PrefixCache {
   }
 
   /** A new store, for which as much of the budget is set apart as its dataset can fill. */
-  #open(
-    dataset: EncodedDataset,
-    hiddenSize: number,
-    depths: readonly number[],
-    atOnce: number,
-  ): PrefixStore {
+  #open(dataset: EncodedDataset, hiddenSize: number, depths: readonly number[], atOnce: number): PrefixStore {
     const whole = dataset.inputIds.length * hiddenSize * ELEMENT_BYTES[this.precision] * atOnce;
     const deviceBytes = Math.min(whole, this.#deviceLeft);
     const memoryBytes = Math.min(whole - deviceBytes, this.#memoryLeft);

@@ -39,7 +39,7 @@ export interface Progress<Scores> {
 /** Nothing done. @param first plan of the first stage. */
 export function startProgress<Scores>(
   schedule: unknown,
-  first: Pick<Stage, 'plan' | 'reason'>,
+  first: Omit<Stage, 'stage' | 'epoch' | 'step'>,
 ): Progress<Scores> {
   return {
     epoch: 1,

@@ -17,6 +17,14 @@ export const optimizerShape = {
     .positive()
     .default(3e-5)
     .describe(adamwShape.learningRate.description!),
+  /**
+   * Begins the course of the learning rate anew, its warm-up included, with each stage of a freezing schedule, laid out
+   * for the steps that the stage may last. @default false: it goes on
+   */
+  restartSchedule: z
+    .boolean()
+    .optional()
+    .describe("begin the learning rate's course anew in each stage of a freezing schedule"),
 };
 
 /** What decides the course of a training, whatever it trains. */

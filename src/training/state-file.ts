@@ -3,13 +3,12 @@ import { PermafrostError } from '../errors/error.js';
 import { attemptWrite, writeAll, writeFileWith } from '../io/atomic-write.js';
 import type { EncoderModel } from '../model/encoder-model.js';
 import { readSafetensors, readTensors, type StoredTensor, safetensorsHeader } from '../model/safetensors.js';
-import type { Trainer } from '../model/trainer.js';
+import { STATE_KINDS, type Trainer } from '../model/trainer.js';
 import type { Progress } from './progress.js';
 
-// One safetensors file: weights and moments as tensors, all else as JSON among its notes.
+// One safetensors file: weights, moments and sums of gradients as tensors, all else as JSON among its notes.
 
-const KINDS = ['weight', 'expAvg', 'expAvgSq'] as const;
-type Kind = (typeof KINDS)[number];
+type Kind = (typeof STATE_KINDS)[number];
 
 interface SavedState<Scores> {
   /** All that decides the training; see `identityOf`. */
@@ -43,11 +42,14 @@ export async function writeState<Scores>(
   saved: SavedState<Scores>,
 ): Promise<void> {
   const steps = await trainer.momentSteps();
+  const sums = trainer.tracksGradientL1 ? await trainer.gradientSums() : new Map<string, number>();
+  const isKept = (kind: Kind, name: string) =>
+    kind === 'weight' || (kind === 'gradientSum' ? sums : steps).has(name);
   const tensors = model
     .parameters()
     .filter(({ name }) => names.has(name))
     .flatMap(({ name, shape, count }) => {
-      const kinds = steps.has(name) ? KINDS : (['weight'] as const);
+      const kinds = STATE_KINDS.filter((kind) => isKept(kind, name));
       return kinds.map((kind) => ({ kind, parameter: name, name: `${kind}/${name}`, shape, count }));
     });
   const position: Position = { ...(await trainer.position()), steps: Object.fromEntries(steps) };
@@ -99,11 +101,13 @@ export async function restoreState(
   let first: { parameter: string; values: Float32Array } | null = null;
   for await (const [{ name }, bytes] of readTensors(tensors)) {
     const [kind, parameter] = [name.slice(0, name.indexOf('/')) as Kind, name.slice(name.indexOf('/') + 1)];
-    if (!KINDS.includes(kind) || !known.has(parameter)) throw damaged(file, `it holds '${name}'`);
+    if (!STATE_KINDS.includes(kind) || !known.has(parameter)) throw damaged(file, `it holds '${name}'`);
     const values = new Float32Array(bytes.buffer, bytes.byteOffset, bytes.byteLength / 4);
     if (kind === 'weight') {
       await model.writeParameter(parameter, values);
       names.push(parameter);
+    } else if (kind === 'gradientSum') {
+      await trainer.writeGradientSum(parameter, values);
     } else if (kind === 'expAvg') {
       first = { parameter, values };
     } else {

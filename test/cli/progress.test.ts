@@ -106,6 +106,7 @@ describe('the line about what learns', () => {
       type: 'freeze',
       stage: 1,
       step: 0,
+      untilStep: 9,
       reason: 'bottom-up:1',
       epoch: 1,
       plan: { embeddings: true, layers: [true, false] },

@@ -8,6 +8,7 @@ import type { Scenario } from '../../src/experiment/scenario.js';
 import { SHAPES } from '../../src/experiment/shape.js';
 import { FRESH_TRAINING } from '../../src/experiment/training-settings.js';
 import type { Workspace } from '../../src/experiment/workspace.js';
+import { parseFreezing } from '../../src/index.js';
 import type { FinetuneResult } from '../../src/training/finetune.js';
 
 const sentence: Sentence = { words: ['Aya', 'sings', '.'], tags: ['B-PER', 'O', 'O'] };
@@ -37,9 +38,9 @@ export function fakeWorkspace(overrides: Partial<Workspace> = {}): Workspace {
 }
 
 /** A result whose figures depend on scenario and seed only. */
-export function fakeResult(seed: number): FinetuneResult {
+export function fakeResult(seed: number, strategy: string): FinetuneResult {
   const metrics = computeMetrics([sentence.tags], [['B-PER', 'O', 'O']]);
-  const plan = { embeddings: true, layers: [true] };
+  const { plan } = parseFreezing(strategy).start(12);
   return {
     epochs: [
       { epoch: 1, trainLoss: 0.5, trainSeconds: 4, tokens: 300, validationSeconds: 1, validation: metrics },
@@ -49,7 +50,7 @@ export function fakeResult(seed: number): FinetuneResult {
       { epoch: 1, step: 1, score: 1, metrics, seconds: 1 },
       { epoch: 2, step: 2, score: 1, metrics, seconds: 1 },
     ],
-    stages: [{ stage: 1, epoch: 1, step: 0, plan, reason: 'a test' }],
+    stages: [{ stage: 1, epoch: 1, step: 0, untilStep: 100, scores: [], plan, reason: 'a test' }],
     bestStep: 2,
     resumed: false,
     warnings: [],
@@ -82,7 +83,7 @@ export function fakeRecord(scenario: Scenario, seed: number, workspace = fakeWor
     environment: describeEnvironment({ libtorch: '2.6.0', device: 'cpu' }),
     threads: 2,
     frozenPrefix: 0,
-    result: fakeResult(seed),
+    result: fakeResult(seed, scenario.strategy),
   });
 }
 

@@ -34,6 +34,11 @@ describe("the paper's grid", () => {
       ['top-down:12', 'bottom-up:12'],
     ]);
   });
+
+  it('takes a schedule for another configuration, unless it never changes', () => {
+    const strategies = ['bottom-up:9', 'bottom-up:0', 'plateau:9,0/1', 'gradual:12/1'];
+    expect([...sameConfigurations(strategies, 12)]).toEqual([['gradual:12/1', 'bottom-up:0']]);
+  });
 });
 
 describe('a list of strategies', () => {
@@ -49,13 +54,28 @@ describe('a list of strategies', () => {
     ]);
   });
 
+  it('takes schedules, with the commas of their own', () => {
+    expect(parseStrategyList('full,plateau:9,6,3,0/2,gradual:2;auto-freeze,bottom-up:3', 12)).toEqual([
+      'full',
+      'plateau:9,6,3,0/2',
+      'gradual:2/1',
+      'auto-freeze:50/20',
+      'bottom-up:3',
+    ]);
+  });
+
   it('names each strategy once', () => {
     expect(parseStrategyList('full,full,bottom-up:3,full', 12)).toEqual(['full', 'bottom-up:3']);
   });
 
-  it.each(['', ' ', 'bottom', 'bottom-up:13', 'full,sideways:3'])('refuses %j', (text) => {
-    expect(() => parseStrategyList(text, 12)).toThrowError(expect.objectContaining({ code: 'INVALID_PLAN' }));
-  });
+  it.each(['', ' ', 'bottom', 'bottom-up:13', 'full,sideways:3', 'plateau:13,0', 'gradual:0'])(
+    'refuses %j',
+    (text) => {
+      expect(() => parseStrategyList(text, 12)).toThrowError(
+        expect.objectContaining({ code: 'INVALID_PLAN' }),
+      );
+    },
+  );
 });
 
 describe('the order of a grid', () => {
@@ -80,6 +100,22 @@ describe('the order of a grid', () => {
       'top-down:6',
       'top-down:9',
       'full',
+    ]);
+  });
+
+  it('puts a schedule where its first plan stands, and tells the depths that others can share', () => {
+    const strategies = ['auto-freeze:50/20', 'plateau:9,6,0/1', 'bottom-up:12', 'gradual:4/1', 'bottom-up:3'];
+    const runs = gridRuns(
+      strategies.map((strategy) => scenarioOf(workspace.settings, strategy)),
+      [1],
+      12,
+    );
+    expect(runs.map(({ scenario, prefixDepths }) => [scenario.strategy, prefixDepths])).toEqual([
+      ['bottom-up:12', [12]],
+      ['plateau:9,6,0/1', [6, 9]],
+      ['gradual:4/1', [4, 8]],
+      ['bottom-up:3', [3]],
+      ['auto-freeze:50/20', []],
     ]);
   });
 });

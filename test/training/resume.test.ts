@@ -113,6 +113,30 @@ describe('a training that is aborted and called again', () => {
       [isStep(10), isStep(22), isStep(40)],
     ],
     [
+      'under gradual unfreezing with early stopping',
+      { freezing: 'gradual:1/1', evaluateEvery: 4, epochs: 4, earlyStopping: { patience: 3 } },
+      [isStep(7), isStep(15), isStep(18)],
+    ],
+    [
+      'under plateau, whose stages begin the rate anew',
+      {
+        freezing: 'plateau:2,1,0/1',
+        evaluateEvery: 3,
+        optimizer: { learningRate: 2e-2, warmupRatio: 0.2, restartSchedule: true },
+      },
+      [isStep(4), (event) => event.type === 'freeze' && event.stage === 2, isStep(17), isStep(29)],
+    ],
+    [
+      'under auto-freeze, within and between its intervals, with the prefix kept',
+      { freezing: 'auto-freeze:60/7', frozenDropout: 'auto', saveSteps: 5 },
+      [isStep(2), isStep(7), isStep(15), isStep(24), isStep(38)],
+    ],
+    [
+      'under auto-freeze with accumulated batches',
+      { freezing: 'auto-freeze:50/11', batchSize: 4, gradientAccumulation: 3, evaluateEvery: 3 },
+      [isStep(5), isStep(12), isStep(23)],
+    ],
+    [
       'before it stops early',
       { epochs: 12, earlyStopping: { metric: 'accuracy', patience: 2 }, evaluateEvery: 4 },
       [isStep(3), isStep(9)],
@@ -138,8 +162,9 @@ describe('a training that is aborted and called again', () => {
     expect(readdirSync(directory).sort()).toEqual(['best', 'last']);
   });
 
-  it('survives SIGKILL under a schedule that changes the plan', async () => {
-    const source = (directory: string, killAt: number) => `
+  // A model of two layers under a schedule, killed behind so many events of each process; null lets it end.
+  const killedChild = (settings: string, directory: string, events: number | null) =>
+    runChild(`
       import { finetune, labelSet, TokenClassifier } from ${JSON.stringify(BUILT_INDEX)};
       import { generateCorpus, trainWordPiece } from ${JSON.stringify(builtEntry('data'))};
       const corpus = generateCorpus('demo', { seed: 5, sizes: { train: 60, validation: 20, test: 1 } });
@@ -148,7 +173,7 @@ describe('a training that is aborted and called again', () => {
       const model = await TokenClassifier.create(
         { ...shape, vocabSize: tokenizer.vocabSize, labels: labelSet(corpus.train) }, { tokenizer, threads: 1 });
       const plan = (frozen) => ({ embeddings: true, layers: [frozen > 0, frozen > 1] });
-      const freezing = {
+      const thaw = {
         notation: 'test:thaw',
         start: () => ({ state: 2, plan: plan(2) }),
         reachable: () => [plan(2), plan(1), plan(0)],
@@ -157,24 +182,34 @@ describe('a training that is aborted and called again', () => {
           decision: state > 0 ? { plan: plan(state - 1), fromBest: false, reason: 'in turn' } : null,
         }),
       };
-      const run = finetune({ model, ...corpus, freezing, epochs: 4, batchSize: 2, gradientAccumulation: 3, saveSteps: 1,
-        optimizer: { learningRate: 1e-2 }, directory: ${JSON.stringify(directory)} });
-      for await (const event of run) {
-        if (event.type === 'step' && event.step === ${killAt}) process.kill(process.pid, 'SIGKILL');
-      }
+      const run = finetune({ model, ...corpus, epochs: 4, batchSize: 2, optimizer: { learningRate: 1e-2 },
+        ...${settings}, directory: ${JSON.stringify(directory)} });
+      let seen = 0;
+      for await (const _ of run) if (++seen === ${events}) process.kill(process.pid, 'SIGKILL');
       const { losses, stages, bestScore } = await run.result;
       console.log(JSON.stringify({ losses, stages, bestScore }));
-      await model.dispose();`;
+      await model.dispose();`);
+
+  it.each([
+    // Each process begins with two events of its own, and then has some for a step.
+    ['thaw', 'gradientAccumulation: 3, saveSteps: 1', [9, 18, 24]],
+    ["'gradual:1/1'", 'gradientAccumulation: 3, evaluateEvery: 4, saveSteps: 3', [13, 31, 7]],
+    ["'plateau:2,1,0/1'", 'gradientAccumulation: 3, evaluateEvery: 3', [27, 45, 18, 60]],
+    [
+      "'auto-freeze:40/9'",
+      "gradientAccumulation: 2, evaluateEvery: 7, saveSteps: 2, frozenDropout: 'auto'",
+      [12, 33, 20],
+    ],
+  ])('survives SIGKILL under %s', async (freezing, others, kills) => {
+    const settings = `{ freezing: ${freezing}, ${others} }`;
     const [whole, killed] = [fresh(), fresh()];
-    const reference = await runChild(source(whole, -1));
+    const reference = await killedChild(settings, whole, null);
     expect(reference.code, reference.stderr).toBe(0);
-    for (const killAt of [4, 11, 21, 35]) {
-      expect((await runChild(source(killed, killAt))).signal).toBe('SIGKILL');
-    }
-    const last = await runChild(source(killed, -1));
+    for (const events of kills) expect((await killedChild(settings, killed, events)).signal).toBe('SIGKILL');
+    const last = await killedChild(settings, killed, null);
     expect(last.code, last.stderr).toBe(0);
     expect(JSON.parse(last.stdout)).toEqual(JSON.parse(reference.stdout));
-    expect(JSON.parse(last.stdout).stages).toHaveLength(3);
+    expect(JSON.parse(last.stdout).stages.length).toBeGreaterThan(1);
     const weights = (directory: string) => readFile(join(directory, 'best', 'model.safetensors'));
     expect(await weights(killed)).toEqual(await weights(whole));
     expect(readdirSync(killed).sort()).toEqual(['best', 'last']);

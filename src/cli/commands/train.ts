@@ -3,7 +3,7 @@ import type { Command } from 'commander';
 import { runScenario } from '../../experiment/run.js';
 import { runId, scenarioOf } from '../../experiment/scenario.js';
 import { openWorkspace } from '../../experiment/workspace.js';
-import { parseFreezing } from '../../freezing/schedule-notation.js';
+import { FREEZING_NOTATIONS, parseFreezing } from '../../freezing/schedule-notation.js';
 import { writeFileAtomic } from '../../io/atomic-write.js';
 import { modelCard, recordCardFacts } from '../../report/model-card.js';
 import { probe } from '../../training/directory.js';
@@ -19,7 +19,7 @@ export function addTrainCommand(program: Command, run: Runner): void {
   const command = program
     .command('train')
     .description('fine-tune one model, keeping its best weights; stopped, the same command goes on')
-    .option('--freeze <strategy>', 'full, bottom-up:K, top-down:K, interleaved, only:…', 'full')
+    .option('--freeze <strategy>', FREEZING_NOTATIONS.map(({ form }) => form).join(', '), 'full')
     .option('--seed <n>', 'fixes initial weights, order and dropout', wholeNumber, 42)
     .option('--language <code>', 'language of the data, for the model card')
     .option('--license <id>', "licence of the weights, for the model card, in the Hub's spelling");
