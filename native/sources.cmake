@@ -41,6 +41,7 @@ set(PERMAFROST_CORE_SOURCES
   ops/plain/mask.cc
   ops/plain/plain_ops.cc
   ops/relative_rows.cc
+  optim/learning_rates.cc
   optim/optimizer.cc
   optim/update_on_device.cc
   train/accumulation.cc

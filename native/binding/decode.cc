@@ -1,6 +1,7 @@
 #include "binding/decode.h"
 
 #include <cmath>
+#include <utility>
 
 #include "core/error.h"
 #include "model/head.h"
@@ -50,10 +51,16 @@ double decode_number(const Napi::Value& value, const char* what) {
 }
 
 Schedule decode_schedule(const Napi::Value& value) {
+  constexpr std::pair<const char*, Schedule> kSchedules[] = {{"linear", Schedule::linear},
+                                                             {"cosine", Schedule::cosine},
+                                                             {"constant", Schedule::constant},
+                                                             {"polynomial", Schedule::polynomial},
+                                                             {"slanted-triangular", Schedule::slanted_triangular}};
   const std::string name = decode_string(value, "schedule");
-  check(name == "linear" || name == "constant", ErrorCode::INVALID_OPTION,
-        "schedule: expected 'linear' or 'constant', got '", name, "'.");
-  return name == "linear" ? Schedule::linear : Schedule::constant;
+  for (const auto& [known, schedule] : kSchedules) {
+    if (name == known) return schedule;
+  }
+  fail(ErrorCode::INVALID_OPTION, "schedule: there is none of the name '", name, "'.");
 }
 
 std::string decode_head(const Napi::Value& value) {
@@ -163,6 +170,9 @@ TrainerOptions decode_trainer_options(const Napi::Value& value) {
   options.schedule = decode_schedule(object.Get("schedule"));
   options.warmup_steps = decode_int(object.Get("warmupSteps"), "warmupSteps");
   options.total_steps = decode_int(object.Get("totalSteps"), "totalSteps");
+  options.layer_decay = decode_number(object.Get("layerDecay"), "layerDecay");
+  options.head_learning_rate = decode_number(object.Get("headLearningRate"), "headLearningRate");
+  options.sums_gradients = decode_bool(object.Get("trackGradientL1"), "trackGradientL1");
   options.gradient_accumulation = decode_int(object.Get("gradientAccumulation"), "gradientAccumulation");
   options.seed = static_cast<uint64_t>(decode_int(object.Get("seed"), "seed"));
   options.frozen_dropout = decode_bool(object.Get("frozenDropout"), "frozenDropout");

@@ -39,6 +39,10 @@ class EngineObject : public Napi::ObjectWrap<EngineObject> {
   // In training_state.cc.
   Napi::Value position(const Napi::CallbackInfo& info);
   Napi::Value seek(const Napi::CallbackInfo& info);
+  Napi::Value begin_stage(const Napi::CallbackInfo& info);
+  Napi::Value gradient_l1(const Napi::CallbackInfo& info);
+  Napi::Value gradient_sums(const Napi::CallbackInfo& info);
+  Napi::Value write_gradient_sum(const Napi::CallbackInfo& info);
   Napi::Value read_moments(const Napi::CallbackInfo& info);
   Napi::Value write_moments(const Napi::CallbackInfo& info);
   Napi::Value moment_steps(const Napi::CallbackInfo& info);

@@ -20,11 +20,17 @@ void write_floats(const std::string& name, const std::vector<float>& values, con
 }
 
 // What of a parameter is dumped, as JavaScript numbers it.
-enum Kind : uint8_t { kWeight, kExpAvg, kExpAvgSq, kKinds };
+enum Kind : uint8_t { kWeight, kExpAvg, kExpAvgSq, kGradientSum, kKinds };
 
 at::Tensor tensor_of(EngineState& state, uint32_t trainer, const NamedParameter& named, uint8_t kind) {
   if (kind == kWeight) return named.view(named.parameter->value);
-  const Optimizer::State* moments = trainer_of(state, trainer).optimizer().state_of(*named.parameter);
+  Optimizer& optimizer = trainer_of(state, trainer).optimizer();
+  if (kind == kGradientSum) {
+    const at::Tensor sum = optimizer.gradient_sum(*named.parameter);
+    check(sum.defined(), ErrorCode::INVALID_OPTION, "'", named.name, "' has no sum of gradients.");
+    return named.view(sum);
+  }
+  const Optimizer::State* moments = optimizer.state_of(*named.parameter);
   check(moments != nullptr, ErrorCode::INVALID_OPTION, "'", named.name, "' has no moments: it was never updated.");
   return named.view(kind == kExpAvg ? moments->exp_avg : moments->exp_avg_sq);
 }
@@ -48,6 +54,65 @@ Napi::Value EngineObject::seek(const Napi::CallbackInfo& info) {
         info.Env(), engine_,
         [=](EngineState& state) {
           trainer_of(state, id).seek(position);
+          return Nothing{};
+        },
+        undefined);
+  });
+}
+
+Napi::Value EngineObject::begin_stage(const Napi::CallbackInfo& info) {
+  return guarded(info.Env(), [&] {
+    const auto id = static_cast<uint32_t>(decode_int(info[0], "trainer"));
+    const TrainingStage stage{decode_int(info[1], "step"), decode_int(info[2], "thawSteps"),
+                              decode_int(info[3], "totalSteps"), decode_int(info[4], "warmupSteps")};
+    return promise_job(
+        info.Env(), engine_,
+        [=](EngineState& state) {
+          trainer_of(state, id).begin_stage(stage);
+          return Nothing{};
+        },
+        undefined);
+  });
+}
+
+Napi::Value EngineObject::gradient_l1(const Napi::CallbackInfo& info) {
+  return guarded(info.Env(), [&] {
+    const auto id = static_cast<uint32_t>(decode_int(info[0], "trainer"));
+    return promise_job(
+        info.Env(), engine_, [=](EngineState& state) { return trainer_of(state, id).optimizer().take_gradient_l1(); },
+        norms_value);
+  });
+}
+
+Napi::Value EngineObject::gradient_sums(const Napi::CallbackInfo& info) {
+  return guarded(info.Env(), [&] {
+    const auto id = static_cast<uint32_t>(decode_int(info[0], "trainer"));
+    return promise_job(
+        info.Env(), engine_,
+        [=](EngineState& state) {
+          const Optimizer& optimizer = trainer_of(state, id).optimizer();
+          std::vector<double> norms;
+          for (const NamedParameter& named : model_of(state).parameters.named()) {
+            const at::Tensor sum = optimizer.gradient_sum(*named.parameter);
+            norms.push_back(sum.defined() ? named.view(sum).abs().sum(at::kDouble).item<double>() : std::nan(""));
+          }
+          return norms;
+        },
+        norms_value);
+  });
+}
+
+Napi::Value EngineObject::write_gradient_sum(const Napi::CallbackInfo& info) {
+  return guarded(info.Env(), [&] {
+    const auto id = static_cast<uint32_t>(decode_int(info[0], "trainer"));
+    const std::string name = decode_string(info[1], "name");
+    auto sum = std::make_shared<const std::vector<float>>(decode_floats(info[2], "sum"));
+    return promise_job(
+        info.Env(), engine_,
+        [=](EngineState& state) {
+          const NamedParameter& named = model_of(state).parameters.named(name);
+          const at::Tensor target = trainer_of(state, id).optimizer().begin_gradient_sum(*named.parameter);
+          write_floats(named.name, *sum, named.view(target));
           return Nothing{};
         },
         undefined);

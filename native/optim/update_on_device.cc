@@ -29,29 +29,27 @@ void adamw_by_parts(const at::Tensor& value, const at::Tensor& grad, const at::T
 
 void Optimizer::lay_out() {
   groups_.clear();
-  step_counts_.clear();
-  gradients_.clear();
-  rounded_.clear();
-  unrounded_.clear();
+  for (auto* list : {&step_counts_, &gradients_, &rounded_, &unrounded_, &summed_, &sums_}) list->clear();
   std::map<int64_t, at::Tensor> new_steps;
+  auto rate_group = rates_.groups().begin();
   for (Parameter& parameter : parameters_.stored()) {
+    const size_t rate = *rate_group++;
     if (!parameter.requires_grad || !parameter.grad.defined()) continue;
-    State& state = state_[&parameter];
-    if (!state.exp_avg.defined()) {
-      state.exp_avg = at::zeros_like(parameter.value);
-      state.exp_avg_sq = at::zeros_like(parameter.value);
-    }
+    State& state = begun(parameter);
     if (!state.device_step.defined()) {
       at::Tensor& shared = new_steps[state.step];
       if (!shared.defined()) shared = at::full({}, static_cast<double>(state.step), parameter.value.options());
       state.device_step = shared;
     }
-    const double weight_decay = parameter.decays ? options_.weight_decay : 0;
+    const double weight_decay = parameter.decays ? options_.adamw.weight_decay : 0;
     Group* group = nullptr;
     for (Group& candidate : groups_) {
-      if (candidate.weight_decay == weight_decay && candidate.step.is_same(state.device_step)) group = &candidate;
+      const bool is_like = candidate.weight_decay == weight_decay && candidate.rate == rate;
+      if (is_like && candidate.step.is_same(state.device_step)) group = &candidate;
     }
-    if (group == nullptr) group = &groups_.emplace_back(Group{weight_decay, state.device_step, {}, {}, {}, {}, {}});
+    if (group == nullptr) {
+      group = &groups_.emplace_back(Group{weight_decay, rate, state.device_step, {}, {}, {}, {}, {}});
+    }
     group->values.push_back(parameter.value);
     group->grads.push_back(parameter.grad);
     group->exp_avgs.push_back(state.exp_avg);
@@ -65,32 +63,78 @@ void Optimizer::lay_out() {
       rounded_.push_back(parameter.rounded);
       unrounded_.push_back(parameter.value);
     }
+    if (state.gradient_sum.defined()) {
+      summed_.push_back(parameter.grad);
+      sums_.push_back(state.gradient_sum);
+    }
   }
   laid_out_ = true;
 }
 
-at::Tensor Optimizer::update_on_device(const at::Tensor& learning_rate, const at::Tensor& mean_scale,
-                                       const at::Tensor& loss, double max_norm) {
+Optimizer::DeviceUpdate Optimizer::update_on_device(const UpdateRates& rates, const at::Tensor& mean_scale,
+                                                    const at::Tensor& loss) {
   if (!laid_out_) lay_out();
+  const double max_norm = options_.max_grad_norm;
+  const bool clips = max_norm > 0 && max_norm <= kLargestGradient;
   const at::Tensor norm = at::stack(at::_foreach_norm(gradients_, 2)).norm() * mean_scale;
-  const at::Tensor skip = at::isfinite(norm).logical_and(at::isfinite(loss)).logical_not().to(at::kFloat);
+  const at::Tensor is_good = clips ? at::isfinite(norm) : norm.le(kLargestGradient);
+  at::Tensor skip = is_good.logical_and(at::isfinite(loss)).logical_not().to(at::kFloat);
   // The same factor as clip_factor's, with the scale of accumulation in it, as a divisor.
   at::Tensor divisor = at::reciprocal(mean_scale);
   if (max_norm > 0) divisor = divisor * at::clamp_min((norm + 1e-6) / max_norm, 1.0);
+  DeviceUpdate update{norm, {}};
+  if (may_overflow(rates.values)) {
+    update.fits = fits_on_device(rates, divisor, skip);
+    skip = at::maximum(skip, 1 - update.fits);
+  }
+  // Before the update, which may leave scaled gradients behind.
+  for (size_t i = 0; i < sums_.size(); ++i) {
+    sums_[i].add_(at::where(skip.ne(0), at::zeros({}, summed_[i].options()), summed_[i] * mean_scale));
+  }
   for (at::Tensor& step : step_counts_) step.add_(1 - skip);
+  for (const Group& group : groups_) apply(group, rates, divisor, skip);
+  copy_all(rounded_, unrounded_);
+  return update;
+}
+
+void Optimizer::apply(const Group& group, const UpdateRates& rates, const at::Tensor& divisor,
+                      const at::Tensor& skip) const {
+  const AdamWOptions& options = options_.adamw;
+  const at::Tensor learning_rate = rates.on_device.select(0, static_cast<int64_t>(group.rate));
+  if (kHasFusedAdamW) {
+    fused_adamw(group.values, group.grads, group.exp_avgs, group.exp_avg_sqs, group.steps, learning_rate, options.beta1,
+                options.beta2, group.weight_decay, options.eps, divisor, skip);
+    return;
+  }
+  for (size_t i = 0; i < group.values.size(); ++i) {
+    adamw_by_parts(group.values[i], group.grads[i], group.exp_avgs[i], group.exp_avg_sqs[i], group.step, learning_rate,
+                   options, group.weight_decay, divisor, skip);
+  }
+}
+
+// 1 where the update leaves every weight finite, else 0; what is to be skipped in any case fits.
+at::Tensor Optimizer::fits_on_device(const UpdateRates& rates, const at::Tensor& divisor,
+                                     const at::Tensor& skip) const {
+  at::Tensor fits = at::ones({}, skip.options().dtype(at::kBool));
   for (const Group& group : groups_) {
-    if (kHasFusedAdamW) {
-      fused_adamw(group.values, group.grads, group.exp_avgs, group.exp_avg_sqs, group.steps, learning_rate,
-                  options_.beta1, options_.beta2, group.weight_decay, options_.eps, divisor, skip);
-      continue;
-    }
     for (size_t i = 0; i < group.values.size(); ++i) {
-      adamw_by_parts(group.values[i], group.grads[i], group.exp_avgs[i], group.exp_avg_sqs[i], group.step,
-                     learning_rate, options_, group.weight_decay, divisor, skip);
+      const at::Tensor step = group.step + (1 - skip);
+      const Group beside{group.weight_decay,
+                         group.rate,
+                         step,
+                         {group.values[i].clone()},
+                         {group.grads[i].clone()},
+                         {group.exp_avgs[i].clone()},
+                         {group.exp_avg_sqs[i].clone()},
+                         {step}};
+      apply(beside, rates, divisor, skip);
+      for (const auto* list : {&beside.values, &beside.exp_avgs, &beside.exp_avg_sqs}) {
+        fits = fits.logical_and(all_finite(list->front()));
+      }
+      if (!rounded_.empty()) fits = fits.logical_and(all_finite(beside.values[0].to(rounded_[0].scalar_type())));
     }
   }
-  copy_all(rounded_, unrounded_);
-  return norm;
+  return fits.to(at::kFloat);
 }
 
 }  // namespace permafrost

@@ -128,6 +128,127 @@ TEST("launched steps accumulate gradients as steps at once do") {
   expect(twins.largest_difference() < 2e-5, "weights differ by ", twins.largest_difference());
 }
 
+TEST("launched steps have the rates by layer, the stages and the sums of gradients of steps at once") {
+  for (const at::ScalarType type : {at::kFloat, at::kBFloat16}) {
+    TrainerOptions options = options_of(false);
+    options.layer_decay = 0.7;
+    options.head_learning_rate = 5e-3;
+    options.sums_gradients = true;
+    Twins twins(Kernels::plain, 0.1, options, type);
+    const double tolerance = type == at::kFloat ? 2e-5 : 5e-3;
+    const std::vector<FreezePlan> plans = {{true, {1, 1, 0}, {0, 0, 0}},
+                                           {true, {1, 0, 0}, {0, 0, 0}},
+                                           {false, {0, 0, 0}, {0, 0, 0}},
+                                           {true, {0, 0, 1}, {0, 0, 0}}};
+    int32_t seed = 0;
+    for (const FreezePlan& plan : plans) {
+      twins.freeze(plan);
+      if (seed > 0) {
+        const TrainingStage stage{-1, 3, seed > 5 ? 10 : 0, 1};
+        twins.at_once_trainer->begin_stage(stage);
+        twins.ahead_trainer->begin_stage(stage);
+      }
+      for (int step = 0; step < 4; ++step) twins.step(batch_of({7, 12, 5 + step}, ++seed), tolerance);
+      const std::vector<double> a = twins.at_once_trainer->optimizer().take_gradient_l1();
+      const std::vector<double> b = twins.ahead_trainer->optimizer().take_gradient_l1();
+      for (size_t layer = 0; layer < a.size(); ++layer) {
+        expect((a[layer] == 0) == (plan.layers[layer] != 0), "layer ", layer, ": a sum of ", a[layer]);
+        expect(std::fabs(a[layer] - b[layer]) <= 100 * tolerance * a[layer], "layer ", layer, ": ", a[layer],
+               " against ", b[layer]);
+      }
+      if (type == at::kFloat) {
+        expect(twins.largest_difference() < 2e-5, "weights differ by ", twins.largest_difference());
+      }
+    }
+  }
+}
+
+// A rate of `head` for the head alone.
+void expect_refused(double rate, double head, double clip, at::ScalarType type) {
+  TrainerOptions options = options_of(false);
+  options.schedule = Schedule::constant;
+  options.warmup_steps = 0;
+  options.learning_rate = rate;
+  options.head_learning_rate = head;
+  options.max_grad_norm = clip;
+  options.sums_gradients = true;
+  Twins twins(Kernels::plain, 0, options, type);
+  const auto weights_of = [](const Model& model) {
+    std::vector<at::Tensor> copies;
+    for (const Parameter& parameter : model.parameters.stored()) copies.push_back(parameter.value.clone());
+    return copies;
+  };
+  for (const bool ahead : {false, true}) {
+    Model& model = ahead ? twins.ahead : twins.at_once;
+    Trainer& trainer = ahead ? *twins.ahead_trainer : *twins.at_once_trainer;
+    bool refused = false;
+    for (int step = 0; step < 20 && !refused; ++step) {
+      const std::vector<at::Tensor> before = weights_of(model);
+      try {
+        trainer.step(batch_of({9, 4}, step));
+      } catch (const Error& error) {
+        expect(error.code() == ErrorCode::NON_FINITE, error.what());
+        refused = true;
+      }
+      const std::vector<at::Tensor> after = weights_of(model);
+      for (size_t i = 0; i < after.size(); ++i) {
+        expect(all_finite(after[i]).item<bool>(), "ahead ", ahead, ", step ", step, ": weight ", i, " is not finite");
+        expect(!refused || after[i].equal(before[i]), "ahead ", ahead, ", step ", step, ": weight ", i, " moved");
+      }
+      const at::Tensor& rounded = model.parameters.layers[0].up.weight->rounded;
+      if (rounded.defined()) expect(all_finite(rounded).item<bool>(), "a rounded weight is not finite");
+    }
+    expect(refused, "ahead ", ahead, ": nothing was refused at a rate of ", rate);
+    for (const double norm : trainer.optimizer().take_gradient_l1()) expect(std::isfinite(norm), "a sum is not finite");
+  }
+}
+
+TEST("an update that would make a weight that is not finite is refused, at once and launched ahead") {
+  for (const double clip : {0.0, 0.5}) {
+    for (const at::ScalarType type : {at::kFloat, at::kBFloat16}) {
+      for (const double rate : {1e33, 1e38, 1e300}) expect_refused(rate, rate, clip, type);
+      expect_refused(1e-3, 1e38, clip, type);
+    }
+  }
+}
+
+TEST("an update in doubt that fits is made, to the bits of one that is not in doubt") {
+  for (const bool ahead : {false, true}) {
+    std::vector<at::Tensor> weights[2];
+    for (const bool in_doubt : {false, true}) {
+      TrainerOptions options = options_of(false);
+      options.launch_ahead_on_cpu = ahead;
+      // Either is lost beside the root of a mean square.
+      options.adamw.eps = in_doubt ? 1e-36 : 1e-30;
+      Model model(config_of(0.1), at::kCPU, ahead ? Kernels::plain : Kernels::fused);
+      initialise(model.parameters, model.config, 5, {});
+      Trainer trainer(model, options);
+      expect(trainer.optimizer().may_overflow({options.learning_rate}) == in_doubt, "in doubt: ", !in_doubt);
+      for (int32_t step = 0; step < 6; ++step) trainer.step(batch_of({9, 4, 6}, step));
+      trainer.settle();
+      for (const Parameter& parameter : model.parameters.stored()) weights[in_doubt].push_back(parameter.value.clone());
+    }
+    for (size_t i = 0; i < weights[0].size(); ++i) {
+      expect(weights[0][i].equal(weights[1][i]), "ahead ", ahead, ": weight ", i, " has other bits");
+    }
+  }
+}
+
+TEST("moments that come from elsewhere put updates in doubt where they are none, or too large") {
+  for (const double moment : {0.1, 1e30}) {
+    for (const double square : {1e-4, -1e-4}) {
+      Model model(config_of(0), at::kCPU, Kernels::fused);
+      initialise(model.parameters, model.config, 5, {});
+      Trainer trainer(model, options_of(false));
+      Optimizer::State& state = trainer.optimizer().begin_state(*model.parameters.layers[0].up.bias);
+      state.exp_avg.fill_(moment);
+      state.exp_avg_sq.fill_(square);
+      const bool in_doubt = trainer.optimizer().may_overflow({1e-3});
+      expect(in_doubt == (moment > 1 || square < 0), "a moment of ", moment, ", a square of ", square);
+    }
+  }
+}
+
 TEST("a launched step takes the frozen prefix from a store") {
   TrainerOptions options = options_of(false);
   options.frozen_dropout = false;

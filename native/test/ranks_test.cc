@@ -90,7 +90,7 @@ PackedBatch sentences(int32_t step, int32_t first, int32_t count) {
 }
 
 struct Trained {
-  std::vector<double> losses, norms;
+  std::vector<double> losses, norms, sums;
   std::vector<at::Tensor> weights;
 };
 
@@ -102,11 +102,16 @@ Trained train(const TrainerOptions& options, std::shared_ptr<Communicator> commu
   Trained trained;
   for (int32_t step = 0; step < 20; ++step) {
     if (step == 12) apply_plan(model.parameters, {true, {1, 0, 0}, {0, 0, kAttention}}, &trainer.optimizer());
+    if (step == 16) {
+      apply_plan(model.parameters, {false, {1, 0, 0}, {0, 0, 0}}, &trainer.optimizer());
+      trainer.begin_stage({-1, 2});
+    }
     const StepResult result = trainer.step(sentences(step, first, count));
     trained.losses.push_back(result.loss);
     if (result.updated) trained.norms.push_back(result.grad_norm);
   }
   trained.norms.push_back(trainer.gradient_norms(sentences(20, first, count)).back());
+  trained.sums = trainer.optimizer().take_gradient_l1();
   trainer.settle();
   for (const Parameter& parameter : model.parameters.stored()) trained.weights.push_back(parameter.value.clone());
   return trained;
@@ -121,6 +126,11 @@ void expect_alike(const Trained& whole, const Trained& shared, const std::string
   for (size_t i = 0; i < whole.norms.size(); ++i) {
     expect(std::fabs(whole.norms[i] - shared.norms[i]) < 1e-5 * whole.norms[i], what, "norm ", i, ": ",
            whole.norms[i], " against ", shared.norms[i]);
+  }
+  expect(whole.sums[0] == 0 && whole.sums[2] > 0, what, "sums of gradients of a frozen and of a learning layer");
+  for (size_t i = 0; i < whole.sums.size(); ++i) {
+    expect(std::fabs(whole.sums[i] - shared.sums[i]) <= 1e-4 * whole.sums[i], what, "sum ", i, ": ", whole.sums[i],
+           " against ", shared.sums[i]);
   }
   for (size_t i = 0; i < whole.weights.size(); ++i) {
     const double largest = whole.weights[i].abs().max().item<double>();
@@ -141,6 +151,8 @@ TEST("two ranks with half of every batch each train as one trainer with the whol
       // Gradients of nothing but rounding shall not decide an update.
       options.adamw.eps = 1e-4;
       options.gradient_accumulation = accumulation;
+      options.layer_decay = 0.8;
+      options.sums_gradients = true;
       options.launch_ahead_on_cpu = ahead;
       const Trained whole = train(options, std::make_shared<Alone>(), 0, 4);
       Meeting meeting;

@@ -1,15 +1,11 @@
 #include "train/accumulation.h"
 
-#include <cmath>
-
 #include "core/error.h"
 
 namespace permafrost {
 
-Accumulation::Accumulation(Parameters& parameters, Optimizer& optimizer, Communicator& communicator, int64_t batches,
-                           double max_grad_norm)
-    : parameters_(parameters), optimizer_(optimizer), communicator_(communicator), batches_(batches),
-      max_grad_norm_(max_grad_norm) {}
+Accumulation::Accumulation(Parameters& parameters, Optimizer& optimizer, Communicator& communicator, int64_t batches)
+    : parameters_(parameters), optimizer_(optimizer), communicator_(communicator), batches_(batches) {}
 
 BatchShare Accumulation::add(int64_t labelled, bool update_now) {
   // A single batch has its mean gradient from the start, as Hugging Face computes it. Several batches add up the
@@ -62,17 +58,15 @@ void Accumulation::sum_gradients() {
   communicator_.sum(gradients);
 }
 
-StepNumber Accumulation::update(const StepNumber& loss_sum, const StepNumber& mean_scale,
-                                const StepNumber& learning_rate) {
+Accumulation::Update Accumulation::update(const StepNumber& loss_sum, const StepNumber& mean_scale,
+                                          const UpdateRates& rates) {
   sum_gradients();
   if (loss_sum.on_device()) {
-    return {0, optimizer_.update_on_device(learning_rate.tensor, mean_scale.tensor, loss_sum.tensor, max_grad_norm_)};
+    const auto [norm, fits] = optimizer_.update_on_device(rates, mean_scale.tensor, loss_sum.tensor);
+    return {{0, norm}, {1, fits}};
   }
-  const double norm = optimizer_.gradient_norm() * mean_scale.value;
-  if (std::isfinite(norm)) {
-    optimizer_.update(learning_rate.value, mean_scale.value * clip_factor(norm, max_grad_norm_));
-  }
-  return {norm};
+  const auto [norm, fits] = optimizer_.update(rates, mean_scale.value);
+  return {{norm}, {fits ? 1.0 : 0.0}};
 }
 
 }  // namespace permafrost

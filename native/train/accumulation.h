@@ -20,8 +20,7 @@ struct BatchShare {
 
 class Accumulation {
  public:
-  Accumulation(Parameters& parameters, Optimizer& optimizer, Communicator& communicator, int64_t batches,
-               double max_grad_norm);
+  Accumulation(Parameters& parameters, Optimizer& optimizer, Communicator& communicator, int64_t batches);
 
   // Counts in a batch of so many labelled tokens. Throws INVALID_BATCH where no rank has any.
   BatchShare add(int64_t labelled, bool update_now);
@@ -33,9 +32,12 @@ class Accumulation {
   // Sums of all ranks: of a loss, and of the gradients of all weights that learn.
   StepNumber over_ranks(const StepNumber& loss_sum);
   void sum_gradients();
-  // Sums up, scales, clips and updates; returns the norm before clipping. Changes no weight where norm or loss is
-  // not finite. All numbers are on the host, or all on the device.
-  StepNumber update(const StepNumber& loss_sum, const StepNumber& mean_scale, const StepNumber& learning_rate);
+  // Sums up over the ranks and updates: see Optimizer::update and, where all numbers are on the device, update_on_device.
+  struct Update {
+    StepNumber norm;
+    StepNumber fits{1};
+  };
+  Update update(const StepNumber& loss_sum, const StepNumber& mean_scale, const UpdateRates& rates);
 
   // Batches that wait for their update.
   int64_t waiting() const { return waiting_; }
@@ -45,7 +47,6 @@ class Accumulation {
   Optimizer& optimizer_;
   Communicator& communicator_;
   const int64_t batches_;
-  const double max_grad_norm_;
   int64_t waiting_ = 0;
   int64_t labelled_ = 0;
 };

@@ -11,8 +11,8 @@ namespace permafrost {
 
 namespace {
 
-// Numbers of one step, behind its ids, positions, labels and borders.
-enum Scalar : int64_t { kLearningRate, kLossScale, kMeanScale, kScalars };
+// Numbers of one step, behind its ids, positions, labels and borders; then come the rates.
+enum Scalar : int64_t { kLossScale, kMeanScale, kScalars };
 
 int32_t bits_of(double value) {
   const auto narrow = static_cast<float>(value);
@@ -40,9 +40,9 @@ class RecordedCudaStep : public RecordedStep {
 
 // The tensors of one bucket, which stay where they are: a recorded step reads them again.
 struct DeviceStep::Inputs {
-  Inputs(const Bucket& bucket, const Model& model)
+  Inputs(const Bucket& bucket, size_t num_rates, const Model& model)
       : bucket(bucket),
-        all(at::zeros({3 * bucket.tokens + bucket.sequences + 1 + kScalars},
+        all(at::zeros({3 * bucket.tokens + bucket.sequences + 1 + kScalars + static_cast<int64_t>(num_rates)},
                       at::TensorOptions().dtype(at::kInt).device(model.device))),
         numbers(at::zeros({2}, at::TensorOptions().dtype(at::kFloat).device(model.device))) {
     if (bucket.stored_prefix) {
@@ -53,9 +53,9 @@ struct DeviceStep::Inputs {
 
   at::Tensor tokens(int64_t row) const { return all.narrow(0, row * bucket.tokens, bucket.tokens); }
   at::Tensor borders() const { return all.narrow(0, 3 * bucket.tokens, bucket.sequences + 1); }
-  at::Tensor scalar(Scalar which) const {
-    return all.narrow(0, 3 * bucket.tokens + bucket.sequences + 1, kScalars).view(at::kFloat).select(0, which);
-  }
+  at::Tensor numbers_given() const { return all.slice(0, 3 * bucket.tokens + bucket.sequences + 1).view(at::kFloat); }
+  at::Tensor scalar(Scalar which) const { return numbers_given().select(0, which); }
+  at::Tensor rates() const { return numbers_given().slice(0, kScalars); }
 
   const Bucket bucket;
   at::Tensor all;
@@ -96,6 +96,7 @@ DeviceStep::~DeviceStep() = default;
 
 Readback DeviceStep::launch(const LaunchedStep& step) {
   model_.round_weights();
+  follow_layout();
   Bucket bucket = bucket_of(step.batch, model_.config.max_positions);
   const bool uses_store = step.store != nullptr && !frozen_dropout_;
   const int64_t base = position_base(model_.config);
@@ -104,7 +105,7 @@ Readback DeviceStep::launch(const LaunchedStep& step) {
   bucket.stored_prefix = prefix_TH.defined();
   const auto filler = static_cast<int32_t>(std::max<int64_t>(0, model_.config.pad_token_id));
   const PackedBatch filled = fill(step.batch, bucket, filler);
-  Inputs& inputs = inputs_of(bucket);
+  Inputs& inputs = inputs_of(bucket, step.rates.size());
 
   std::vector<int32_t> values = filled.input_ids;
   const std::vector<int32_t> places = positions(filled, base);
@@ -112,17 +113,25 @@ Readback DeviceStep::launch(const LaunchedStep& step) {
   values.insert(values.end(), places.begin(), places.end());
   values.insert(values.end(), filled.labels.begin(), filled.labels.end());
   values.insert(values.end(), borders.begin(), borders.end());
-  for (const double scalar : {step.learning_rate, step.share.loss_scale, step.share.mean_scale}) {
-    values.push_back(bits_of(scalar));
-  }
+  for (const double scalar : {step.share.loss_scale, step.share.mean_scale}) values.push_back(bits_of(scalar));
+  for (const double rate : step.rates) values.push_back(bits_of(rate));
   staging_.upload(values, inputs.all);
   // Rows of filler tokens keep what an earlier batch left: finite numbers that no other token sees.
   if (prefix_TH.defined()) inputs.prefix_TH.narrow(0, 0, step.batch.num_tokens()).copy_(prefix_TH);
 
   const BatchTensors tensors(inputs.tokens(0), inputs.tokens(1), inputs.tokens(2), inputs.borders(),
                              &filled.cu_seqlens, bucket.longest, base);
-  run(bucket, step, [&] { compute(inputs, tensors, step); });
-  return Readback(inputs.numbers);
+  at::Tensor fits;
+  run(bucket, step, [&] { fits = compute(inputs, tensors, step).fits.tensor; });
+  return Readback(fits.defined() ? at::cat({inputs.numbers, fits.view({1})}) : inputs.numbers);
+}
+
+void DeviceStep::follow_layout() {
+  if (layout_ == optimizer_.layout()) return;
+  if (graphs_) graphs_->drop();
+  // There may be another number of rates.
+  inputs_.clear();
+  layout_ = optimizer_.layout();
 }
 
 void DeviceStep::recover() {
@@ -132,9 +141,9 @@ void DeviceStep::recover() {
   release_device_memory(model_.device);
 }
 
-DeviceStep::Inputs& DeviceStep::inputs_of(const Bucket& bucket) {
+DeviceStep::Inputs& DeviceStep::inputs_of(const Bucket& bucket, size_t num_rates) {
   std::unique_ptr<Inputs>& inputs = inputs_[bucket];
-  if (!inputs) inputs = std::make_unique<Inputs>(bucket, model_);
+  if (!inputs) inputs = std::make_unique<Inputs>(bucket, num_rates, model_);
   return *inputs;
 }
 
@@ -142,12 +151,9 @@ void DeviceStep::run(const Bucket& bucket, const LaunchedStep& step, const std::
   // Masks are a function of seed and pass alone, whether the step is recorded or not. The generator is libtorch's
   // own, which other engines on the card draw from as well.
   const GeneratorLock generator(model_.device, step.dropout.seed, step.dropout.pass);
-  if (layout_ != optimizer_.layout()) {
-    if (graphs_) graphs_->drop();
-    layout_ = optimizer_.layout();
-  }
-  // Steps that only accumulate are not recorded: they come in more shapes than are worth a graph.
-  if (!graphs_ || step.share.adds || !step.share.updates) {
+  // Steps that only accumulate are not recorded: they come in more shapes than are worth a graph. Nor are those whose
+  // update is computed beside the weights first.
+  if (!graphs_ || step.share.adds || !step.share.updates || optimizer_.may_overflow(step.rates)) {
     body();
     return;
   }
@@ -161,16 +167,17 @@ void DeviceStep::run(const Bucket& bucket, const LaunchedStep& step, const std::
   }
 }
 
-void DeviceStep::compute(Inputs& inputs, const BatchTensors& tensors, const LaunchedStep& step) {
+StepNumbers DeviceStep::compute(Inputs& inputs, const BatchTensors& tensors, const LaunchedStep& step) {
   const PassContext context{model_.config, *model_.ops, model_.buffers, tensors, step.dropout, step.share.adds};
   const auto number = [&](Scalar which) { return StepNumber{0, inputs.scalar(which)}; };
   const at::Tensor prefix_TH = inputs.prefix_TH.defined() ? inputs.prefix_TH.clone() : at::Tensor();
-  const StepNumbers numbers =
-      run_step(model_, accumulation_,
-               {context, {frozen_dropout_, false, prefix_TH}, step.share, number(kLossScale), number(kMeanScale),
-                number(kLearningRate)});
+  const UpdateRates rates{step.rates, inputs.rates()};
+  const StepNumbers numbers = run_step(
+      model_, accumulation_,
+      {context, {frozen_dropout_, false, prefix_TH}, step.share, number(kLossScale), number(kMeanScale), rates});
   inputs.numbers.select(0, 0).copy_(numbers.loss_sum.tensor);
   if (step.share.updates) inputs.numbers.select(0, 1).copy_(numbers.grad_norm.tensor);
+  return numbers;
 }
 
 }  // namespace permafrost

@@ -18,7 +18,7 @@ struct LaunchedStep {
   PrefixStore* store;
   DropoutPass dropout;
   const BatchShare& share;
-  double learning_rate;
+  const std::vector<double>& rates;
 };
 
 class DeviceStep {
@@ -29,7 +29,7 @@ class DeviceStep {
   ~DeviceStep();
 
   // Launches the step over the batch, filled up to its bucket; the loss and, where it updates, the norm can be read
-  // back.
+  // back, and behind them whether the update fits, where that was in doubt.
   Readback launch(const LaunchedStep& step);
 
   // Gives up what a step that failed may have left half done, and all memory that can be given back.
@@ -41,9 +41,10 @@ class DeviceStep {
 
  private:
   struct Inputs;
-  Inputs& inputs_of(const Bucket& bucket);
+  void follow_layout();
+  Inputs& inputs_of(const Bucket& bucket, size_t num_rates);
   void run(const Bucket& bucket, const LaunchedStep& step, const std::function<void()>& body);
-  void compute(Inputs& inputs, const BatchTensors& tensors, const LaunchedStep& step);
+  StepNumbers compute(Inputs& inputs, const BatchTensors& tensors, const LaunchedStep& step);
 
   Model& model_;
   Optimizer& optimizer_;

@@ -4,18 +4,11 @@
 #include <cstdint>
 
 #include "freezing/prefix_store.h"
-#include "optim/lr_schedule.h"
 #include "optim/optimizer.h"
 
 namespace permafrost {
 
-struct TrainerOptions {
-  double learning_rate = 3e-5;
-  AdamWOptions adamw;
-  double max_grad_norm = 1;  // 0: no clipping
-  Schedule schedule = Schedule::linear;
-  int64_t warmup_steps = 0;
-  int64_t total_steps = 0;
+struct TrainerOptions : OptimizerOptions {
   int64_t gradient_accumulation = 1;
   uint64_t seed = 42;
   bool frozen_dropout = true;
@@ -39,7 +32,7 @@ struct StepOptions {
 struct StepResult {
   double loss;
   double grad_norm;  // before clipping; meaningless where not updated
-  double learning_rate;
+  double learning_rate;  // common to all weights; some may have a share of it
   int64_t tokens;
   int64_t labelled;  // of all ranks
   bool updated;

@@ -23,9 +23,8 @@ void require_finite(double number, const char* what, int64_t step, const char* r
 
 Trainer::Trainer(Model& model, const TrainerOptions& options, std::shared_ptr<Communicator> communicator)
     : model_(model), options_(options), communicator_(std::move(communicator)),
-      optimizer_(model.parameters, *model.ops, options.adamw),
-      accumulation_(model.parameters, optimizer_, *communicator_, options.gradient_accumulation,
-                    options.max_grad_norm) {
+      optimizer_(model.parameters, *model.ops, options),
+      accumulation_(model.parameters, optimizer_, *communicator_, options.gradient_accumulation) {
   const bool ahead = model.device.is_cuda() || options.launch_ahead_on_cpu;
   // Disentangled attention reads the borders of the sequences on the host.
   if (!ahead || model.head->reads_back() || model.config.relative) return;
@@ -37,25 +36,32 @@ std::function<StepResult()> Trainer::launch(const PackedBatch& batch, const Step
   check_batch(batch);
   const std::vector<int32_t> labelled = labelled_tokens(batch);
   const BatchShare share = accumulation_.add(static_cast<int64_t>(labelled.size()), options.update_now);
-  const double rate = present_learning_rate();
+  const double rate = optimizer_.rates().common_at(updates_);
   const int64_t number = updates_ + 1, tokens = batch.num_tokens();
-  const auto result_of = [share, rate, number, tokens](double loss_sum, double norm) {
+  const double clip = options_.max_grad_norm;
+  const auto result_of = [share, rate, number, tokens, clip](double loss_sum, double norm, bool fits) {
     require_finite(loss_sum, "loss", number, "look for damaged weights");
-    if (share.updates) require_finite(norm, "gradient", number, "clip harder");
+    if (share.updates) {
+      require_finite(norm, "gradient", number, "clip harder");
+      const bool is_finite = fits && norm * clip_factor(norm, clip) <= kLargestGradient;
+      require_finite(is_finite ? 0 : kNone, "update", number, "the weight decay");
+    }
     const double loss = loss_sum / static_cast<double>(share.labelled);
     return StepResult{loss, share.updates ? norm : kNone, rate, tokens, share.labelled, share.updates};
   };
   try {
     if (device_step_) {
-      const Readback numbers = device_step_->launch({batch, options.store, next_pass(), share, rate});
+      const std::vector<double> rates = optimizer_.rates().at(updates_);
+      const Readback numbers = device_step_->launch({batch, options.store, next_pass(), share, rates});
       updates_ += share.updates;
       return [numbers, result_of] {
         const std::vector<float> values = numbers.read();
-        return result_of(values[0], values[1]);
+        return result_of(values[0], values[1], values.size() < 3 || values[2] != 0);
       };
     }
     const StepNumbers numbers = run_at_once(batch, labelled, share, options);
-    const StepResult result = result_of(numbers.loss_sum.value, numbers.grad_norm.value);
+    const StepResult result =
+        result_of(numbers.loss_sum.value, numbers.grad_norm.value, numbers.fits.value != 0);
     updates_ += share.updates;
     return [result] { return result; };
   } catch (const std::exception& error) {
@@ -80,8 +86,8 @@ StepNumbers Trainer::run_at_once(const PackedBatch& batch, const std::vector<int
     encoding.prefix_TH = model_.prefix_of(batch, tensors, *options.store);
   }
   const PassContext context{model_.config, *model_.ops, model_.buffers, tensors, dropout, share.adds};
-  return run_step(model_, accumulation_,
-                  {context, encoding, share, {share.loss_scale}, {share.mean_scale}, {present_learning_rate()}});
+  const UpdateRates rates{optimizer_.rates().at(updates_)};
+  return run_step(model_, accumulation_, {context, encoding, share, {share.loss_scale}, {share.mean_scale}, rates});
 }
 
 std::vector<double> Trainer::gradient_norms(const PackedBatch& batch) {
@@ -115,9 +121,9 @@ DropoutPass Trainer::next_pass() {
   return {true, options_.seed, passes_++ * size + static_cast<uint32_t>(communicator_->rank())};
 }
 
-double Trainer::present_learning_rate() const {
-  return learning_rate_at(options_.schedule, options_.learning_rate, updates_, options_.warmup_steps,
-                          options_.total_steps);
+void Trainer::begin_stage(TrainingStage stage) {
+  if (stage.first < 0) stage.first = updates_;
+  optimizer_.begin_stage(stage);
 }
 
 void Trainer::check_batch(const PackedBatch& batch) const {

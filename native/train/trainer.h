@@ -24,8 +24,8 @@ class Trainer {
 
   // Forward, loss, backward and, on every gradient_accumulation-th call or where `update_now` says so,
   // clipping and update.
-  // Throws NON_FINITE, leaving the weights as they were, where loss or gradient is not a number. A call that fails
-  // drops what was accumulated.
+  // Throws NON_FINITE, leaving the weights as they were, where loss, gradient or an updated weight is not finite. A call
+  // that fails drops what was accumulated.
   StepResult step(const PackedBatch& batch, const StepOptions& options = {}) { return launch(batch, options)(); }
 
   // The same in two parts: what is returned waits for the device and gives the result, or throws NON_FINITE. On a CPU
@@ -47,6 +47,9 @@ class Trainer {
   // Drops what was accumulated.
   void seek(const TrainerPosition& position);
 
+  // Begins a stage, behind the change of the plan; `first` is negative where it begins behind the last update.
+  void begin_stage(TrainingStage stage);
+
   Optimizer& optimizer() { return optimizer_; }
   // Brings all weights up to date. To be called before anything but a step of this trainer reads them.
   void settle() { optimizer_.settle(); }
@@ -56,7 +59,6 @@ class Trainer {
                           const StepOptions& options);
   DropoutPass next_pass();
   void check_batch(const PackedBatch& batch) const;
-  double present_learning_rate() const;
 
   Model& model_;
   const TrainerOptions options_;

@@ -63,6 +63,8 @@ function optionOf(name: string, schema: z.ZodType): Option | null {
     }
     case 'union':
       return new Option(`${flag(name)} <${value ?? 'column'}>`, help).argParser(columnOf);
+    case 'tuple':
+      return new Option(`${flag(name)} <${value ?? 'x,y'}>`, help).argParser(realNumbers);
     case 'array':
       return new Option(`${flag(name)} <${value ?? 'values'}...>`, help);
     default:
@@ -106,6 +108,11 @@ export function byteSize(text: string): number {
   if (match === null) throw new InvalidArgumentError('expected a number of bytes such as 512MB or 4GiB');
   const power = match[2] === undefined ? 0 : 'kmgt'.indexOf(match[2].toLowerCase()) + 1;
   return Math.round(Number(match[1]) * (match[3] ? 1024 : 1000) ** power);
+}
+
+/** Parser of numbers between commas, for commander. */
+function realNumbers(text: string): number[] {
+  return text.split(',').map(realNumber);
 }
 
 /** Parser of a number, for commander. */

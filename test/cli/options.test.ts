@@ -48,14 +48,30 @@ describe('flags of the command line', () => {
     expect(['0', '512MB', '1.5 GiB', '2k', '3tb'].map(memory)).toEqual([0, 512e6, 1.5 * 2 ** 30, 2000, 3e12]);
   });
 
+  it('take numbers between commas', () => {
+    const given = flags('--betas', '0.9,0.98', '--eps', '1e-6', '--layer-decay', '0.95');
+    expect(parseWorkspaceOptions(workspaceOptionsOf(given))).toEqual({
+      betas: [0.9, 0.98],
+      eps: 1e-6,
+      layerDecay: 0.95,
+    });
+    for (const wrong of ['0.9;0.98', '0.9,', 'x,y']) {
+      expect(() => flags('--betas', wrong)).toThrow(/expected a number/);
+    }
+    for (const wrong of ['0.9', '0.9,0.98,0.99', '0.9,1']) {
+      const code = expect.objectContaining({ code: 'INVALID_OPTION' });
+      expect(() => parseWorkspaceOptions(workspaceOptionsOf(flags('--betas', wrong)))).toThrow(code);
+    }
+  });
+
   it('say that nothing of the frozen layers is kept', () => {
     expect(workspaceOptionsOf(flags('--no-prefix-cache'))).toEqual({ prefixCache: false });
   });
 
   it('cover every option of a workspace', () => {
     const names = command().options.map((option) => option.attributeName());
-    // `--cased` says what `lowercase` does; pairs and the like have no flag.
-    const covered = [...names, 'lowercase', 'betas', 'eps'];
+    // `--cased` says what `lowercase` does.
+    const covered = [...names, 'lowercase'];
     expect(Object.keys(workspaceOptionsSchema.shape).filter((name) => !covered.includes(name))).toEqual([]);
   });
 
