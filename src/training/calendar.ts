@@ -6,7 +6,10 @@ type Course = Pick<
   TrainingSettings,
   'epochs' | 'maxSteps' | 'gradientAccumulation' | 'evaluateEvery' | 'saveSteps'
 > & { freezing: Pick<FreezeSchedule, 'intervals'> };
-type Position = Pick<Progress<unknown>, 'epoch' | 'stepsOfEpoch' | 'losses' | 'evaluations' | 'intervals'>;
+type Position = Pick<
+  Progress<unknown>,
+  'epoch' | 'stepsOfEpoch' | 'losses' | 'evaluations' | 'intervals' | 'stages'
+>;
 
 /** What is due when, by steps and epochs alone. */
 export class Calendar {
@@ -49,8 +52,10 @@ export class Calendar {
     return losses.length >= this.#endOfInterval(intervals);
   }
 
-  isStateDue({ losses }: Position): boolean {
-    return this.#isMultiple(losses.length, this.#course.saveSteps);
+  isStateDue({ losses, stages }: Position): boolean {
+    // A stage that begins from the best weights cannot be begun again once better ones have taken their place.
+    const beginsStage = stages.at(-1)!.step === losses.length;
+    return beginsStage || this.#isMultiple(losses.length, this.#course.saveSteps);
   }
 
   /** Optimizer steps until something else than a step is due; 0 where it is due now. */

@@ -36,16 +36,17 @@ export class Checkpoints<Scores> {
    * Finds the progress that an earlier process left in the directory, and makes sure of room for what will be written.
    *
    * @param identify tells all that decides the bits of the training, as JSON.
+   * @param hasSums whether the state has a sum of gradients of each weight beside its two moments.
    * @throws RUN_MISMATCH, WEIGHTS_FORMAT, WRITE_FAILED
    */
-  async find(identify: () => Promise<object>): Promise<Progress<Scores> | null> {
+  async find(identify: () => Promise<object>, hasSums: boolean): Promise<Progress<Scores> | null> {
     if (this.#directory === null) return null;
     this.#stored = await readState(this.#directory.state);
     this.#identity = JSON.parse(JSON.stringify(await identify())) as object;
     if (this.#stored !== null) requireSame(this.#directory.path, this.#stored.identity, this.#identity);
-    // Weights and both moments of all that may come to learn.
+    // Weights, both moments and sums of all that may come to learn.
     const weights = 4 * this.#model.parameters().reduce((sum, { count }) => sum + count, 0);
-    await this.#directory.requireRoom({ best: weights, state: 3 * weights });
+    await this.#directory.requireRoom({ best: weights, state: (hasSums ? 4 : 3) * weights });
     return this.#stored && { ...this.#stored.progress, resumed: true };
   }
 

@@ -5,20 +5,14 @@ import type { Trainer } from '../model/trainer.js';
 import { Calendar } from './calendar.js';
 import { Checkpoints } from './checkpoints.js';
 import type { RunDirectory } from './directory.js';
-import type {
-  EvaluatedSplit,
-  FreezeEvent,
-  ProgressEvent,
-  Stage,
-  TrainingEnd,
-  TrainingResult,
-} from './events.js';
+import type { EvaluatedSplit, FreezeEvent, ProgressEvent, TrainingEnd, TrainingResult } from './events.js';
 import { freezeModel } from './freeze-model.js';
 import { identityOf } from './identity.js';
 import { FrozenPrefix } from './prefix.js';
 import { epochTraining, type Progress, resultOf, startProgress } from './progress.js';
 import { RunEnergy } from './run-energy.js';
 import type { TrainingSettings } from './settings.js';
+import { beginStage, makeTrainer } from './stage-trainer.js';
 import { BatchSource, optimizerSteps } from './steps.js';
 import { afterEvaluation, shouldStop } from './stopping.js';
 import type { Task } from './task.js';
@@ -73,14 +67,9 @@ export class Training<Scores> {
         const isMeasured = this.#calendar.isEvaluationDue(this.#progress);
         if (isMeasured) yield* this.#evaluate();
         const isInterval = this.#calendar.isIntervalDue(this.#progress);
-        const { length: numStages } = this.#progress.stages;
         if (isMeasured || isInterval) yield* this.#observe({ isMeasured, isInterval, endsEpoch });
         if (this.#progress.stoppedEarly && !endsEpoch) yield this.#closeEpoch();
-        // A stage that begins from the best weights cannot be begun again once better ones have taken their place.
-        const isDue =
-          this.#progress.stages.length > numStages ||
-          this.#calendar.isStateDue(this.#progress) ||
-          this.#checkpoints.isTimeDue();
+        const isDue = this.#calendar.isStateDue(this.#progress) || this.#checkpoints.isTimeDue();
         if (endsEpoch || this.#progress.stoppedEarly) this.#nextEpoch();
         if (endsEpoch || isDue || this.#progress.isOver) yield* this.#save();
       }
@@ -94,9 +83,12 @@ export class Training<Scores> {
 
   /** Freezes, makes the trainer, and puts both where an earlier process stopped. */
   async *#begin(): AsyncGenerator<ProgressEvent<Scores>> {
-    const found = await this.#checkpoints.find(() => identityOf(this.settings, this.task, this.#prefix));
+    const { intervals } = this.settings.freezing;
+    const identify = () => identityOf(this.settings, this.task, this.#prefix);
+    const found = await this.#checkpoints.find(identify, intervals !== undefined);
     if (found) this.#progress = found;
-    await this.#makeTrainer();
+    const course = { totalSteps: this.#calendar.totalSteps, frozenDropout: this.#prefix.trainerDropout };
+    this.#trainer = await makeTrainer(this.settings, this.#progress.stages, course);
     yield await this.#freeze();
     if (found) {
       const { epoch, losses, isOver, end, seconds } = found;
@@ -107,26 +99,6 @@ export class Training<Scores> {
       yield { type: 'resume', path, epoch, step, finished };
     }
     await this.#energy.begin(this.#progress.energy, this.#progress);
-  }
-
-  /** A trainer that has taken the stages so far in their order. */
-  async #makeTrainer(): Promise<void> {
-    const { model, freezing, gradientAccumulation, seed } = this.settings;
-    const { restartSchedule, ...optimizer } = this.settings.optimizer;
-    const [first, ...later] = this.#progress.stages;
-    await model.freeze(first!.plan);
-    this.#trainer = await model.trainer({
-      ...optimizer,
-      totalSteps: restartSchedule ? first!.untilStep : this.#calendar.totalSteps,
-      gradientAccumulation,
-      seed,
-      frozenDropout: this.#prefix.trainerDropout,
-      trackGradientL1: freezing.intervals !== undefined,
-    });
-    for (const stage of later) {
-      await model.freeze(stage.plan);
-      await beginStage(this.#trainer, stage, restartSchedule);
-    }
   }
 
   /** Steps until something else is due. */
@@ -214,7 +186,7 @@ export class Training<Scores> {
     yield await this.#freeze();
     const thaws = [...namesOfLearning(this.settings.model)].some((name) => !learnt.has(name));
     if (fromBest || thaws) this.#progress.stopping = { ...stopping, waited: 0 };
-    await beginStage(this.#trainer, stage, this.settings.optimizer.restartSchedule);
+    await beginStage(this.#trainer, stage, this.settings.optimizer);
   }
 
   /** Freezes by the plan of the present stage. */
@@ -272,13 +244,6 @@ export class Training<Scores> {
     const metrics = await this.phases.measure(split, () => this.task.measure(split));
     return { metrics, seconds: (performance.now() - started) / 1000 };
   }
-}
-
-/** Thawed weights warm up for 100 steps or a tenth of their stage, whichever is shorter. */
-async function beginStage(trainer: Trainer, { step, untilStep }: Stage, restarts = false): Promise<void> {
-  const steps = untilStep - step;
-  const warmupSteps = Math.min(100, Math.ceil(steps / 10));
-  await trainer.beginStage({ step, warmupSteps, ...(restarts && { restart: { totalSteps: steps } }) });
 }
 
 function namesOfLearning(model: EncoderModel): Set<string> {

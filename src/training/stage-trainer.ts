@@ -1,0 +1,46 @@
+import type { Trainer } from '../model/trainer.js';
+import type { Stage } from './events.js';
+import type { TrainingSettings } from './settings.js';
+
+/** Updates of the warm-up of thawed weights, at most. */
+const MAX_WARMUP = 100;
+
+/**
+ * Makes the trainer of a training that has come to the last of its stages, which it takes in their order.
+ *
+ * @param course updates of the whole training, and whether dropout acts in the frozen prefix.
+ * @throws INVALID_OPTION, INVALID_PLAN
+ */
+export async function makeTrainer(
+  { model, freezing, optimizer, gradientAccumulation, seed }: TrainingSettings,
+  stages: readonly Stage[],
+  { totalSteps, frozenDropout }: { totalSteps: number; frozenDropout: 'on' | 'off' },
+): Promise<Trainer> {
+  const { restartSchedule, ...adamw } = optimizer;
+  const [first, ...later] = stages;
+  await model.freeze(first!.plan);
+  const trainer = await model.trainer({
+    ...adamw,
+    totalSteps: restartSchedule ? first!.untilStep : totalSteps,
+    gradientAccumulation,
+    seed,
+    frozenDropout,
+    trackGradientL1: freezing.intervals !== undefined,
+  });
+  for (const stage of later) {
+    await model.freeze(stage.plan);
+    await beginStage(trainer, stage, optimizer);
+  }
+  return trainer;
+}
+
+/** Begins a stage behind the change of its plan: what has thawed warms up for 100 steps or a tenth of the stage. */
+export async function beginStage(
+  trainer: Trainer,
+  { step, untilStep }: Stage,
+  { restartSchedule }: Pick<TrainingSettings['optimizer'], 'restartSchedule'>,
+): Promise<void> {
+  const steps = untilStep - step;
+  const warmupSteps = Math.min(MAX_WARMUP, Math.ceil(steps / 10));
+  await trainer.beginStage({ step, warmupSteps, ...(restartSchedule && { restart: { totalSteps: steps } }) });
+}
