@@ -76,9 +76,16 @@ export function describeData({ train, validation, test }: Splits): RunRecord['da
 
 function generate({ corpus, seed, sizes }: GeneratedDataset): LoadedDataset {
   const { train, validation, test } = generateCorpus(corpus, { seed, sizes });
+  // What has no file still has a place that predictions and messages can name.
+  const named = (split: string, sentences: Sentence[]): Sentence[] =>
+    sentences.map((sentence, index) => ({ ...sentence, file: `${corpus}/${split}`, line: index + 1 }));
   return {
     description: { source: 'generated', name: corpus, seed, sizes },
-    splits: { train, validation, test },
+    splits: {
+      train: named('train', train),
+      validation: named('validation', validation),
+      test: named('test', test),
+    },
   };
 }
 
