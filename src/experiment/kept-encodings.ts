@@ -1,7 +1,8 @@
 import type { EncodedSplits } from '../contract/encoded-dataset.js';
 import { LabelSet } from '../data/label-set.js';
 import type { Sentence } from '../data/sentence.js';
-import { encodeDataset } from '../text/encode.js';
+import { digestOf } from '../io/digest.js';
+import { type EncodeDatasetOptions, encodeDataset } from '../text/encode.js';
 import { encodingDirectory, keptEncoding } from '../text/kept-encoding.js';
 import type { Tokenizer } from '../text/tokenizer.js';
 import type { Splits } from './dataset-source.js';
@@ -13,7 +14,7 @@ export interface KeptEncodingsOptions {
   data: RunRecord['data'];
   labels: readonly string[];
   tokenizer: Tokenizer;
-  maxLength: number;
+  encoding: EncodeDatasetOptions & { maxLength: number };
   /** Whether the encodings are kept on disk for later commands on the same data. */
   keep: boolean;
 }
@@ -24,11 +25,17 @@ export interface KeptEncodingsOptions {
  * @throws what `encodeDataset` throws.
  */
 export async function keptEncodings(options: KeptEncodingsOptions): Promise<EncodedSplits> {
-  const { splits, data, labels, tokenizer, maxLength, keep } = options;
+  const { splits, data, labels, tokenizer, encoding, keep } = options;
   const labelIds = new LabelSet(labels);
   const encode = (sentences: readonly Sentence[], digest: string) => {
-    const run = () => encodeDataset(sentences, tokenizer, labelIds, { maxLength });
-    const key = { data: digest, tokenizer: tokenizer.digest, labels, maxLength };
+    const run = () => encodeDataset(sentences, tokenizer, labelIds, encoding);
+    const key = {
+      data: digest,
+      tokenizer: tokenizer.digest,
+      labels,
+      ...encoding,
+      ...(encoding.contextTokens && { documents: documentsOf(sentences) }),
+    };
     return keep ? keptEncoding(encodingDirectory(), key, run) : run();
   };
   return {
@@ -36,4 +43,9 @@ export async function keptEncodings(options: KeptEncodingsOptions): Promise<Enco
     validation: await encode(splits.validation, data.validation.digest),
     test: splits.test === null ? null : await encode(splits.test, data.test!.digest),
   };
+}
+
+/** Where documents begin, which digests of words and tags do not tell. */
+function documentsOf(sentences: readonly Sentence[]): string {
+  return digestOf(sentences.map(({ file, document }) => [file, document]));
 }

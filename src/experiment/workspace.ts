@@ -1,6 +1,8 @@
 import type { EncodedSplits } from '../contract/encoded-dataset.js';
 import { labelSet } from '../data/label-set.js';
+import { PermafrostError } from '../errors/error.js';
 import { pick } from '../errors/option-shape.js';
+import { encodingShape } from '../evaluation/encoding.js';
 import type { HubOptions } from '../hub/snapshot.js';
 import type { TokenClassifier } from '../model/token-classifier.js';
 import type { Tokenizer } from '../text/tokenizer.js';
@@ -12,7 +14,7 @@ import { loadModelSource } from './model-source.js';
 import { presetByName } from './presets/by-name.js';
 import type { Preset } from './presets/preset.js';
 import type { RunRecord } from './run-record.js';
-import type { ScenarioSettings } from './scenario.js';
+import type { DatasetDescription, ScenarioSettings } from './scenario.js';
 import { FRESH_TRAINING, PAPER_TRAINING, type TrainingSettings } from './training-settings.js';
 import {
   applyOverrides,
@@ -62,9 +64,9 @@ export async function openWorkspace(options: WorkspaceOptions, hub: HubOptions =
   const labels = labelSet([...splits.train, ...splits.validation, ...(splits.test ?? [])]);
   const data = describeData(splits);
   const defaults = defaultTraining(checked, preset);
-  const { trained, positions } = model.maxLength;
-  const maxLength = trained ?? Math.min(defaults.maxLength, positions);
-  const training = applyOverrides({ ...defaults, maxLength }, checked);
+  const maxLength = Math.min(defaults.maxLength, model.positions);
+  const training = applyOverrides({ ...defaults, maxLength, ...model.trainedWith }, checked);
+  requireNeighbours(description, training);
   return {
     settings: { dataset: description, model: model.description, training },
     splits,
@@ -82,12 +84,23 @@ export async function openWorkspace(options: WorkspaceOptions, hub: HubOptions =
         data,
         labels,
         tokenizer: model.tokenizer,
-        maxLength: training.maxLength,
+        encoding: { maxLength: training.maxLength, ...pick(encodingShape, training) },
         keep: description.source !== 'generated',
       }),
     ),
     createModel: (seed, signal) => model.create({ seed, labels, ...(signal && { signal }) }),
   };
+}
+
+/** A division by chance leaves a sentence without those that stood around it. @throws INVALID_OPTION */
+function requireNeighbours({ source }: DatasetDescription, { contextTokens = 0 }: TrainingSettings): void {
+  if (source !== 'split' || contextTokens === 0) return;
+  throw new PermafrostError(
+    'INVALID_OPTION',
+    `\`contextTokens\` ${contextTokens}: \`data\` is divided sentence by sentence, which tears documents apart. Give ` +
+      '`train` and `validation` as files of whole documents, or leave it out.',
+    { option: 'contextTokens', got: contextTokens },
+  );
 }
 
 function once<T>(make: () => Promise<T>): () => Promise<T> {
