@@ -195,6 +195,6 @@ function checkIdentity(directory: string, record: RunRecord, identity: GridIdent
 function difference({ scenario, data, tokenizer }: RunRecord, identity: GridIdentity): Difference[] {
   const { dataset, model, training } = identity.scenario;
   const is = { dataset, model, training, data: identity.dataDigest, tokenizer: identity.tokenizerDigest };
-  const { strategy: _, ...was } = scenario;
+  const was = { dataset: scenario.dataset, model: scenario.model, training: scenario.training };
   return differences({ ...was, data: data.digest, tokenizer: tokenizer.digest }, is);
 }
