@@ -109,9 +109,17 @@ function withTypesMapped(loaded: LoadedDataset, mappings: readonly string[] = []
 
 function generate({ corpus, seed, sizes }: GeneratedDataset): LoadedDataset {
   const { train, validation, test } = generateCorpus(corpus, { seed, sizes });
+  // What has no file still has a place that predictions and messages can name.
+  const named = (split: string, sentences: Sentence[]): Sentence[] =>
+    sentences.map((sentence, index) => ({ ...sentence, file: `${corpus}/${split}`, line: index + 1 }));
   return {
     description: { source: 'generated', name: corpus, seed, sizes },
-    splits: { train, validation, test, tests: {} },
+    splits: {
+      train: named('train', train),
+      validation: named('validation', validation),
+      test: named('test', test),
+      tests: {},
+    },
   };
 }
 

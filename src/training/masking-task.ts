@@ -12,7 +12,7 @@ import { MaskedLanguageModel } from '../model/masked-language-model.js';
 import { encodeWordsDataset } from '../text/encode.js';
 import { segmentWords } from '../text/segments.js';
 import { optimizerShape, stoppingOption, stoppingShape, trainingShape } from './settings.js';
-import type { Task } from './task.js';
+import type { Measured, Task } from './task.js';
 
 /** Rows of words: sentences, lines or paragraphs. */
 export type Text = readonly (readonly string[])[];
@@ -130,7 +130,7 @@ export class MaskingTask implements Task<MaskingScores> {
   keepPrefix(): undefined {}
 
   /** @throws NON_FINITE */
-  async measure(): Promise<MaskingScores> {
+  async measure(): Promise<Measured<MaskingScores>> {
     const { model, batchTokens, signal } = this.#options;
     const order = lengthSortedOrder(this.#validation);
     const batches = [...tokenBudgetBatches(this.#validation, order, batchTokens)].map(({ batch }) => batch);
@@ -142,7 +142,7 @@ export class MaskingTask implements Task<MaskingScores> {
     }
     const loss = sum / labelled;
     if (!Number.isFinite(loss)) throw diverged();
-    return { loss, perplexity: Math.exp(loss) };
+    return { metrics: { loss, perplexity: Math.exp(loss) } };
   }
 
   warnings(): string[] {

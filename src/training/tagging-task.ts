@@ -8,6 +8,7 @@ import type { Sentence } from '../data/sentence.js';
 import { PermafrostError } from '../errors/error.js';
 import { evaluate, maxLengthFor, tokenizerOf } from '../evaluation/evaluate.js';
 import type { Metrics } from '../evaluation/metrics.js';
+import { predictionsOf } from '../evaluation/predictions.js';
 import { digestArrays, digestSentences } from '../io/digest.js';
 import type { PrefixStore } from '../model/prefix-store.js';
 import { TokenClassifier } from '../model/token-classifier.js';
@@ -16,7 +17,7 @@ import type { EvaluatedSplit } from './events.js';
 import type { FrozenPrefix } from './prefix.js';
 import { PrefixCache } from './prefix-cache.js';
 import { optimizerShape, stoppingOption, stoppingShape, trainingShape } from './settings.js';
-import type { Task } from './task.js';
+import type { Measured, Task } from './task.js';
 
 /** When training ends before the last epoch. */
 export const taggingStoppingShape = {
@@ -149,11 +150,12 @@ export class TaggingTask implements Task<Metrics> {
     return this.#splits.train.store;
   }
 
-  async measure(name: EvaluatedSplit): Promise<Metrics> {
+  async measure(name: EvaluatedSplit): Promise<Measured<Metrics>> {
     const { model, signal } = this.#options;
     const { sentences: gold, dataset, store } = this.#splits[name]!;
     const options = { model, sentences: gold, dataset, ...(store && { store }), ...(signal && { signal }) };
-    return (await evaluate(options)).metrics;
+    const { metrics, predicted } = await evaluate(options);
+    return { metrics, predictions: predictionsOf(name, gold, predicted) };
   }
 
   warnings(best: Metrics): string[] {

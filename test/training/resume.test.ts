@@ -135,7 +135,7 @@ describe('a training that is aborted and called again', () => {
     });
     expect(resumed.outcome).toEqual(straight.outcome);
     expect(changedNames(straight.weights, resumed.weights)).toEqual([]);
-    expect(readdirSync(directory).sort()).toEqual(['best', 'last']);
+    expect(readdirSync(directory).sort()).toEqual(['best', 'last', 'predictions']);
   });
 
   it('survives SIGKILL under a schedule that changes the plan', async () => {
