@@ -15,6 +15,7 @@ import { describeEnvironment } from './environment.js';
 import { recordedRun } from './recorded-run.js';
 import { type RunRecord, readRunRecord } from './run-record.js';
 import type { Scenario } from './scenario.js';
+import { measureTests, unlearntTypes } from './test-sets.js';
 import type { Workspace } from './workspace.js';
 
 /** What is trained, where, and what becomes of it. */
@@ -34,6 +35,8 @@ export interface RunScenarioOptions {
   complete?: (record: RunRecord) => Promise<void>;
   /** Outputs of frozen prefixes that runs share; false keeps none. @default a cache of the run's own */
   prefixCache?: PrefixCache | false;
+  /** `false` leaves the test sets unmeasured; the record then has no scores of them. @default true */
+  test?: boolean;
   signal?: AbortSignal;
 }
 
@@ -49,8 +52,9 @@ export type RunScenario = (options: RunScenarioOptions) => AsyncGenerator<Traini
  */
 export const runScenario: RunScenario = async function* (options) {
   const { workspace, scenario, seed, complete, signal } = options;
-  const { directory: path, restart = false } = options;
+  const { directory: path, restart = false, test = true } = options;
   const startedAt = new Date();
+  const portion = workspace.portion(scenario);
   const directory = path === undefined ? null : await RunDirectory.open(path);
   const data = { data: workspace.data.digest, tokenizer: workspace.tokenizer.digest };
   let modelSeconds = 0;
@@ -73,7 +77,7 @@ export const runScenario: RunScenario = async function* (options) {
         finished: true,
       }),
       async createModel() {
-        encoded = await workspace.encoded();
+        encoded = await portion.encoded();
         const started = performance.now();
         const model = await workspace.createModel(seed, signal);
         modelSeconds = (performance.now() - started) / 1000;
@@ -83,12 +87,19 @@ export const runScenario: RunScenario = async function* (options) {
         const { prefixCache = workspace.prefix && new PrefixCache(workspace.prefix) } = options;
         const where = directory ? { directory, restart } : {};
         const given = { model, encoded, prefixCache, seed, signal: abort, ...where };
-        return finetune({ ...given, ...finetuneOptions(workspace, scenario) });
+        const { train, validation, test: held } = portion.splits;
+        const splits = { train, validation, ...(held && test && { test: held }) };
+        return finetune({ ...given, ...splits, ...finetuneOptions(workspace, scenario) });
       },
-      compose: (model, result) => {
+      compose: async (model, result) => {
         const { libtorch, availableCores } = addon();
+        const measured = { model, data: portion, directory: path ?? null, signal };
+        const scores = test
+          ? await measureTests({ ...measured, test: result.test })
+          : { test: null, tests: {} };
         return composeRecord({
           workspace,
+          data: portion.data,
           scenario,
           seed,
           startedAt,
@@ -97,7 +108,8 @@ export const runScenario: RunScenario = async function* (options) {
           environment: describeEnvironment({ libtorch: libtorch.loadedVersion, device: model.device }),
           threads: workspace.threads || availableCores,
           frozenPrefix: model.frozenPrefix,
-          result,
+          result: { ...result, warnings: [...result.warnings, ...unlearntTypes(portion.splits)] },
+          tests: scores.tests,
         });
       },
       ...(complete && { complete }),
@@ -110,19 +122,17 @@ export const runScenario: RunScenario = async function* (options) {
 };
 
 function finetuneOptions(
-  { splits, carbonIntensity, saving }: Workspace,
-  { strategy, training }: Scenario,
-): Omit<FinetuneOptions, 'model'> {
+  { carbonIntensity, saving }: Workspace,
+  { strategy, training, maxSteps }: Scenario,
+): Omit<FinetuneOptions, 'model' | 'train' | 'validation'> {
   // The model and the cache were made with their precisions; the loop takes all other settings as they are.
   const { precision: _, prefixPrecision: __, ...settings } = training;
   return {
-    train: splits.train,
-    validation: splits.validation,
-    ...(splits.test && { test: splits.test }),
     freezing: strategy,
     energy: carbonIntensity === null ? {} : { carbonIntensity },
     ...saving,
     ...settings,
+    ...(maxSteps !== undefined && { maxSteps }),
   };
 }
 
