@@ -8,7 +8,8 @@ import type { Workspace } from './workspace.js';
 
 /** What is known when a run has ended. */
 export interface EndedRun {
-  workspace: Pick<Workspace, 'data' | 'labels' | 'numLayers' | 'tokenizer'>;
+  workspace: Pick<Workspace, 'labels' | 'numLayers' | 'tokenizer'>;
+  data: RunRecord['data'];
   scenario: Scenario;
   seed: number;
   startedAt: Date;
@@ -21,6 +22,8 @@ export interface EndedRun {
   /** As the engine reported it. */
   frozenPrefix: number;
   result: FinetuneResult;
+  /** Metrics on the test sets that have names. */
+  tests?: RunRecord['tests'];
 }
 
 /** Makes a run's record. Pure, so that every figure has its formula in one place. */
@@ -37,7 +40,7 @@ export function composeRecord(run: EndedRun): RunRecord {
     startedAt: run.startedAt.toISOString(),
     finishedAt: run.finishedAt.toISOString(),
     ...run.environment,
-    data: workspace.data,
+    data: run.data,
     tokenizer: { digest: workspace.tokenizer.digest, vocabSize: workspace.tokenizer.vocabSize },
     labels: workspace.labels,
     plan: parseStrategy(scenario.strategy).plan(workspace.numLayers),
@@ -47,6 +50,7 @@ export function composeRecord(run: EndedRun): RunRecord {
     trainableParameters: run.result.trainableParameters,
     totalParameters: run.result.totalParameters,
     ...outcomeOf(run.result),
+    tests: run.tests ?? {},
     ...costOf(run),
   };
 }

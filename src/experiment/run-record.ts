@@ -62,11 +62,13 @@ const environmentSchema = {
 
 const inputSchema = {
   data: z.strictObject({
-    /** SHA-256 over the digests of the splits. */
+    /** SHA-256 over the digests of the whole splits, of which the run may have had a portion. */
     digest: z.string(),
     train: splitFactsSchema,
     validation: splitFactsSchema,
     test: splitFactsSchema.nullable(),
+    /** Test sets that have names. */
+    tests: z.record(z.string(), splitFactsSchema).default({}),
   }),
   tokenizer: z.strictObject({ digest: z.string(), vocabSize: z.int().positive() }),
   /** Label of each id of the head, in order. */
@@ -134,6 +136,8 @@ const outcomeSchema = {
   warnings: z.array(z.string()).default([]),
   /** Of the weights of the best epoch. */
   test: metricsSchema.nullable(),
+  /** The same on each test set that has a name; the first of them is `test`. */
+  tests: z.record(z.string(), metricsSchema).default({}),
   steps: count,
   /** Tokens trained on, special tokens included. */
   tokens: count,

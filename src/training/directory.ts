@@ -59,7 +59,7 @@ export class RunDirectory {
 
   /** What the best weights answer on a split, one sentence a line. */
   predictions(split: string): string {
-    return join(this.#predictions, `${split}.jsonl`);
+    return predictionsFile(this.path, split);
   }
 
   /**
@@ -85,13 +85,15 @@ export class RunDirectory {
   }
 
   /**
-   * Deletes what an earlier run left: weights, state, predictions and record, and nothing else. Not before the model is loaded, which
-   * may be the earlier run's.
+   * Deletes what an earlier run left: weights, state, predictions and record, and nothing else. Not before the model is
+   * loaded, which may be the earlier run's.
    */
   async clear(): Promise<void> {
     await rm(this.record, { force: true });
     await discardWeights(this.path);
-    for (const split of ['validation', 'test']) await rm(this.predictions(split), { force: true });
+    const kept = await readdir(this.#predictions).catch(() => []);
+    const own = kept.filter((name) => /^(validation|test(-.+)?)\.jsonl$/.test(name));
+    for (const name of own) await rm(join(this.#predictions, name), { force: true });
   }
 
   /** Gives the directory free for others; where nothing was written, nothing is left. */
@@ -100,6 +102,11 @@ export class RunDirectory {
     const own = [this.best, join(this.path, 'last'), this.#predictions, ...(this.existed ? [] : [this.path])];
     for (const folder of own) await rmdir(folder).catch(() => undefined);
   }
+}
+
+/** What the best weights of the run in a directory answer on a split, one sentence a line. */
+export function predictionsFile(directory: string, split: string): string {
+  return join(directory, 'predictions', `${split}.jsonl`);
 }
 
 /** Deletes weights and state of a run, such as where its record alone is wanted. */

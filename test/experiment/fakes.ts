@@ -15,22 +15,25 @@ const sentence: Sentence = { words: ['Aya', 'sings', '.'], tags: ['B-PER', 'O', 
 /** A workspace without a model: a fake trainer never asks for one. */
 export function fakeWorkspace(overrides: Partial<Workspace> = {}): Workspace {
   const part = { sentences: 1, words: 3, digest: 'abc' };
+  const splits = { train: [sentence], validation: [sentence], test: [sentence], tests: {} };
+  const data = { digest: 'd'.repeat(64), train: part, validation: part, test: part, tests: {} };
+  const nothing = () => Promise.reject(new Error('a fake trainer encodes nothing'));
   return {
     settings: {
       dataset: { source: 'generated', name: 'demo', seed: 1, sizes: { train: 1, validation: 1, test: 1 } },
       model: { kind: 'fresh', name: 'mini', shape: SHAPES.mini! },
       training: FRESH_TRAINING,
     },
-    splits: { train: [sentence], validation: [sentence], test: [sentence] },
+    splits,
     labels: ['B-PER', 'O'],
     tokenizer: { digest: 'f'.repeat(64), vocabSize: 100 } as unknown as Workspace['tokenizer'],
     numLayers: 12,
-    data: { digest: 'd'.repeat(64), train: part, validation: part, test: part },
+    data,
     carbonIntensity: null,
     threads: null,
     prefix: {},
     saving: {},
-    encoded: () => Promise.reject(new Error('a fake trainer encodes nothing')),
+    portion: () => ({ splits, data, encoded: nothing, encodedTest: nothing }),
     createModel: () => Promise.reject(new Error('a fake trainer creates no model')),
     ...overrides,
   };
@@ -90,6 +93,7 @@ export function fakeResult(seed: number): FinetuneResult {
 export function fakeRecord(scenario: Scenario, seed: number, workspace = fakeWorkspace()): RunRecord {
   return composeRecord({
     workspace,
+    data: workspace.data,
     scenario,
     seed,
     startedAt: new Date('2026-01-01T00:00:00Z'),
