@@ -12,6 +12,8 @@ import { addLibtorchCommand } from './commands/libtorch.js';
 import { addPaperCommand } from './commands/paper.js';
 import { addPredictCommand } from './commands/predict.js';
 import { addPretrainCommand } from './commands/pretrain.js';
+import { addSearchCommand } from './commands/search.js';
+import { addStudyCommand } from './commands/study.js';
 import { addTrainCommand } from './commands/train.js';
 import type { Runner } from './context.js';
 import {
@@ -27,10 +29,12 @@ import { Output } from './output.js';
 
 const COMMANDS = [
   addPaperCommand,
+  addSearchCommand,
   addPretrainCommand,
   addTrainCommand,
   addEvaluateCommand,
   addPredictCommand,
+  addStudyCommand,
   addInspectCommand,
   addDatasetsCommand,
   addBenchCommand,

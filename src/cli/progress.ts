@@ -1,6 +1,8 @@
 import { Presets, SingleBar } from 'cli-progress';
 import type { Metrics } from '../evaluation/metrics.js';
-import type { GridEvent } from '../experiment/run-grid.js';
+import type { GridEvent, RunPosition } from '../experiment/run-grid.js';
+import { portionText } from '../experiment/scenario.js';
+import type { SearchEvent } from '../experiment/search/search.js';
 import type { FreezeEvent, TrainingResult } from '../training/events.js';
 import type { TrainingEvent } from '../training/finetune.js';
 import type { MaskingScores } from '../training/masking-task.js';
@@ -76,18 +78,22 @@ export function showTraining<Result>(
   return showEvents(output, { on: show, stop }, events, (event) => ({ type: 'run-event', run: '', event }));
 }
 
-/** The same for a grid. @param onEvent hears of each event first. */
+/** The same for a grid or a search. @param onEvent hears of each event of the grid first. */
 export function showGrid<Result>(
   output: Output,
-  events: AsyncGenerator<GridEvent, Result>,
-  onEvent: (event: GridEvent) => void,
+  events: AsyncGenerator<SearchEvent, Result>,
+  onEvent: (event: GridEvent) => void = () => {},
 ): Promise<Result> {
   const progress = gridProgress(output);
-  const show = (event: GridEvent) => {
+  const show = (event: SearchEvent) => {
+    // The caller shows the answer itself.
+    if (event.type === 'search-done') return;
     onEvent(event);
     progress.on(event);
   };
-  return showEvents(output, { on: show, stop: () => progress.stop() }, events, (event) => event);
+  return showEvents(output, { on: show, stop: () => progress.stop() }, events, (event) =>
+    event.type === 'search-done' ? null : event,
+  );
 }
 
 /** Shows events until they end; after a failure tells what is kept of a training under way. */
@@ -95,7 +101,7 @@ async function showEvents<Event, Result>(
   output: Output,
   progress: { on(event: Event): void; stop(): void },
   events: AsyncGenerator<Event, Result>,
-  ofGrid: (event: Event) => ProgressEvent,
+  ofGrid: (event: Event) => ProgressEvent | null,
 ): Promise<Result> {
   const kept = new KeptState();
   try {
@@ -103,7 +109,8 @@ async function showEvents<Event, Result>(
       const next = await events.next();
       if (next.done) return next.value;
       progress.on(next.value);
-      kept.on(ofGrid(next.value));
+      const event = ofGrid(next.value);
+      if (event !== null) kept.on(event);
     }
   } catch (error) {
     progress.stop();
@@ -187,8 +194,15 @@ class RunLabel {
 
   on(event: ProgressEvent): void {
     if (event.type !== 'run-start') return;
-    this.label = `[${event.index}/${event.total}] ${event.strategy}, seed ${event.seed}`;
+    this.label = runText(event);
   }
+}
+
+/** `[3/15] bottom-up:6, 50 sentences, seed 42`. */
+function runText(position: RunPosition): string {
+  const { index, total, strategy, seed } = position;
+  const portion = portionText(position);
+  return `[${index}/${total}] ${strategy}${portion && `, ${portion}`}, seed ${seed}`;
 }
 
 /** Which share of the runs that were left is done, and how long the rest takes at the pace so far. */
@@ -305,14 +319,11 @@ function gridLine(event: Exclude<GridEvent, { type: 'run-event' }>): string | nu
     case 'record-damaged':
       return `warning: ${event.message}`;
     case 'run-skipped':
-      return `[${event.index}/${event.total}] ${event.strategy}, seed ${event.seed}: finished before`;
+      return `${runText(event)}: finished before`;
     case 'run-start':
       return null;
     case 'run-done':
-      return (
-        `[${event.index}/${event.total}] ${event.strategy}, seed ${event.seed}: done in ` +
-        `${formatSeconds(event.record.seconds.total)}, ${event.record.secondsPerEpoch.toFixed(2)} s an epoch`
-      );
+      return `${runText(event)}: done in ${formatSeconds(event.record.seconds.total)}, ${event.record.secondsPerEpoch.toFixed(2)} s an epoch`;
     case 'grid-done':
       return `grid done in ${formatSeconds(event.seconds)}`;
   }

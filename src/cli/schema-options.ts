@@ -39,11 +39,14 @@ interface Form {
   value?: string;
   /** Name of the flag that says false, where that is not `no-` and the option's name. */
   negatedBy?: string;
+  /** Whether the flag may come several times, once a value. */
+  isRepeated?: boolean;
 }
 
 function optionOf(name: string, schema: z.ZodType): Option | null {
-  const { description, value, negatedBy } = formOf(schema);
+  const { description, value, negatedBy, isRepeated } = formOf(schema);
   if (description === undefined) return null;
+  if (isRepeated) return new Option(`${flag(name)} <${value}>`, description).argParser<string[]>(collect);
   if (negatedBy !== undefined) return new Option(flag(negatedBy), description);
   if (isSwitchOff(schema)) return new Option(flag(name).replace('--', '--no-'), description);
   const inner = unwrap(schema);
@@ -89,6 +92,11 @@ function unwrap(schema: z.ZodType): z.ZodType {
 
 function defaultOf(schema: z.ZodType): unknown {
   return (schema.def as { defaultValue?: unknown }).defaultValue;
+}
+
+/** Parser of a flag that may be repeated, for commander. */
+export function collect(text: string, earlier: string[] = []): string[] {
+  return [...earlier, text];
 }
 
 /** Parser of a column, which is a number or a name. */

@@ -7,7 +7,8 @@ import type { Workspace } from './workspace.js';
 
 /** What is known when a run has ended. */
 export interface EndedRun {
-  workspace: Pick<Workspace, 'data' | 'labels' | 'tokenizer'>;
+  workspace: Pick<Workspace, 'labels' | 'tokenizer'>;
+  data: RunRecord['data'];
   scenario: Scenario;
   seed: number;
   startedAt: Date;
@@ -20,6 +21,8 @@ export interface EndedRun {
   /** As the engine reported it. */
   frozenPrefix: number;
   result: FinetuneResult;
+  /** Metrics on the test sets that have names. */
+  tests?: RunRecord['tests'];
 }
 
 /** Makes a run's record. Pure, so that every figure has its formula in one place. */
@@ -36,7 +39,7 @@ export function composeRecord(run: EndedRun): RunRecord {
     startedAt: run.startedAt.toISOString(),
     finishedAt: run.finishedAt.toISOString(),
     ...run.environment,
-    data: workspace.data,
+    data: run.data,
     tokenizer: { digest: workspace.tokenizer.digest, vocabSize: workspace.tokenizer.vocabSize },
     labels: workspace.labels,
     plan: run.result.stages[0]!.plan,
@@ -46,6 +49,7 @@ export function composeRecord(run: EndedRun): RunRecord {
     trainableParameters: run.result.trainableParameters,
     totalParameters: run.result.totalParameters,
     ...outcomeOf(run.result),
+    tests: run.tests ?? {},
     ...costOf(run),
   };
 }
@@ -54,6 +58,7 @@ function outcomeOf(result: FinetuneResult) {
   const { losses } = result;
   return {
     epochs: result.epochs,
+    evaluations: result.evaluations.map(({ epoch, step, score, loss }) => ({ epoch, step, score, loss })),
     stages: result.stages,
     resumed: result.resumed,
     warnings: result.warnings,

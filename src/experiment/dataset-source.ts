@@ -1,6 +1,8 @@
 import { basename } from 'node:path';
 import { downloadDataset } from '../data/hub/download-dataset.js';
 import { knownDataset } from '../data/hub/known-datasets.js';
+import { mapTypes, parseTypeMap } from '../data/map-types.js';
+import { type NamedFile, parseNamedFiles } from '../data/named-files.js';
 import { columnOptions, readSentences } from '../data/read-sentences.js';
 import type { Sentence } from '../data/sentence.js';
 import { parseSplit, splitSentences } from '../data/split.js';
@@ -18,6 +20,8 @@ export interface Splits {
   validation: Sentence[];
   /** `null` where none was given. */
   test: Sentence[] | null;
+  /** Test sets that have names, by name; where there are any, the first one is `test`. */
+  tests: Record<string, Sentence[]>;
 }
 
 export interface LoadedDataset {
@@ -40,7 +44,7 @@ export async function loadDataset(
 ): Promise<LoadedDataset> {
   const given = (['data', 'train', 'dataset'] as const).find((name) => options[name] !== undefined);
   if (preset?.dataset.source === 'generated') {
-    if (given === undefined) return generate(preset.dataset);
+    if (given === undefined) return withTypesMapped(generate(preset.dataset), options.map);
     throw new PermafrostError(
       'INVALID_OPTION',
       `\`preset\` ${preset.name} generates its own data. Leave out \`${given}\`, or the preset.`,
@@ -55,30 +59,67 @@ export async function loadDataset(
         ? await readAndSplit(options)
         : await readSplits(options);
   const name = preset?.name ?? loaded.description.name;
-  return requireSentences({ ...loaded, description: { ...loaded.description, name } });
+  return withTypesMapped(
+    requireSentences({ ...loaded, description: { ...loaded.description, name } }),
+    options.map,
+  );
 }
 
 /** Sizes and digests for the record; the digest of all three splits identifies the data. */
-export function describeData({ train, validation, test }: Splits): RunRecord['data'] {
-  const facts = (sentences: Sentence[]) => ({
+export function describeData({ train, validation, test, tests }: Splits): RunRecord['data'] {
+  const parts = {
+    train: factsOf(train),
+    validation: factsOf(validation),
+    test: test === null ? null : factsOf(test),
+    tests: Object.fromEntries(Object.entries(tests).map(([name, set]) => [name, factsOf(set)])),
+  };
+  const named = Object.entries(parts.tests).map(([name, facts]) => [name, facts.digest]);
+  const digests = [parts.train.digest, parts.validation.digest, parts.test?.digest ?? null];
+  return { digest: digestOf(named.length === 0 ? digests : [...digests, named]), ...parts };
+}
+
+/** Size and digest of a split. */
+export function factsOf(sentences: readonly Sentence[]): RunRecord['data']['train'] {
+  return {
     sentences: sentences.length,
     words: sentences.reduce((sum, sentence) => sum + sentence.words.length, 0),
     digest: digestSentences(sentences),
-  });
-  const parts = {
-    train: facts(train),
-    validation: facts(validation),
-    test: test === null ? null : facts(test),
   };
-  const digest = digestOf([parts.train.digest, parts.validation.digest, parts.test?.digest ?? null]);
-  return { digest, ...parts };
+}
+
+/** The data with entity types mapped as the options have it. */
+function withTypesMapped(loaded: LoadedDataset, mappings: readonly string[] = []): LoadedDataset {
+  if (mappings.length === 0) return loaded;
+  const map = parseTypeMap(mappings);
+  const { train, validation, test, tests } = loaded.splits;
+  const names = Object.keys(tests);
+  const [first, second, ...others] = mapTypes([train, validation, ...Object.values(tests), test ?? []], map);
+  const named = Object.fromEntries(names.map((name, index) => [name, others[index]!]));
+  return {
+    description: { ...loaded.description, map },
+    splits: {
+      train: first!,
+      validation: second!,
+      // A named test set and the test split are one object, under which outputs of frozen layers are kept.
+      test: test && (named[names[0] ?? ''] ?? others.at(-1)!),
+      tests: named,
+    },
+  };
 }
 
 function generate({ corpus, seed, sizes }: GeneratedDataset): LoadedDataset {
   const { train, validation, test } = generateCorpus(corpus, { seed, sizes });
+  // What has no file still has a place that predictions and messages can name.
+  const named = (split: string, sentences: Sentence[]): Sentence[] =>
+    sentences.map((sentence, index) => ({ ...sentence, file: `${corpus}/${split}`, line: index + 1 }));
   return {
     description: { source: 'generated', name: corpus, seed, sizes },
-    splits: { train, validation, test },
+    splits: {
+      train: named('train', train),
+      validation: named('validation', validation),
+      test: named('test', test),
+      tests: {},
+    },
   };
 }
 
@@ -105,7 +146,10 @@ async function fetchSplits(options: WorkspaceOptions, hub: HubOptions): Promise<
   }
   const short = knownDataset(dataset!)?.name ?? repo.split('/').at(-1)!;
   const name = datasetConfig === undefined ? short : `${short}-${datasetConfig.replaceAll('/', '-')}`;
-  return { description: { source: 'hub', name, repo, config, commit }, splits: { train, validation, test } };
+  return {
+    description: { source: 'hub', name, repo, config, commit },
+    splits: { train, validation, test, tests: {} },
+  };
 }
 
 async function readAndSplit(options: WorkspaceOptions): Promise<LoadedDataset> {
@@ -115,25 +159,35 @@ async function readAndSplit(options: WorkspaceOptions): Promise<LoadedDataset> {
   const sentences = await readSentences(file, columnOptions(file, options));
   return {
     description: { source: 'split', name: stem(file), file: basename(file), split, seed },
-    splits: splitSentences(sentences, split, seed),
+    splits: { ...splitSentences(sentences, split, seed), tests: {} },
   };
 }
 
 async function readSplits(options: WorkspaceOptions): Promise<LoadedDataset> {
   const read = (file: string) => readSentences(file, columnOptions(file, options));
   const [train, validation] = [options.train!, options.validation!];
+  const files = options.test === undefined ? [] : parseNamedFiles(options.test, 'test');
+  const isNamed = files.length > 1 || files[0]?.name != null;
+  const nameOf = ({ name }: NamedFile) => name ?? 'test';
   const splits: Splits = {
     train: await read(train),
     validation: await read(validation),
-    test: options.test === undefined ? null : await read(options.test),
+    test: null,
+    tests: {},
   };
+  for (const file of files) {
+    const sentences = await read(file.file);
+    splits.test ??= sentences;
+    if (isNamed) splits.tests[nameOf(file)] = sentences;
+  }
   return {
     description: {
       source: 'files',
       name: stem(train),
       train: basename(train),
       validation: basename(validation),
-      test: options.test === undefined ? null : basename(options.test),
+      test: files[0] ? basename(files[0].file) : null,
+      ...(isNamed && { tests: Object.fromEntries(files.map((file) => [nameOf(file), basename(file.file)])) }),
     },
     splits,
   };
@@ -141,7 +195,8 @@ async function readSplits(options: WorkspaceOptions): Promise<LoadedDataset> {
 
 /** A split of a small file can come out empty, and nothing can be trained or measured on it. */
 function requireSentences(loaded: LoadedDataset): LoadedDataset {
-  for (const [name, sentences] of Object.entries(loaded.splits)) {
+  const { tests, ...splits } = loaded.splits;
+  for (const [name, sentences] of Object.entries({ ...splits, ...tests })) {
     if (sentences === null || sentences.length > 0) continue;
     throw new PermafrostError(
       'DATA_FORMAT',

@@ -63,6 +63,25 @@ export function parseStrategyList(text: string, numLayers: number): string[] {
   return [...new Set(notations)];
 }
 
+/**
+ * Reads a list of numbers of training sentences, such as `50,100,500,all`.
+ *
+ * @throws INVALID_OPTION for anything but whole numbers above 0 and `all`.
+ */
+export function parseTrainSizes(text: string): (number | 'all')[] {
+  const sizes = text.split(',').map((item) => {
+    const size = item.trim();
+    if (size === 'all') return size;
+    if (/^[1-9]\d*$/.test(size)) return Number(size);
+    throw new PermafrostError(
+      'INVALID_OPTION',
+      `\`trainSizes\`: expected whole numbers above 0 and "all", such as 50,100,500,all, got "${text}".`,
+      { option: 'trainSizes', got: text },
+    );
+  });
+  return [...new Set(sizes)];
+}
+
 function checkedNotation(item: string, numLayers: number): string {
   const schedule = parseFreezing(item);
   schedule.start(numLayers);

@@ -16,7 +16,7 @@ export interface RecordedRun<Model extends AsyncDisposable, Event, Result, Recor
   finished(record: Record, path: string): Event;
   createModel(): Promise<Model>;
   start(model: Model, signal: AbortSignal): EventRun<Event, Result>;
-  compose(model: Model, result: Result): Record;
+  compose(model: Model, result: Result): Record | Promise<Record>;
   /** Completes the directory before the record says that everything is done. */
   complete?(record: Record): Promise<void>;
   /** Whether what an earlier run left is deleted; `start` tells the training, too. */
@@ -49,7 +49,7 @@ export async function* recordedRun<Model extends AsyncDisposable, Event, Result,
   const training = run.start(model, AbortSignal.any(signal ? [signal, left.signal] : [left.signal]));
   try {
     for await (const event of training) yield event;
-    const record = run.compose(model, await training.result);
+    const record = await run.compose(model, await training.result);
     if (directory === null) return record;
     await run.complete?.(record);
     await writeFileAtomic(directory.record, `${JSON.stringify(record, null, 2)}\n`);

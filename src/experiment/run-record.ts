@@ -28,6 +28,18 @@ const epochRecordSchema = z.strictObject({
   /** Of all evaluations within the epoch, and the metrics of the last one. */
   validationSeconds: seconds,
   validation: metricsSchema,
+  /** Mean cross-entropy over the labelled tokens, dropout off; null where there are none. */
+  validationLoss: z.number().nullable().optional(),
+});
+
+/** One evaluation of the validation data, within an epoch or at its end. */
+const evaluationRecordSchema = z.strictObject({
+  epoch: z.int().positive(),
+  /** Optimizer steps done. */
+  step: count,
+  /** What the best weights have most of. */
+  score: z.number(),
+  loss: z.number().nullable(),
 });
 
 const environmentSchema = {
@@ -50,11 +62,13 @@ const environmentSchema = {
 
 const inputSchema = {
   data: z.strictObject({
-    /** SHA-256 over the digests of the splits. */
+    /** SHA-256 over the digests of the whole splits, of which the run may have had a portion. */
     digest: z.string(),
     train: splitFactsSchema,
     validation: splitFactsSchema,
     test: splitFactsSchema.nullable(),
+    /** Test sets that have names. */
+    tests: z.record(z.string(), splitFactsSchema).default({}),
   }),
   tokenizer: z.strictObject({ digest: z.string(), vocabSize: z.int().positive() }),
   /** Label of each id of the head, in order. */
@@ -115,6 +129,7 @@ const freezingSchema = {
 
 const outcomeSchema = {
   epochs: z.array(epochRecordSchema).min(1),
+  evaluations: z.array(evaluationRecordSchema).default([]),
   bestEpoch: z.int().positive(),
   /** Optimizer steps done before the best evaluation. */
   bestStep: z.int().positive().optional(),
@@ -127,6 +142,8 @@ const outcomeSchema = {
   warnings: z.array(z.string()).default([]),
   /** Of the weights of the best epoch. */
   test: metricsSchema.nullable(),
+  /** The same on each test set that has a name; the first of them is `test`. */
+  tests: z.record(z.string(), metricsSchema).default({}),
   steps: count,
   /** Tokens trained on, special tokens included. */
   tokens: count,

@@ -1,5 +1,8 @@
+import { existsSync } from 'node:fs';
+import { join } from 'node:path';
 import type { EncodedSplits } from '../contract/encoded-dataset.js';
 import { PermafrostError } from '../errors/error.js';
+import { writeFileAtomic } from '../io/atomic-write.js';
 import type { TokenClassifier } from '../model/token-classifier.js';
 import { addon } from '../native/addon.js';
 import { RunDirectory } from '../training/directory.js';
@@ -14,7 +17,8 @@ import { composeRecord } from './compose-record.js';
 import { describeEnvironment } from './environment.js';
 import { recordedRun } from './recorded-run.js';
 import { type RunRecord, readRunRecord } from './run-record.js';
-import type { Scenario } from './scenario.js';
+import { runId, type Scenario } from './scenario.js';
+import { measureTests, unlearntTypes } from './test-sets.js';
 import type { Workspace } from './workspace.js';
 
 /** What is trained, where, and what becomes of it. */
@@ -34,6 +38,11 @@ export interface RunScenarioOptions {
   complete?: (record: RunRecord) => Promise<void>;
   /** Outputs of frozen prefixes that runs share; false keeps none. @default a cache of the run's own */
   prefixCache?: PrefixCache | false;
+  /**
+   * `false` leaves the test sets unmeasured. Where a run that was finished so is asked for them, its best weights are
+   * measured; it is trained again, to the same bits, where these are gone. @default true
+   */
+  test?: boolean;
   signal?: AbortSignal;
 }
 
@@ -49,14 +58,19 @@ export type RunScenario = (options: RunScenarioOptions) => AsyncGenerator<Traini
  */
 export const runScenario: RunScenario = async function* (options) {
   const { workspace, scenario, seed, complete, signal } = options;
-  const { directory: path, restart = false } = options;
+  const { directory: path, restart = false, test = true } = options;
   const startedAt = new Date();
+  const portion = workspace.portion(scenario);
   const directory = path === undefined ? null : await RunDirectory.open(path);
   const data = { data: workspace.data.digest, tokenizer: workspace.tokenizer.digest };
   let modelSeconds = 0;
   let encoded: EncodedSplits | undefined;
+  const needsTests = (record: RunRecord) => test && portion.splits.test !== null && record.test === null;
   try {
-    return yield* recordedRun<TokenClassifier, TrainingEvent, FinetuneResult, RunRecord>({
+    const isAgain =
+      restart ||
+      (directory !== null && (await lacksWeights(directory, { scenario, seed, data, needsTests })));
+    const record = yield* recordedRun<TokenClassifier, TrainingEvent, FinetuneResult, RunRecord>({
       directory,
       identity: { ...scenario, seed, ...data },
       async readRecord(file) {
@@ -73,7 +87,7 @@ export const runScenario: RunScenario = async function* (options) {
         finished: true,
       }),
       async createModel() {
-        encoded = await workspace.encoded();
+        encoded = await portion.encoded();
         const started = performance.now();
         const model = await workspace.createModel(seed, signal);
         modelSeconds = (performance.now() - started) / 1000;
@@ -81,14 +95,21 @@ export const runScenario: RunScenario = async function* (options) {
       },
       start: (model, abort) => {
         const { prefixCache = workspace.prefix && new PrefixCache(workspace.prefix) } = options;
-        const where = directory ? { directory, restart } : {};
+        const where = directory ? { directory, restart: isAgain } : {};
         const given = { model, encoded, prefixCache, seed, signal: abort, ...where };
-        return finetune({ ...given, ...finetuneOptions(workspace, scenario) });
+        const { train, validation, test: held } = portion.splits;
+        const splits = { train, validation, ...(held && test && { test: held }) };
+        return finetune({ ...given, ...splits, ...finetuneOptions(workspace, scenario) });
       },
-      compose: (model, result) => {
+      compose: async (model, result) => {
         const { libtorch, availableCores } = addon();
+        const measured = { model, data: portion, directory: path ?? null, signal };
+        const scores = test
+          ? await measureTests({ ...measured, test: result.test })
+          : { test: null, tests: {} };
         return composeRecord({
           workspace,
+          data: portion.data,
           scenario,
           seed,
           startedAt,
@@ -97,32 +118,57 @@ export const runScenario: RunScenario = async function* (options) {
           environment: describeEnvironment({ libtorch: libtorch.loadedVersion, device: model.device }),
           threads: workspace.threads || availableCores,
           frozenPrefix: model.frozenPrefix,
-          result,
+          result: { ...result, warnings: [...result.warnings, ...unlearntTypes(portion.splits)] },
+          tests: scores.tests,
         });
       },
       ...(complete && { complete }),
-      restart,
+      restart: isAgain,
       signal,
     });
+    if (directory === null || !needsTests(record)) return record;
+    await using model = await workspace.createModel(seed, signal);
+    await model.loadWeights(directory.best);
+    const scores = await measureTests({ model, data: portion, directory: directory.path, signal });
+    const measured = { ...record, ...scores };
+    await writeFileAtomic(directory.record, `${JSON.stringify(measured, null, 2)}\n`);
+    return measured;
   } finally {
     await directory?.close();
   }
 };
 
+/** Whether this very run was finished before, is to be measured on test sets, and has left no weights to do that with. */
+async function lacksWeights(
+  directory: RunDirectory,
+  run: {
+    scenario: Scenario;
+    seed: number;
+    data: { data: string; tokenizer: string };
+    needsTests: (record: RunRecord) => boolean;
+  },
+): Promise<boolean> {
+  if (!existsSync(directory.record) || existsSync(join(directory.best, 'model.safetensors'))) return false;
+  const record = await readRunRecord(directory.record).catch(unlessNewer);
+  const isSame =
+    record?.run === runId(run.scenario, run.seed) &&
+    record.data.digest === run.data.data &&
+    record.tokenizer.digest === run.data.tokenizer;
+  return isSame && run.needsTests(record);
+}
+
 function finetuneOptions(
-  { splits, carbonIntensity, saving }: Workspace,
-  { strategy, training }: Scenario,
-): Omit<FinetuneOptions, 'model'> {
+  { carbonIntensity, saving }: Workspace,
+  { strategy, training, maxSteps }: Scenario,
+): Omit<FinetuneOptions, 'model' | 'train' | 'validation'> {
   // The model and the cache were made with their precisions; the loop takes all other settings as they are.
   const { precision: _, prefixPrecision: __, ...settings } = training;
   return {
-    train: splits.train,
-    validation: splits.validation,
-    ...(splits.test && { test: splits.test }),
     freezing: strategy,
     energy: carbonIntensity === null ? {} : { carbonIntensity },
     ...saving,
     ...settings,
+    ...(maxSteps !== undefined && { maxSteps }),
   };
 }
 

@@ -8,7 +8,7 @@ import { type FileLock, lockDirectory } from '../io/process-lock.js';
 import { sweepTemporaryFiles } from '../io/temporary-files.js';
 import { discardWeights } from '../training/directory.js';
 import { type RunRecord, readRunRecord } from './run-record.js';
-import { runId, type Scenario, type ScenarioSettings } from './scenario.js';
+import { portionOf, runId, type Scenario, type ScenarioSettings } from './scenario.js';
 
 export interface StoreOptions {
   /** The grid's directory (`--out` of the command line). */
@@ -61,8 +61,6 @@ export class GridStore {
       await store.#readRecords();
       for (const record of store.#records.values()) checkIdentity(directory, record, identity);
       await store.#repairIndex();
-      // A kill between record and removal leaves them.
-      for (const run of store.#records.keys()) await discardWeights(store.runDirectory(run));
       return store;
     } catch (error) {
       await store.close();
@@ -94,16 +92,22 @@ export class GridStore {
     return join(this.runDirectory(run), 'record.json');
   }
 
+  /** Deletes weights and states of finished runs, save those of the runs that are named. */
+  async keepWeights(kept: ReadonlySet<string>): Promise<void> {
+    const finished = [...this.#records.keys()].filter((run) => !kept.has(run));
+    for (const run of finished) await discardWeights(this.runDirectory(run));
+  }
+
   /**
-   * Writes the record, then the line of the index; of the weights that the run kept while it trained nothing is left.
+   * Writes the record, then the line of the index.
    *
    * @throws WRITE_FAILED; what was there before is intact and the run counts as not done.
    */
   async save(record: RunRecord): Promise<void> {
     await writeFileAtomic(this.recordFile(record.run), `${JSON.stringify(record, null, 2)}\n`);
+    const isNew = !this.#records.has(record.run);
     this.#records.set(record.run, record);
-    await appendJsonl(this.#indexFile, indexLine(record));
-    await discardWeights(this.runDirectory(record.run));
+    if (isNew) await appendJsonl(this.#indexFile, indexLine(record));
   }
 
   /** Gives the directory free for others. */
@@ -167,6 +171,7 @@ function indexLine(record: RunRecord): Record<string, unknown> {
   return {
     run: record.run,
     strategy: record.scenario.strategy,
+    ...portionOf(record.scenario),
     seed: record.seed,
     scenarioDigest: record.scenarioDigest,
     dataDigest: record.data.digest,
@@ -195,6 +200,6 @@ function checkIdentity(directory: string, record: RunRecord, identity: GridIdent
 function difference({ scenario, data, tokenizer }: RunRecord, identity: GridIdentity): Difference[] {
   const { dataset, model, training } = identity.scenario;
   const is = { dataset, model, training, data: identity.dataDigest, tokenizer: identity.tokenizerDigest };
-  const { strategy: _, ...was } = scenario;
+  const was = { dataset: scenario.dataset, model: scenario.model, training: scenario.training };
   return differences({ ...was, data: data.digest, tokenizer: tokenizer.digest }, is);
 }

@@ -20,7 +20,21 @@ const bytes = z.int().nonnegative().optional();
 const dataShape = {
   train: file('training sentences (CoNLL columns or JSON lines)'),
   validation: file('validation sentences'),
-  test: file('test sentences'),
+  /** One file, or several as `name=file`: then the first is the test split, and scores of all are kept by name. */
+  test: z
+    .union([z.string().min(1), z.array(z.string().min(1)).min(1)])
+    .optional()
+    .meta({
+      description: 'test sentences; again as name=file for further test sets, such as other languages',
+      value: 'file',
+      isRepeated: true,
+    }),
+  /** Entity types that become others in all data: `GPE=LOC`; `MISC=O` leaves one out, `*=O` all that are not named. */
+  map: z.array(z.string().min(1)).optional().meta({
+    description: 'entity type that becomes another one, GPE=LOC, or none, MISC=O or "*=O"; may be repeated',
+    value: 'type=type',
+    isRepeated: true,
+  }),
   /** One file for all three splits, instead of `train`, `validation` and `test`. */
   data: file('one file for all three splits'),
   /** A dataset of the Hub, instead of files: `conll2003` or another known one, or `owner/name[@revision]`. */

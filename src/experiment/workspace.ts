@@ -1,18 +1,18 @@
-import type { EncodedSplits } from '../contract/encoded-dataset.js';
 import { labelSet } from '../data/label-set.js';
 import { pick } from '../errors/option-shape.js';
+import { encodingShape } from '../evaluation/encoding.js';
 import type { HubOptions } from '../hub/snapshot.js';
 import type { TokenClassifier } from '../model/token-classifier.js';
 import type { Tokenizer } from '../text/tokenizer.js';
 import type { PrefixCacheOptions } from '../training/prefix-cache.js';
 import { savingShape } from '../training/settings.js';
 import { describeData, loadDataset, type Splits } from './dataset-source.js';
-import { keptEncodings } from './kept-encodings.js';
 import { loadModelSource } from './model-source.js';
+import { type DataPortion, DataPortions, requireNoContext } from './portion.js';
 import { presetByName } from './presets/by-name.js';
 import type { Preset } from './presets/preset.js';
 import type { RunRecord } from './run-record.js';
-import type { ScenarioSettings } from './scenario.js';
+import type { Portion, ScenarioSettings } from './scenario.js';
 import { FRESH_TRAINING, PAPER_TRAINING, type TrainingSettings } from './training-settings.js';
 import {
   applyOverrides,
@@ -24,6 +24,7 @@ import {
 /** All that the scenarios of a grid share. */
 export interface Workspace {
   settings: ScenarioSettings;
+  /** All of the data; {@link Workspace.portion} has what a scenario takes of them. */
   splits: Splits;
   /** Label of each id of the head. */
   labels: string[];
@@ -39,8 +40,12 @@ export interface Workspace {
   prefix: PrefixCacheOptions | false;
   /** When the states to go on from are written. */
   saving: { saveSteps?: number; saveMinutes?: number };
-  /** The splits encoded, at the first call. */
-  encoded(): Promise<EncodedSplits>;
+  /**
+   * The data of a scenario. Equal portions give the same object, so that runs share what is kept for its sentences.
+   *
+   * @throws INVALID_OPTION where there are fewer sentences than asked for.
+   */
+  portion(portion: Portion): DataPortion;
   /** A model at its starting weights, the same for the same seed. The caller disposes of it. */
   createModel(seed: number, signal?: AbortSignal): Promise<TokenClassifier>;
 }
@@ -59,12 +64,18 @@ export async function openWorkspace(options: WorkspaceOptions, hub: HubOptions =
   const { description, splits } = await loadDataset(checked, preset, hub);
   const model = await loadModelSource(checked, preset, splits.train, hub);
   // Every label of every split, so that no split holds one that the head lacks.
-  const labels = labelSet([...splits.train, ...splits.validation, ...(splits.test ?? [])]);
+  const everySet = [splits.train, splits.validation, splits.test ?? [], ...Object.values(splits.tests)];
+  const labels = labelSet(everySet.flat());
   const data = describeData(splits);
   const defaults = defaultTraining(checked, preset);
-  const { trained, positions } = model.maxLength;
-  const maxLength = trained ?? Math.min(defaults.maxLength, positions);
-  const training = applyOverrides({ ...defaults, maxLength }, checked);
+  const maxLength = Math.min(defaults.maxLength, model.positions);
+  const training = applyOverrides({ ...defaults, maxLength, ...model.trainedWith }, checked);
+  const encoding = { maxLength: training.maxLength, ...pick(encodingShape, training) };
+  if (description.source === 'split') requireNoContext(encoding, 'data');
+  const portions = new DataPortions(
+    { splits, data },
+    { labels, tokenizer: model.tokenizer, encoding, keep: description.source !== 'generated' },
+  );
   return {
     settings: { dataset: description, model: model.description, training },
     splits,
@@ -76,25 +87,8 @@ export async function openWorkspace(options: WorkspaceOptions, hub: HubOptions =
     carbonIntensity: checked.carbonIntensity ?? null,
     prefix: prefixCacheOptions(checked, training),
     saving: pick(savingShape, checked),
-    encoded: once(() =>
-      keptEncodings({
-        splits,
-        data,
-        labels,
-        tokenizer: model.tokenizer,
-        maxLength: training.maxLength,
-        keep: description.source !== 'generated',
-      }),
-    ),
+    portion: (portion) => portions.of(portion),
     createModel: (seed, signal) => model.create({ seed, labels, ...(signal && { signal }) }),
-  };
-}
-
-function once<T>(make: () => Promise<T>): () => Promise<T> {
-  let made: Promise<T> | null = null;
-  return () => {
-    made ??= make();
-    return made;
   };
 }
 

@@ -1,7 +1,7 @@
 import type { EncoderConfig } from '../contract/encoder-config.js';
 import type { FreezePlan } from '../contract/freeze-plan.js';
 import type { PackedBatch, RaggedBatch } from '../contract/packed-batch.js';
-import type { LoadReport, Logits, ParameterInfo } from '../contract/results.js';
+import type { HiddenStates, LoadReport, Logits, ParameterInfo } from '../contract/results.js';
 import type { Strategy } from '../freezing/strategy.js';
 import type { NativeDevice, NativeMemory, NativeParameter } from '../native/addon.js';
 import type { Engine } from '../native/engine.js';
@@ -27,6 +27,13 @@ export interface ModelParts {
   tokenizer: Tokenizer | null;
   huggingFaceConfig: HuggingFaceConfig;
   loadReport: LoadReport;
+}
+
+/** How batches are predicted. */
+export interface PredictOptions {
+  /** Where the frozen prefix's outputs are kept, for batches that have `examples`. */
+  store?: PrefixStore;
+  signal?: AbortSignal;
 }
 
 /** The engine that a model computes on; for measurements. @internal */
@@ -151,6 +158,22 @@ export abstract class EncoderModel {
   }
 
   /**
+   * Outputs of the embeddings and of each layer, dropout off: shape [1 + layers, tokens, hidden], of the labelled tokens
+   * where the batch has labels, else of all.
+   *
+   * @throws INVALID_BATCH
+   */
+  async hiddenStates(
+    batch: PackedBatch | RaggedBatch,
+    options: { signal?: AbortSignal } = {},
+  ): Promise<HiddenStates> {
+    const packed = toPacked(batch);
+    const data = await this.#parts.engine.call((native) => native.hiddenStates(packed), options.signal);
+    const { numLayers, hiddenSize } = this.config;
+    return { data, shape: [numLayers + 1, data.length / (numLayers + 1) / hiddenSize, hiddenSize] };
+  }
+
+  /**
    * Mean cross-entropy over the labelled tokens of all batches, dropout off.
    *
    * @returns the mean, and the number of labelled tokens; a mean of NaN where there are none.
@@ -182,16 +205,31 @@ export abstract class EncoderModel {
   /**
    * The class id of the highest score of each token, one array a batch.
    *
-   * @param options.store where the frozen prefix's outputs are kept, for batches that have `examples`.
-   *
    * @throws INVALID_BATCH
    */
   async predict(
     batches: readonly (PackedBatch | RaggedBatch)[],
-    options: { store?: PrefixStore; signal?: AbortSignal } = {},
+    options: PredictOptions = {},
   ): Promise<Int32Array[]> {
+    return (await this.predictWithLoss(batches, options)).predicted;
+  }
+
+  /**
+   * The same with the mean cross-entropy over the labelled tokens of all batches, from one pass.
+   *
+   * @returns a loss of NaN where there are none.
+   * @throws INVALID_BATCH
+   */
+  async predictWithLoss(
+    batches: readonly (PackedBatch | RaggedBatch)[],
+    { store, signal }: PredictOptions = {},
+  ): Promise<{ predicted: Int32Array[]; loss: number; labelled: number }> {
     const packed = toPackedList(batches);
-    return this.#parts.engine.call((native) => native.predict(packed, options.store?.native), options.signal);
+    const { classes, loss } = await this.#parts.engine.call(
+      (native) => native.predict(packed, store?.native),
+      signal,
+    );
+    return { predicted: classes, loss: loss.sum / loss.labelled, labelled: loss.labelled };
   }
 
   /**

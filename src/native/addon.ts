@@ -131,6 +131,18 @@ export interface NativeMemory {
   workspace: number;
 }
 
+/** Sum of the cross-entropies of all labelled tokens, and their number. */
+export interface NativeLoss {
+  sum: number;
+  labelled: number;
+}
+
+/** Class of each token, one array a batch, and the loss of the tokens that have a label. */
+export interface NativePredictions {
+  classes: Int32Array[];
+  loss: NativeLoss;
+}
+
 /** Where and by which means a model computes. */
 export interface NativeDevice {
   /** `cpu` or `cuda:<number>`. */
@@ -156,6 +168,12 @@ export interface NativeProducts {
   flops: number;
   /** Number of products. */
   products: number;
+}
+
+/** Covariances of pairs of representations, for linear CKA. */
+export interface NativeLinearCka {
+  values(): Float64Array;
+  tokens(): number;
 }
 
 /** One model on one device with its own thread; every promise settles in the order of the calls. */
@@ -225,10 +243,20 @@ export interface NativeEngine {
     names: readonly string[],
     dtype: 'F32' | 'F16',
   ): Promise<void>;
+  /** For each parameter the mean squared norm of the batches' gradients and the squared norm of their mean; NaN where it does not learn. */
+  gradientMoments(trainer: number, batches: NativeBatch[]): Promise<Float64Array>;
   logits(batch: NativeBatch): Promise<Float32Array>;
-  /** Sum of the cross-entropies of all labelled tokens, and their number. */
-  loss(batches: NativeBatch[]): Promise<{ sum: number; labelled: number }>;
-  predict(batches: NativeBatch[], store?: NativePrefixStore): Promise<Int32Array[]>;
+  /** Outputs of the embeddings and of each layer, of the labelled tokens where there are labels, else of all. */
+  hiddenStates(batch: NativeBatch): Promise<Float32Array>;
+  /** Adds the outputs for a batch beside those of another model, of tokens of so many numbers each. */
+  compareStates(
+    comparison: NativeLinearCka,
+    batch: NativeBatch,
+    states: Float32Array,
+    width: number,
+  ): Promise<void>;
+  loss(batches: NativeBatch[]): Promise<NativeLoss>;
+  predict(batches: NativeBatch[], store?: NativePrefixStore): Promise<NativePredictions>;
   takeSnapshot(): Promise<void>;
   restoreSnapshot(): Promise<void>;
   memory(): Promise<NativeMemory>;
@@ -296,6 +324,7 @@ export interface Addon {
   cardEnergy(device: number): NativeCardEnergy;
   Engine: new (threads: number) => NativeEngine;
   PrefixStore: new (offsets: Int32Array, options: NativePrefixStoreOptions) => NativePrefixStore;
+  LinearCka: new (pairs: number) => NativeLinearCka;
 }
 
 /**

@@ -1,5 +1,5 @@
 import type { RunRecord } from '../experiment/run-record.js';
-import type { DatasetDescription, ModelDescription } from '../experiment/scenario.js';
+import { type DatasetDescription, type ModelDescription, portionText } from '../experiment/scenario.js';
 import type { TrainingSettings } from '../experiment/training-settings.js';
 import { formatCount, formatPercent } from './format.js';
 import { PAPER, paperDatasetTitle } from './paper-tables.js';
@@ -8,12 +8,13 @@ import type { GridSummary } from './summary.js';
 
 /** What was trained, on what, with what: name and value of each fact. */
 export function gridFacts(summary: GridSummary): [name: string, value: string][] {
-  const { records, counts, evaluatedOn } = summary;
-  const first = records[0]!;
+  const { records, whole, counts, evaluatedOn } = summary;
+  const first = whole[0]!;
   const { data, tokenizer, scenario } = first;
   const sizes = [data.train, data.validation, data.test].flatMap((split) => split?.sentences ?? []);
   return [
     ['dataset', datasetText(scenario.dataset)],
+    ...dataFacts(summary),
     ['sentences', `${sizes.join(' / ')} (train / validation${data.test === null ? '' : ' / test'})`],
     ['model', `${modelText(scenario.model)}, ${formatCount(first.totalParameters)} parameters`],
     ['vocabulary', `${tokenizer.vocabSize} tokens`],
@@ -28,6 +29,23 @@ export function gridFacts(summary: GridSummary): [name: string, value: string][]
     ],
     ['hardware', distinct(records, hardwareText).join('; ')],
     ['versions', distinct(records, versionsText).join('; ')],
+  ];
+}
+
+/** Entity types that became others, test sets that have names, and numbers of training sentences. */
+function dataFacts({ whole, sizes }: GridSummary): [string, string][] {
+  const { scenario, data } = whole[0]!;
+  const { map = {}, tests = {} } = scenario.dataset;
+  const mapped = Object.entries(map).map(([from, to]) => `${from} → ${to}`);
+  const sets = Object.entries(tests).map(
+    ([name, file]) => `${name} (${file}, ${data.tests[name]!.sentences} sentences)`,
+  );
+  return [
+    ...(mapped.length > 0 ? [['entity types mapped', mapped.join(', ')] as [string, string]] : []),
+    ...(sets.length > 0 ? [['test sets', sets.join(', ')] as [string, string]] : []),
+    ...(sizes.length > 1
+      ? [['training sentences', sizes.map(({ sentences }) => sentences).join(', ')] as [string, string]]
+      : []),
   ];
 }
 
@@ -84,9 +102,9 @@ export const COLUMN_NOTES: readonly string[] = [
 
 /** What was not run, and what keeps ours and the paper's figures apart. */
 export function limits(summary: GridSummary): string[] {
-  const { records, notRun, paperDataset } = summary;
-  const { scenario } = records[0]!;
-  const result = notRunByStrategy(notRun);
+  const { records, whole, notRun, paperDataset } = summary;
+  const { scenario } = whole[0]!;
+  const result = [...notRunByStrategy(notRun), ...warningsOf(records)];
   if (scenario.model.kind === 'fresh') {
     result.push(
       'Pretrained weights were not used: the model starts from random ones, so its scores do not compare with the paper’s.',
@@ -110,10 +128,21 @@ export function limits(summary: GridSummary): string[] {
 }
 
 function notRunByStrategy(notRun: GridSummary['notRun']): string[] {
-  const strategies = [...new Set(notRun.map(({ strategy }) => strategy))];
-  return strategies.map((strategy) => {
-    const seeds = notRun.filter((run) => run.strategy === strategy).map(({ seed }) => seed);
-    return `${strategy}: not run with seed${seeds.length > 1 ? 's' : ''} ${seeds.join(', ')}.`;
+  const nameOf = ({ strategy, trainSize }: GridSummary['notRun'][number]) =>
+    trainSize === null ? strategy : `${strategy}, ${portionText({ trainSize })}`;
+  return [...new Set(notRun.map(nameOf))].map((name) => {
+    const seeds = notRun.filter((run) => nameOf(run) === name).map(({ seed }) => seed);
+    return `${name}: not run with seed${seeds.length > 1 ? 's' : ''} ${seeds.join(', ')}.`;
+  });
+}
+
+/** What the runs warn of, each once with the strategies that it is so of; all of them need no name. */
+function warningsOf(records: readonly RunRecord[]): string[] {
+  const all = distinct(records, ({ scenario }) => scenario.strategy);
+  return [...new Set(records.flatMap(({ warnings }) => warnings))].map((warning) => {
+    const having = records.filter(({ warnings }) => warnings.includes(warning));
+    const strategies = distinct(having, ({ scenario }) => scenario.strategy);
+    return strategies.length === all.length ? warning : `${strategies.join(', ')}: ${warning}`;
   });
 }
 

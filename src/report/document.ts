@@ -1,12 +1,16 @@
 import { borrowedNote, COLUMN_NOTES, gridFacts, limits, paperNote } from './context.js';
+import { errorBlocks } from './error-tables.js';
 import type { GridSummary, StrategyTable } from './summary.js';
 import {
+  comparisonTable,
   energyTable,
   qualityTable,
   rareLabelTable,
   runTable,
+  sizesTable,
   type TextTable,
   timeTable,
+  transferTable,
   twinTable,
 } from './tables.js';
 
@@ -17,17 +21,17 @@ export type Block =
   | { type: 'table'; table: TextTable }
   | { type: 'list'; items: readonly string[] };
 
-const heading = (level: 1 | 2 | 3, text: string): Block => ({ type: 'heading', level, text });
-const paragraph = (text: string): Block => ({ type: 'paragraph', text });
-const table = (content: TextTable): Block => ({ type: 'table', table: content });
-const list = (items: readonly string[]): Block => ({ type: 'list', items });
+export const heading = (level: 1 | 2 | 3, text: string): Block => ({ type: 'heading', level, text });
+export const paragraph = (text: string): Block => ({ type: 'paragraph', text });
+export const table = (content: TextTable): Block => ({ type: 'table', table: content });
+export const list = (items: readonly string[]): Block => ({ type: 'list', items });
 
 /** The report of a grid: tables in the paper's form, ours beside the paper's. The same summary gives the same blocks. */
 export function reportBlocks(summary: GridSummary): Block[] {
-  const { records, tables } = summary;
+  const { records, whole, tables } = summary;
   const twins = twinTable(summary);
   const missing = limits(summary);
-  const withPrefixKept = records.some(({ prefixStore }) => prefixStore !== null);
+  const withPrefixKept = whole.some(({ prefixStore }) => prefixStore !== null);
   const borrowed = borrowedNote(summary);
   return [
     heading(1, `Layer freezing on ${records[0]!.scenario.dataset.name}`),
@@ -35,6 +39,10 @@ export function reportBlocks(summary: GridSummary): Block[] {
     paragraph(paperNote(summary)),
     ...(borrowed === null ? [] : [paragraph(borrowed)]),
     ...tables.flatMap((strategy) => strategyBlocks(strategy, withPrefixKept)),
+    ...comparisonBlocks(summary),
+    ...transferBlocks(summary),
+    ...sizeBlocks(summary),
+    ...errorBlocks(summary.errors, summary.evaluatedOn),
     ...(twins === null
       ? []
       : [heading(2, 'The same configuration twice'), paragraph(TWIN_NOTE), table(twins)]),
@@ -54,6 +62,56 @@ const ENERGY_NOTE =
 const TWIN_NOTE =
   'These scenarios freeze the same parts. Their losses and metrics must agree; the ratio of their times shows how far ' +
   'a time of this report can be trusted.';
+
+function comparisonBlocks(summary: GridSummary): Block[] {
+  const compared = comparisonTable(summary);
+  if (compared === null) return [];
+  const { comparisons } = summary;
+  const [most, draws] = [Math.max(...comparisons.map(({ seeds }) => seeds)), 2000];
+  const seeds = comparisons.some(({ seeds }) => seeds < 2)
+    ? most < 2
+      ? 'There is one seed, so sentences alone are drawn: what another seed would change is not in the intervals.'
+      : 'Where there is one seed, sentences alone are drawn, and what another would change is not in the interval.'
+    : 'Of S seeds S - 1 are drawn, then sentences, the same for both sides; intervals over few seeds are rather too narrow.';
+  return [
+    heading(2, 'Differences from k = 0'),
+    table(compared),
+    paragraph(
+      `Paired bootstrap of ${draws} draws over the sentences that both were measured on. ${seeds} ` +
+        `p is corrected by Holm for the ${comparisons.length / 2} comparisons of each score. Where no difference is seen, ` +
+        'there may still be one within the interval.',
+    ),
+  ];
+}
+
+function transferBlocks(summary: GridSummary): Block[] {
+  const transfer = transferTable(summary);
+  if (transfer === null) return [];
+  return [
+    heading(2, 'Test sets'),
+    table(transfer),
+    paragraph(
+      'The weights are those that were best on the validation data; no test set but its own language’s was like what was ' +
+        'trained on. Words, O counted as a label, for macro F1.',
+    ),
+  ];
+}
+
+function sizeBlocks(summary: GridSummary): Block[] {
+  const [entity, macro] = [sizesTable(summary, 'entityF1'), sizesTable(summary, 'macroF1')];
+  if (entity === null || macro === null) return [];
+  return [
+    heading(2, 'Fewer training sentences'),
+    heading(3, 'Entity F1'),
+    table(entity),
+    heading(3, 'Macro F1'),
+    table(macro),
+    paragraph(
+      'Every scenario and seed has the same sentences, and those of a smaller number are among those of a larger one. All ' +
+        'other tables are of the largest number.',
+    ),
+  ];
+}
 
 function strategyBlocks(strategy: StrategyTable, withPrefixKept: boolean): Block[] {
   const rare = rareLabelTable(strategy);

@@ -1,3 +1,4 @@
+import type { Comparison } from '../experiment/comparisons.js';
 import type { Spread } from './scenario-summary.js';
 
 /** Stands where a figure does not exist. */
@@ -33,4 +34,30 @@ export function formatSpread({ mean, sd }: Spread, format: (value: number) => st
 /** A score with so many digits after the point. */
 export function scoreFormat(digits: number): (score: number) => string {
   return (score) => score.toFixed(digits);
+}
+
+/** A difference of scores with its sign, a true minus where it is negative. */
+export function formatDifference(difference: number): string {
+  const digits = Math.abs(difference).toFixed(4);
+  if (Number(digits) === 0) return digits;
+  return `${difference < 0 ? '−' : '+'}${digits}`;
+}
+
+export function formatP(p: number): string {
+  return p < 0.001 ? 'p < 0.001' : `p = ${p.toFixed(3)}`;
+}
+
+/** Level below which a difference counts as seen. */
+export const SIGNIFICANT = 0.05;
+
+/** What a comparison shows, in words: where nothing is seen, that is no proof of being equal. */
+export function differenceText({
+  difference,
+  low,
+  high,
+  adjusted,
+}: Pick<Comparison, 'difference' | 'low' | 'high' | 'adjusted'>): string {
+  const seen = adjusted >= SIGNIFICANT ? 'no difference seen' : difference < 0 ? 'lower' : 'higher';
+  const interval = `${formatDifference(low)} to ${formatDifference(high)}`;
+  return `${seen} (difference ${formatDifference(difference)}, 95% interval ${interval}, ${formatP(adjusted)})`;
 }

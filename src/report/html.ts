@@ -1,15 +1,14 @@
-import { type Block, reportBlocks } from './document.js';
-import type { Figure } from './figures.js';
-import type { GridSummary } from './summary.js';
+import type { Block } from './document.js';
+import type { Figure } from './figures/figure.js';
 import type { TextTable } from './tables.js';
 
 /**
- * Renders a grid as one page that needs no other file: the figures first, then what `report.md` holds.
+ * Renders a report as one page that needs no other file: the figures first, then what `report.md` holds.
  *
- * @param figures from `renderFigures` of the same summary.
+ * @param report the first block is its title.
  */
-export function renderHtml(summary: GridSummary, figures: readonly Figure[]): string {
-  const [title, ...blocks] = reportBlocks(summary);
+export function renderHtml(report: readonly Block[], figures: readonly Figure[]): string {
+  const [title, ...blocks] = report;
   const name = title?.type === 'heading' ? title.text : 'Layer freezing';
   return `<!doctype html>
 <html lang="en">

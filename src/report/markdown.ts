@@ -1,14 +1,13 @@
-import { type Block, reportBlocks } from './document.js';
-import type { GridSummary } from './summary.js';
+import type { Block } from './document.js';
 import type { TextTable } from './tables.js';
 
 /**
- * Renders a grid as the text of `report.md`.
+ * Renders a report as the text of `report.md`.
  *
- * @returns Markdown (GitHub's tables) that ends with a line end; the same summary gives the same text.
+ * @returns Markdown (GitHub's tables) that ends with a line end; the same blocks give the same text.
  */
-export function renderMarkdown(summary: GridSummary): string {
-  return `${reportBlocks(summary).map(drawBlock).join('\n\n')}\n`;
+export function renderMarkdown(report: readonly Block[]): string {
+  return `${report.map(drawBlock).join('\n\n')}\n`;
 }
 
 function drawBlock(block: Block): string {

@@ -88,6 +88,8 @@ export interface ScenarioSummary {
     emissions: Spread | null;
   } | null;
   scores: Record<ScoreName, Spread>;
+  /** Scores on each test set that has a name. */
+  tests: Map<string, Record<ScoreName, Spread>>;
   /** F1 and gold words of each label. */
   labels: Map<string, { support: number; f1: Spread }>;
   /** What arithmetic allows at best. */
@@ -127,7 +129,10 @@ export function summariseScenario(records: readonly RunRecord[]): ScenarioSummar
   const plan: FreezePlan = parts === undefined ? { embeddings, layers } : { embeddings, layers, parts };
   const own = ordered.filter((record) => !hasBorrowed(record));
   const timed = own.length > 0 ? own : ordered;
-  const scores = SCORE_NAMES.map((name) => [name, spread(metrics.map(SCORES[name]))] as const);
+  const scoresOf = (metrics: readonly Metrics[]) =>
+    Object.fromEntries(
+      SCORE_NAMES.map((name) => [name, spread(metrics.map(SCORES[name]))] as const),
+    ) as Record<ScoreName, Spread>;
   return {
     strategy,
     family: ranged?.[1] ?? strategy.split(':', 1)[0]!,
@@ -149,7 +154,13 @@ export function summariseScenario(records: readonly RunRecord[]): ScenarioSummar
     epochs: spread(ordered.map(({ epochs }) => epochs.length)),
     tokensPerSecond: spread(timed.map(({ tokensPerSecond }) => tokensPerSecond)),
     energy: energyOf(timed),
-    scores: Object.fromEntries(scores) as Record<ScoreName, Spread>,
+    scores: scoresOf(metrics),
+    tests: new Map(
+      Object.keys(first.tests).map((name) => [
+        name,
+        scoresOf(ordered.flatMap(({ tests }) => tests[name] ?? [])),
+      ]),
+    ),
     labels: labelScores(metrics),
     bound: relativeCost(plan),
   };

@@ -1,5 +1,8 @@
 import { isDeepStrictEqual } from 'node:util';
 import type { EvaluationCounts } from '../evaluation/word-tags.js';
+import type { Comparison } from '../experiment/comparisons.js';
+import type { ErrorStudy } from '../experiment/error-studies.js';
+import { groupBy } from '../experiment/group-by.js';
 import type { RunRecord } from '../experiment/run-record.js';
 import {
   closestPaperDataset,
@@ -20,12 +23,25 @@ import {
 export interface PlannedGrid {
   strategies: readonly string[];
   seeds: readonly number[];
+  /** @default ['all'] */
+  trainSizes?: readonly (number | 'all')[];
 }
 
 export interface SummaryOptions {
   planned?: PlannedGrid;
   /** The paper's dataset that ours stands beside. @default chosen by the dataset's name */
   paperDataset?: PaperDataset;
+  /** Comparisons with k = 0, from `compareWithBaseline`. @default none */
+  comparisons?: readonly Comparison[];
+  /** The errors of the runs on the most training sentences. @default none */
+  errors?: readonly ErrorStudy[];
+}
+
+/** Every scenario on one number of training sentences. */
+export interface SizeSummary {
+  /** Training sentences. */
+  sentences: number;
+  scenarios: ScenarioSummary[];
 }
 
 /** One row of a table in the paper's form. Factors say how many times faster than the table's k = 0. */
@@ -66,10 +82,16 @@ export interface TwinCheck {
 export interface GridSummary {
   /** Every run, in the order given. */
   records: readonly RunRecord[];
+  /** Those on the most training sentences, which all tables show but that of the numbers of sentences. */
+  whole: readonly RunRecord[];
   scenarios: ScenarioSummary[];
+  /** Ascending; one entry where all runs have the same number of training sentences. */
+  sizes: SizeSummary[];
+  comparisons: readonly Comparison[];
+  errors: readonly ErrorStudy[];
   tables: StrategyTable[];
   twins: TwinCheck[];
-  notRun: { strategy: string; seed: number }[];
+  notRun: { strategy: string; seed: number; trainSize: number | null }[];
   paperDataset: PaperDataset;
   evaluatedOn: 'test' | 'validation';
   /** Of the evaluated split. */
@@ -79,28 +101,47 @@ export interface GridSummary {
 /**
  * Sums up the runs of one grid; null where nothing was run.
  *
- * @param records runs of one dataset and one model that differ in strategy and seed only.
+ * @param records runs of one dataset and one model that differ in strategy, seed and number of training sentences only.
  */
 export function summarise(records: readonly RunRecord[], options: SummaryOptions = {}): GridSummary | null {
   const first = records[0];
   if (first === undefined) return null;
-  const byStrategy = groupBy(records, ({ scenario }) => scenario.strategy);
-  const order = [...new Set([...(options.planned?.strategies ?? []), ...byStrategy.keys()])];
-  const scenarios = order.flatMap((strategy) => {
-    const runs = byStrategy.get(strategy);
-    return runs === undefined ? [] : [summariseScenario(runs)];
+  const strategies = new Set(records.map(({ scenario }) => scenario.strategy));
+  const order = [...new Set([...(options.planned?.strategies ?? []), ...strategies])];
+  const bySize = [...groupBy(records, trainSizeOf)].sort(([a], [b]) => a - b);
+  const sizes = bySize.map(([sentences, runs]): SizeSummary => {
+    const byStrategy = groupBy(runs, ({ scenario }) => scenario.strategy);
+    const found = order.flatMap((strategy) => byStrategy.get(strategy) ?? []);
+    const groups = [...groupBy(found, ({ scenario }) => scenario.strategy).values()];
+    return { sentences, scenarios: groups.map(summariseScenario) };
   });
+  const whole = runsOnMost(records);
+  const { scenarios } = sizes.at(-1)!;
   const paperDataset = options.paperDataset ?? closestPaperDataset(first.scenario.dataset.name);
   return {
     records,
+    whole,
     scenarios,
+    sizes,
+    comparisons: options.comparisons ?? [],
+    errors: options.errors ?? [],
     tables: strategyTables(scenarios, paperDataset),
-    twins: twinChecks(records, order),
+    twins: twinChecks(whole, order),
     notRun: missingRuns(records, options.planned),
     paperDataset,
     evaluatedOn: first.test === null ? 'validation' : 'test',
     counts: reportedMetrics(first).counts,
   };
+}
+
+/** The runs on the most training sentences, which most tables show. */
+export function runsOnMost(records: readonly RunRecord[]): RunRecord[] {
+  const most = Math.max(...records.map(trainSizeOf));
+  return records.filter((record) => trainSizeOf(record) === most);
+}
+
+function trainSizeOf({ data }: RunRecord): number {
+  return data.train.sentences;
 }
 
 function strategyTables(scenarios: readonly ScenarioSummary[], dataset: PaperDataset): StrategyTable[] {
@@ -164,18 +205,16 @@ function outcome({ losses, epochs, bestEpoch, test }: RunRecord): unknown {
 }
 
 function missingRuns(records: readonly RunRecord[], planned: PlannedGrid | undefined): GridSummary['notRun'] {
-  const done = new Set(records.map(({ scenario, seed }) => `${scenario.strategy}\n${seed}`));
-  const all = planned?.strategies.flatMap((strategy) => planned.seeds.map((seed) => ({ strategy, seed })));
-  return (all ?? []).filter(({ strategy, seed }) => !done.has(`${strategy}\n${seed}`));
-}
-
-function groupBy<Item>(items: readonly Item[], keyOf: (item: Item) => string): Map<string, Item[]> {
-  const groups = new Map<string, Item[]>();
-  for (const item of items) {
-    const key = keyOf(item);
-    const group = groups.get(key);
-    if (group === undefined) groups.set(key, [item]);
-    else group.push(item);
-  }
-  return groups;
+  if (planned === undefined) return [];
+  const { strategies, seeds, trainSizes = ['all'] } = planned;
+  const key = (run: GridSummary['notRun'][number]) => JSON.stringify([run.strategy, run.seed, run.trainSize]);
+  const done = new Set(
+    records.map(({ scenario: { strategy, trainSize = null }, seed }) => key({ strategy, seed, trainSize })),
+  );
+  const all = trainSizes.flatMap((size) =>
+    strategies.flatMap((strategy) =>
+      seeds.map((seed) => ({ strategy, seed, trainSize: size === 'all' ? null : size })),
+    ),
+  );
+  return all.filter((run) => !done.has(key(run)));
 }

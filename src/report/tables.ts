@@ -1,5 +1,8 @@
+import type { Comparison } from '../experiment/comparisons.js';
 import type { RunRecord } from '../experiment/run-record.js';
+import { portionText } from '../experiment/scenario.js';
 import {
+  differenceText,
   formatCount,
   formatFactor,
   formatPercent,
@@ -220,10 +223,14 @@ function runTime(time: (record: RunRecord) => number): (record: RunRecord) => st
 }
 
 /** One row a run, nothing averaged. */
-export function runTable({ records }: GridSummary): TextTable {
+export function runTable({ records }: Pick<GridSummary, 'records'>): TextTable {
+  const hasPortions = records.some(({ scenario }) => portionText(scenario) !== '');
   return textTable(
     [
       { title: 'strategy', cell: ({ scenario }) => scenario.strategy },
+      ...(hasPortions
+        ? [{ title: 'of', cell: ({ scenario }: RunRecord) => portionText(scenario) || 'all' }]
+        : []),
       { title: 'seed', cell: ({ seed }) => `${seed}` },
       { title: 's to stop', cell: runTime(({ secondsToStop }) => secondsToStop) },
       { title: 's/epoch', cell: runTime(({ secondsPerEpoch }) => secondsPerEpoch) },
@@ -255,4 +262,66 @@ export function twinTable({ twins }: GridSummary): TextTable | null {
 
 function trainableText({ trainableParameters, totalParameters }: ScenarioSummary): string {
   return `${formatCount(trainableParameters)} (${formatPercent(trainableParameters / totalParameters)})`;
+}
+
+/** Entity and macro F1 on every test set that has a name; null where there is none. */
+export function transferTable({ scenarios }: GridSummary): TextTable | null {
+  const names = [...new Set(scenarios.flatMap(({ tests }) => [...tests.keys()]))];
+  if (names.length === 0) return null;
+  const column = (name: string, title: string, score: ScoreName): Column<ScenarioSummary> => ({
+    title: `${name}: ${title}`,
+    cell: ({ tests }) => {
+      const scores = tests.get(name);
+      return scores === undefined ? NONE : formatSpread(scores[score], scoreFormat(4));
+    },
+  });
+  return textTable(
+    [
+      { title: 'frozen', cell: ({ strategy }) => strategy },
+      ...names.flatMap((name) => [
+        column(name, 'entity F1', 'entityF1'),
+        column(name, 'macro F1', 'macroF1'),
+      ]),
+    ],
+    scenarios,
+  );
+}
+
+/** A score by number of training sentences, a column a scenario; null where all runs have the same number. */
+export function sizesTable({ sizes }: GridSummary, score: ScoreName): TextTable | null {
+  if (sizes.length < 2) return null;
+  const strategies = [
+    ...new Set(sizes.flatMap(({ scenarios }) => scenarios.map(({ strategy }) => strategy))),
+  ];
+  return {
+    head: ['training sentences', ...strategies],
+    rows: sizes.map(({ sentences, scenarios }) => [
+      `${sentences}`,
+      ...strategies.map((strategy) => {
+        const found = scenarios.find((scenario) => scenario.strategy === strategy);
+        return found === undefined ? NONE : formatSpread(found.scores[score], scoreFormat(4));
+      }),
+    ]),
+  };
+}
+
+/** Every comparison with k = 0, in words; null where none was made. */
+export function comparisonTable({ comparisons }: GridSummary): TextTable | null {
+  if (comparisons.length === 0) return null;
+  const hasSets = comparisons.some(({ testSet }) => testSet !== null);
+  const hasSizes = new Set(comparisons.map(({ trainSize }) => trainSize)).size > 1;
+  return textTable<Comparison>(
+    [
+      { title: 'frozen', cell: ({ strategy }) => strategy },
+      ...(hasSizes
+        ? [{ title: 'sentences', cell: ({ trainSize }: Comparison) => `${trainSize ?? 'all'}` }]
+        : []),
+      ...(hasSets ? [{ title: 'test set', cell: ({ testSet }: Comparison) => testSet ?? 'first' }] : []),
+      { title: 'score', cell: ({ score }) => (score === 'entityF1' ? 'entity F1' : 'macro F1') },
+      { title: 'against', cell: ({ baseline }) => baseline },
+      { title: 'seeds', cell: ({ seeds }) => `${seeds}` },
+      { title: 'what is seen', cell: differenceText },
+    ],
+    comparisons,
+  );
 }

@@ -1,8 +1,12 @@
 import { join } from 'node:path';
+import type { SearchResult } from '../experiment/search/search.js';
 import { writeFileAtomic } from '../io/atomic-write.js';
-import { renderFigures } from './figures.js';
+import { type Block, reportBlocks } from './document.js';
+import type { Figure } from './figures/figure.js';
+import { renderFigures } from './figures/grid-figures.js';
 import { renderHtml } from './html.js';
 import { renderMarkdown } from './markdown.js';
+import { searchReport } from './search-report.js';
 import type { GridSummary } from './summary.js';
 
 /** Files of a written report. */
@@ -13,21 +17,41 @@ export interface ReportFiles {
 }
 
 /**
- * Writes `report.md`, `report.html` and `figures/*.svg` into a directory.
+ * Writes `report.md`, `report.html` and `figures/*.svg` of a grid into a directory.
  *
  * @throws WRITE_FAILED
  */
 export async function writeReport(directory: string, summary: GridSummary): Promise<ReportFiles> {
-  const markdown = join(directory, 'report.md');
-  const html = join(directory, 'report.html');
-  await writeFileAtomic(markdown, renderMarkdown(summary));
-  const drawn = await renderFigures(summary);
-  const figures: string[] = [];
-  for (const { name, svg } of drawn) {
-    const file = join(directory, 'figures', `${name}.svg`);
+  return writePage(directory, 'report', {
+    blocks: reportBlocks(summary),
+    figures: await renderFigures(summary),
+  });
+}
+
+/** The same of a search. @throws WRITE_FAILED */
+export async function writeSearchReport(directory: string, result: SearchResult): Promise<ReportFiles> {
+  return writePage(directory, 'report', await searchReport(result));
+}
+
+/**
+ * Writes `<name>.md`, `<name>.html` and `figures/*.svg`.
+ *
+ * @throws WRITE_FAILED
+ */
+export async function writePage(
+  directory: string,
+  name: string,
+  { blocks, figures }: { blocks: readonly Block[]; figures: readonly Figure[] },
+): Promise<ReportFiles> {
+  const markdown = join(directory, `${name}.md`);
+  const html = join(directory, `${name}.html`);
+  await writeFileAtomic(markdown, renderMarkdown(blocks));
+  const files: string[] = [];
+  for (const { name: figure, svg } of figures) {
+    const file = join(directory, 'figures', `${figure}.svg`);
     await writeFileAtomic(file, svg);
-    figures.push(file);
+    files.push(file);
   }
-  await writeFileAtomic(html, renderHtml(summary, drawn));
-  return { markdown, html, figures };
+  await writeFileAtomic(html, renderHtml(blocks, figures));
+  return { markdown, html, figures: files };
 }

@@ -1,7 +1,8 @@
+import { type Prediction, writePredictions } from '../evaluation/predictions.js';
 import type { EncoderModel } from '../model/encoder-model.js';
 import type { Trainer } from '../model/trainer.js';
 import type { RunDirectory } from './directory.js';
-import type { CheckpointEvent } from './events.js';
+import type { CheckpointEvent, EvaluatedSplit } from './events.js';
 import { requireSame } from './identity.js';
 import type { Progress } from './progress.js';
 import { readState, restoreState, type StoredState, writeFinalState, writeState } from './state-file.js';
@@ -56,11 +57,23 @@ export class Checkpoints<Scores> {
     for (const name of names) this.learnt.add(name);
   }
 
-  /** Keeps the present weights in place of earlier ones, which stay until the new ones are whole. @throws WRITE_FAILED */
-  async keepBest(): Promise<string | null> {
+  /**
+   * Keeps the present weights in place of earlier ones, which stay until the new ones are whole, and what they answer on
+   * the validation data. Killed between the two, the training comes here again.
+   *
+   * @throws WRITE_FAILED
+   */
+  async keepBest(predictions?: Iterable<Prediction>): Promise<string | null> {
     if (this.#directory === null) await this.#model.takeSnapshot();
     else await this.#model.save(this.#directory.best);
+    await this.keepPredictions('validation', predictions);
     return this.#directory?.best ?? null;
+  }
+
+  /** Writes what the best weights answer, where there is a directory and the task has answers. @throws WRITE_FAILED */
+  async keepPredictions(split: EvaluatedSplit, predictions?: Iterable<Prediction>): Promise<void> {
+    if (this.#directory === null || predictions === undefined) return;
+    await writePredictions(this.#directory.predictions(split), predictions);
   }
 
   /** Puts the best weights back into the model. @param again whether they may be asked for once more. */

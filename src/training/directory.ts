@@ -11,7 +11,7 @@ import { sweepTemporaryFiles } from '../io/temporary-files.js';
 const SMALL_FILES_BYTES = 32 * 2 ** 20;
 
 /**
- * The directory of a run, of which one process is the only writer: `best/`, `last/`, and what the caller puts beside.
+ * The directory of a run, of which one process is the only writer: `best/`, `last/`, `predictions/`, and what the caller puts beside.
  *
  * Whatever is written there replaces a whole file or leaves it as it was.
  */
@@ -21,6 +21,7 @@ export class RunDirectory {
   /** The state to go on from. */
   readonly state: string;
   readonly record: string;
+  readonly #predictions: string;
   readonly #lock: FileLock;
 
   private constructor(
@@ -32,6 +33,7 @@ export class RunDirectory {
     this.best = join(path, 'best');
     this.state = join(path, 'last', 'state.safetensors');
     this.record = join(path, 'record.json');
+    this.#predictions = join(path, 'predictions');
     this.#lock = lock;
   }
 
@@ -46,13 +48,18 @@ export class RunDirectory {
     const directory = new RunDirectory(path, await lockDirectory(path), existed);
     try {
       const folders = [path, directory.best, join(path, 'last')];
-      for (const folder of folders) await sweepTemporaryFiles(folder);
+      for (const folder of [...folders, directory.#predictions]) await sweepTemporaryFiles(folder);
       for (const folder of folders) await probe(folder);
       return directory;
     } catch (error) {
       await directory.close();
       throw error;
     }
+  }
+
+  /** What the best weights answer on a split, one sentence a line. */
+  predictions(split: string): string {
+    return predictionsFile(this.path, split);
   }
 
   /**
@@ -78,20 +85,28 @@ export class RunDirectory {
   }
 
   /**
-   * Deletes what an earlier run left: weights, state and record, and nothing else. Not before the model is loaded, which
-   * may be the earlier run's.
+   * Deletes what an earlier run left: weights, state, predictions and record, and nothing else. Not before the model is
+   * loaded, which may be the earlier run's.
    */
   async clear(): Promise<void> {
     await rm(this.record, { force: true });
     await discardWeights(this.path);
+    const kept = await readdir(this.#predictions).catch(() => []);
+    const own = kept.filter((name) => /^(validation|test(-.+)?)\.jsonl$/.test(name));
+    for (const name of own) await rm(join(this.#predictions, name), { force: true });
   }
 
   /** Gives the directory free for others; where nothing was written, nothing is left. */
   async close(): Promise<void> {
     await this.#lock.release();
-    const own = [this.best, join(this.path, 'last'), ...(this.existed ? [] : [this.path])];
+    const own = [this.best, join(this.path, 'last'), this.#predictions, ...(this.existed ? [] : [this.path])];
     for (const folder of own) await rmdir(folder).catch(() => undefined);
   }
+}
+
+/** What the best weights of the run in a directory answer on a split, one sentence a line. */
+export function predictionsFile(directory: string, split: string): string {
+  return join(directory, 'predictions', `${split}.jsonl`);
 }
 
 /** Deletes weights and state of a run, such as where its record alone is wanted. */

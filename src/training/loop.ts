@@ -15,7 +15,7 @@ import type { TrainingSettings } from './settings.js';
 import { beginStage, makeTrainer } from './stage-trainer.js';
 import { BatchSource, optimizerSteps } from './steps.js';
 import { afterEvaluation, shouldStop } from './stopping.js';
-import type { Task } from './task.js';
+import type { Measured, Task } from './task.js';
 import type { Phases } from './timing.js';
 
 /**
@@ -142,12 +142,12 @@ export class Training<Scores> {
   async *#evaluate(): AsyncGenerator<ProgressEvent<Scores>> {
     const { epoch, losses, evaluations, stopping } = this.#progress;
     const step = losses.length;
-    const measured = await this.#measure('validation');
+    const { predictions, ...measured } = await this.#measure('validation');
     yield { type: 'evaluation', split: 'validation', epoch, step, ...measured };
     const score = this.task.score(measured.metrics);
     const after = afterEvaluation(stopping, { score, epoch, step });
     if (after.bestStep === step) {
-      const path = await this.phases.measure('save', () => this.#checkpoints.keepBest());
+      const path = await this.phases.measure('save', () => this.#checkpoints.keepBest(predictions));
       yield { type: 'checkpoint', kind: 'best', path, epoch, step, score };
     }
     evaluations.push({ epoch, step, score, ...measured });
@@ -207,7 +207,11 @@ export class Training<Scores> {
     this.#energy.end();
     await this.#checkpoints.restoreBest();
     const test = this.task.hasTest ? await this.#measure('test') : null;
-    if (test) yield { type: 'evaluation', split: 'test', epoch, step, ...test };
+    if (test) {
+      const { predictions, ...measured } = test;
+      await this.phases.measure('save', () => this.#checkpoints.keepPredictions('test', predictions));
+      yield { type: 'evaluation', split: 'test', epoch, step, ...measured };
+    }
     const best = this.#progress.evaluations.find((evaluation) => evaluation.step === step)!;
     signal?.throwIfAborted();
     const { trainableParameters, totalParameters } = this.#frozen;
@@ -239,10 +243,10 @@ export class Training<Scores> {
     return { ...this.#progress, energy: this.#energy.measured(), seconds: this.phases.summary() };
   }
 
-  async #measure(split: EvaluatedSplit): Promise<{ metrics: Scores; seconds: number }> {
+  async #measure(split: EvaluatedSplit): Promise<Measured<Scores> & { seconds: number }> {
     const started = performance.now();
-    const metrics = await this.phases.measure(split, () => this.task.measure(split));
-    return { metrics, seconds: (performance.now() - started) / 1000 };
+    const measured = await this.phases.measure(split, () => this.task.measure(split));
+    return { ...measured, seconds: (performance.now() - started) / 1000 };
   }
 }
 

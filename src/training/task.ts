@@ -1,8 +1,18 @@
 import type { PackedBatch } from '../contract/packed-batch.js';
+import type { Prediction } from '../evaluation/predictions.js';
 import type { PrefixStore } from '../model/prefix-store.js';
 import type { EvaluatedSplit } from './events.js';
 import type { FrozenPrefix } from './prefix.js';
 import type { PrefixCache } from './prefix-cache.js';
+
+/** What the present weights are worth on a split. */
+export interface Measured<Scores> {
+  metrics: Scores;
+  /** Mean cross-entropy over the labelled tokens, dropout off; finite, or null where there are none. */
+  loss: number | null;
+  /** What they answer, where a task has answers; read no later than the next measurement. */
+  predictions?: Iterable<Prediction>;
+}
 
 /** What a training trains and measures; all that the loop does not know. Epochs count from 1. */
 export interface Task<Scores> {
@@ -18,7 +28,7 @@ export interface Task<Scores> {
   /** To be called whenever the plan has changed: where the frozen prefix's outputs of training batches are kept. */
   keepPrefix(prefix: FrozenPrefix): PrefixStore | undefined;
   /** Measures the model's present weights. @throws NON_FINITE; `signal.reason` on abort */
-  measure(split: EvaluatedSplit): Promise<Scores>;
+  measure(split: EvaluatedSplit): Promise<Measured<Scores>>;
   /** What a person should know of the data, and of the best weights by their scores: sentences. */
   warnings(best: Scores): string[];
   /** What the best weights have most of; finite. */

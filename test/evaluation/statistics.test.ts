@@ -1,6 +1,12 @@
 import { readFileSync } from 'node:fs';
 import { describe, expect, it } from 'vitest';
-import { mean, standardDeviation, standardError } from '../../src/evaluation/statistics.js';
+import {
+  holm,
+  mean,
+  pairedDifference,
+  standardDeviation,
+  standardError,
+} from '../../src/evaluation/statistics.js';
 import { fixturePath } from '../helpers/shared.js';
 
 interface Expected {
@@ -13,7 +19,15 @@ interface RunsCase {
   name: string;
   a: number[];
   b: number[];
-  expected: { a: Expected; b: Expected };
+  expected: {
+    a: Expected;
+    b: Expected;
+    paired: {
+      mean_difference: number | null;
+      ci95_difference: [number, number] | null;
+      p: number | null;
+    };
+  };
 }
 
 const { runs } = JSON.parse(readFileSync(fixturePath('statistics', 'cases.json'), 'utf8')) as {
@@ -43,5 +57,28 @@ describe('statistics over repeated runs', () => {
   it('knows no spread of one value and no mean of none', () => {
     expect(standardDeviation([0.5])).toBeNull();
     expect(mean([])).toBeNull();
+  });
+});
+
+describe('the difference of paired figures', () => {
+  it.each(runs)('of "$name" has the exact mean, interval and p', ({ name, a, b, expected: { paired } }) => {
+    const got = pairedDifference(a, b);
+    const tolerance = name === 'large-offset' ? 1e-6 : 1e-9;
+    expect(got.pairs).toBe(a.length);
+    expectNear(got.mean, paired.mean_difference, tolerance);
+    expectNear(got.p, paired.p, tolerance);
+    expect(got.interval === null).toBe(paired.ci95_difference === null);
+    for (const [index, end] of (paired.ci95_difference ?? []).entries())
+      expectNear(got.interval![index]!, end, tolerance);
+  });
+});
+
+describe("Holm's correction", () => {
+  const { holm: cases } = JSON.parse(readFileSync(fixturePath('statistics', 'comparisons.json'), 'utf8')) as {
+    holm: { p: number[]; adjusted: number[] }[];
+  };
+
+  it.each(cases)('of $p is that of the reference', ({ p, adjusted }) => {
+    for (const [index, value] of holm(p).entries()) expect(value).toBeCloseTo(adjusted[index]!, 12);
   });
 });

@@ -16,22 +16,25 @@ const sentence: Sentence = { words: ['Aya', 'sings', '.'], tags: ['B-PER', 'O', 
 /** A workspace without a model: a fake trainer never asks for one. */
 export function fakeWorkspace(overrides: Partial<Workspace> = {}): Workspace {
   const part = { sentences: 1, words: 3, digest: 'abc' };
+  const splits = { train: [sentence], validation: [sentence], test: [sentence], tests: {} };
+  const data = { digest: 'd'.repeat(64), train: part, validation: part, test: part, tests: {} };
+  const nothing = () => Promise.reject(new Error('a fake trainer encodes nothing'));
   return {
     settings: {
       dataset: { source: 'generated', name: 'demo', seed: 1, sizes: { train: 1, validation: 1, test: 1 } },
       model: { kind: 'fresh', name: 'mini', shape: SHAPES.mini! },
       training: FRESH_TRAINING,
     },
-    splits: { train: [sentence], validation: [sentence], test: [sentence] },
+    splits,
     labels: ['B-PER', 'O'],
     tokenizer: { digest: 'f'.repeat(64), vocabSize: 100 } as unknown as Workspace['tokenizer'],
     numLayers: 12,
-    data: { digest: 'd'.repeat(64), train: part, validation: part, test: part },
+    data,
     carbonIntensity: null,
     threads: null,
     prefix: {},
     saving: {},
-    encoded: () => Promise.reject(new Error('a fake trainer encodes nothing')),
+    portion: () => ({ splits, data, encoded: nothing, encodedTest: nothing }),
     createModel: () => Promise.reject(new Error('a fake trainer creates no model')),
     ...overrides,
   };
@@ -43,12 +46,28 @@ export function fakeResult(seed: number, strategy: string): FinetuneResult {
   const { plan } = parseFreezing(strategy).start(12);
   return {
     epochs: [
-      { epoch: 1, trainLoss: 0.5, trainSeconds: 4, tokens: 300, validationSeconds: 1, validation: metrics },
-      { epoch: 2, trainLoss: 0.25, trainSeconds: 2, tokens: 300, validationSeconds: 1, validation: metrics },
+      {
+        epoch: 1,
+        trainLoss: 0.5,
+        trainSeconds: 4,
+        tokens: 300,
+        validationSeconds: 1,
+        validation: metrics,
+        validationLoss: 0.75,
+      },
+      {
+        epoch: 2,
+        trainLoss: 0.25,
+        trainSeconds: 2,
+        tokens: 300,
+        validationSeconds: 1,
+        validation: metrics,
+        validationLoss: 0.75,
+      },
     ],
     evaluations: [
-      { epoch: 1, step: 1, score: 1, metrics, seconds: 1 },
-      { epoch: 2, step: 2, score: 1, metrics, seconds: 1 },
+      { epoch: 1, step: 1, score: 1, metrics, loss: 0.75, seconds: 1 },
+      { epoch: 2, step: 2, score: 1, metrics, loss: 0.75, seconds: 1 },
     ],
     stages: [{ stage: 1, epoch: 1, step: 0, untilStep: 100, scores: [], plan, reason: 'a test' }],
     bestStep: 2,
@@ -75,6 +94,7 @@ export function fakeResult(seed: number, strategy: string): FinetuneResult {
 export function fakeRecord(scenario: Scenario, seed: number, workspace = fakeWorkspace()): RunRecord {
   return composeRecord({
     workspace,
+    data: workspace.data,
     scenario,
     seed,
     startedAt: new Date('2026-01-01T00:00:00Z'),

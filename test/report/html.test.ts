@@ -2,7 +2,8 @@ import { mkdtemp, readdir, readFile, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
-import { renderFigures } from '../../src/report/figures.js';
+import { reportBlocks } from '../../src/report/document.js';
+import { renderFigures } from '../../src/report/figures/grid-figures.js';
 import { renderHtml } from '../../src/report/html.js';
 import { summarise } from '../../src/report/summary.js';
 import { writeReport } from '../../src/report/write-report.js';
@@ -81,7 +82,7 @@ describe('the figures', () => {
 describe('report.html', () => {
   it('holds its figures and every table, and needs no other file', async () => {
     const summary = gridOf();
-    const html = renderHtml(summary, await renderFigures(summary));
+    const html = renderHtml(reportBlocks(summary), await renderFigures(summary));
     expect(count(html, /<svg/g)).toBe(2);
     expect(count(html, /<table/g)).toBe(count(html, /<\/table>/g));
     expect(html).toContain('<th scope="col">× bound</th>');
@@ -93,7 +94,7 @@ describe('report.html', () => {
 
   it('shows names as they are, not as markup', () => {
     const summary = summarise([makeRecord({ strategy: 'full', dataset: '<b onclick="x">&' })])!;
-    const html = renderHtml(summary, []);
+    const html = renderHtml(reportBlocks(summary), []);
     expect(html).not.toContain('<b onclick');
     expect(html).toContain('&lt;b onclick=&quot;x&quot;&gt;&amp;');
   });

@@ -1,4 +1,5 @@
 import { describe, expect, it } from 'vitest';
+import { reportBlocks } from '../../src/report/document.js';
 import { renderMarkdown } from '../../src/report/markdown.js';
 import { summarise } from '../../src/report/summary.js';
 import { renderTerminal } from '../../src/report/terminal.js';
@@ -35,7 +36,7 @@ function tablesOf(markdown: string): string[][][] {
 }
 
 describe('report.md', () => {
-  const markdown = renderMarkdown(gridOf());
+  const markdown = renderMarkdown(reportBlocks(gridOf()));
   const tables = tablesOf(markdown);
 
   it('has cells for every column in every row', () => {
@@ -77,7 +78,7 @@ describe('report.md', () => {
   it('shows what keeping the outputs of frozen layers gives, where they were kept', () => {
     expect(markdown).not.toContain('× bound, prefix kept');
     const kept = gridOf({ strategy: 'bottom-up:8', secondsPerEpoch: 8, keptPrefix: 8 });
-    const text = renderMarkdown(kept);
+    const text = renderMarkdown(reportBlocks(kept));
     const [head, ...rows] = tablesOf(text).find(([titles]) => titles?.includes('× bound, prefix kept'))!;
     const row = rows.find(([name]) => name === 'k = 8')!;
     expect(row[head!.indexOf('× faster, later epochs')]).toBe((21 / 0.8).toFixed(1));
@@ -86,7 +87,7 @@ describe('report.md', () => {
 
   it('marks times that lack the work of another run, gives them no factor, and says why', () => {
     const borrowing = gridOf({ strategy: 'bottom-up:8', secondsPerEpoch: 8, keptPrefix: 8, borrowed: 30 });
-    const text = renderMarkdown(borrowing);
+    const text = renderMarkdown(reportBlocks(borrowing));
     const times = tablesOf(text).find(([titles]) => titles?.includes('s to compute what is kept'))!;
     const [head, ...rows] = times;
     const row = rows.find(([name]) => name === 'k = 8')!;
@@ -137,7 +138,9 @@ describe('report.md', () => {
   });
 
   it('warns where runs come from different machines', () => {
-    const mixed = renderMarkdown(gridOf({ strategy: 'only:embeddings', cpuModel: 'Other CPU' }));
+    const mixed = renderMarkdown(
+      reportBlocks(gridOf({ strategy: 'only:embeddings', cpuModel: 'Other CPU' })),
+    );
     expect(mixed).toContain('different machines');
     expect(markdown).not.toContain('different machines');
   });
@@ -146,7 +149,7 @@ describe('report.md', () => {
     const facts = ['bottom-up:0', 'bottom-up:6'].flatMap((strategy, i) =>
       [1, 2].map((seed) => ({ strategy, seed, joules: 3000 * (i + 1) })),
     );
-    const measured = renderMarkdown(summarise(facts.map(makeRecord))!);
+    const measured = renderMarkdown(reportBlocks(summarise(facts.map(makeRecord))!));
     const [head, ...rows] = tablesOf(measured).find(([titles]) => titles?.includes('kJ'))!;
     expect(head).toEqual(['frozen', 'kJ', 'J per 1,000 tokens', 'W', 'W idle', 'g CO2e']);
     expect(rows).toEqual([
@@ -157,17 +160,17 @@ describe('report.md', () => {
   });
 
   it('is the same text for the same runs', () => {
-    expect(renderMarkdown(gridOf())).toBe(markdown);
+    expect(renderMarkdown(reportBlocks(gridOf()))).toBe(markdown);
   });
 
   it('keeps its tables whole when a name holds the characters that draw them', () => {
     const summary = summarise([makeRecord({ strategy: 'full', dataset: 'my|data\n# x' })])!;
-    expect(renderMarkdown(summary)).toContain('my\\|data # x');
+    expect(renderMarkdown(reportBlocks(summary))).toContain('my\\|data # x');
   });
 
   it('says that there are no factors without k = 0', () => {
     const summary = summarise([makeRecord({ strategy: 'bottom-up:6' })])!;
-    expect(renderMarkdown(summary)).toContain('k = 0 was not run');
+    expect(renderMarkdown(reportBlocks(summary))).toContain('k = 0 was not run');
   });
 });
 

@@ -159,7 +159,7 @@ describe('a training that is aborted and called again', () => {
     });
     expect(resumed.outcome).toEqual(straight.outcome);
     expect(changedNames(straight.weights, resumed.weights)).toEqual([]);
-    expect(readdirSync(directory).sort()).toEqual(['best', 'last']);
+    expect(readdirSync(directory).sort()).toEqual(['best', 'last', 'predictions']);
   });
 
   // A model of two layers under a schedule, killed behind so many events of each process; null lets it end.

@@ -1,11 +1,13 @@
 import { join } from 'node:path';
 import type { Command } from 'commander';
-import { parseStrategyList } from '../../experiment/grid.js';
+import { compareWithBaseline } from '../../experiment/comparisons.js';
+import { type ErrorStudy, studyErrors } from '../../experiment/error-studies.js';
+import { parseStrategyList, parseTrainSizes } from '../../experiment/grid.js';
 import { runScenario } from '../../experiment/run.js';
 import { runGrid } from '../../experiment/run-grid.js';
 import type { RunRecord } from '../../experiment/run-record.js';
 import { openWorkspace, type Workspace } from '../../experiment/workspace.js';
-import { summarise } from '../../report/summary.js';
+import { runsOnMost, summarise } from '../../report/summary.js';
 import { renderTerminal } from '../../report/terminal.js';
 import { writeReport } from '../../report/write-report.js';
 import { probe } from '../../training/directory.js';
@@ -21,7 +23,8 @@ export function addPaperCommand(program: Command, run: Runner): void {
     .description("train the paper's grid of freezing scenarios and tabulate it beside the paper's numbers")
     .option('--seeds <n>', 'runs of each scenario', wholeNumber, 3)
     .option('--seed <n>', 'the first seed; the others follow it', wholeNumber, 42)
-    .option('--strategies <list>', 'such as "paper,interleaved" or "bottom-up:0,bottom-up:6"', 'paper');
+    .option('--strategies <list>', 'such as "paper,interleaved" or "bottom-up:0,bottom-up:6"', 'paper')
+    .option('--train-sizes <list>', 'numbers of training sentences, such as 50,100,500,all', 'all');
   addOutputOptions(command, 'out/<dataset>');
   addExperimentOptions(command).action(run(paper));
 }
@@ -30,11 +33,13 @@ interface Plan {
   workspace: Workspace;
   strategies: string[];
   seeds: number[];
+  trainSizes: (number | 'all')[];
   directory: string;
 }
 
 async function paper(flags: Flags, context: CommandContext): Promise<void> {
   const seeds = seedsOf(flags, 3);
+  const trainSizes = parseTrainSizes(flags.trainSizes as string);
   // Before data are fetched and read, which can take long.
   if (flags.out !== undefined) await probe(flags.out as string);
   const workspace = await withDownloads(context, (hub) => openWorkspace(workspaceOptionsOf(flags), hub));
@@ -42,6 +47,7 @@ async function paper(flags: Flags, context: CommandContext): Promise<void> {
     workspace,
     strategies: parseStrategyList(flags.strategies as string, workspace.numLayers),
     seeds,
+    trainSizes,
     directory: (flags.out as string | undefined) ?? join('out', workspace.settings.dataset.name),
   };
   const records: RunRecord[] = [];
@@ -65,11 +71,22 @@ async function train(
 }
 
 async function report(plan: Plan, { output }: CommandContext, records: RunRecord[]): Promise<void> {
-  const { strategies, seeds } = plan;
-  const summary = summarise(records, { planned: { strategies, seeds } });
+  const comparisons = await compareWithBaseline(plan.directory, records);
+  const errors = await errorsOf(plan, records);
+  const summary = summarise(records, { planned: plan, comparisons, errors });
   if (summary === null) return;
   const { markdown, html, figures } = await writeReport(plan.directory, summary);
   output.print(renderTerminal(summary));
   output.print(`Report: ${markdown}, ${html}; one record a run: ${join(plan.directory, '*', 'record.json')}`);
   output.json({ type: 'report', file: markdown, html, figures, directory: plan.directory });
+}
+
+/** What the best weights of the runs got wrong, on the split that the tables show. */
+async function errorsOf({ directory, workspace }: Plan, records: RunRecord[]): Promise<ErrorStudy[]> {
+  const { splits, tokenizer } = workspace;
+  const runs = runsOnMost(records).map((record) => ({ record, directory: join(directory, record.run) }));
+  return studyErrors(runs, splits.test === null ? 'validation' : 'test', {
+    train: splits.train,
+    countTokens: (word) => tokenizer.wordPieces(word).length,
+  });
 }
