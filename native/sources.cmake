@@ -43,6 +43,7 @@ set(PERMAFROST_CORE_SOURCES
   ops/relative_rows.cc
   optim/optimizer.cc
   optim/update_on_device.cc
+  study/linear_cka.cc
   train/accumulation.cc
   train/buckets.cc
   train/device_step.cc
@@ -63,6 +64,7 @@ set(PERMAFROST_BINDING_SOURCES
   binding/engine_object.cc
   binding/environment.cc
   binding/error_to_js.cc
+  binding/linear_cka_object.cc
   binding/prefix_store_object.cc
   binding/training_state.cc)
 
@@ -77,4 +79,5 @@ set(PERMAFROST_TEST_SOURCES
   test/ranks_test.cc
   test/slopes_test.cc
   test/snapshot_test.cc
+  test/study_test.cc
   test/trainer_test.cc)

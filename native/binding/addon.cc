@@ -2,6 +2,7 @@
 #include "binding/describe_libraries.h"
 #include "binding/engine_object.h"
 #include "binding/environment.h"
+#include "binding/linear_cka_object.h"
 #include "binding/napi_setup.h"
 #include "binding/prefix_store_object.h"
 #include "core/error.h"
@@ -29,6 +30,7 @@ Napi::Object initialise_addon(Napi::Env env, Napi::Object exports) {
   exports.Set("cardEnergy", Napi::Function::New(env, describe_card_energy, "cardEnergy"));
   exports.Set("Engine", EngineObject::define(env));
   exports.Set("PrefixStore", PrefixStoreObject::define(env));
+  exports.Set("LinearCka", LinearCkaObject::define(env));
   return exports;
 }
 

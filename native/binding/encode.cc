@@ -105,11 +105,24 @@ Napi::Value norms_value(Napi::Env env, const std::vector<double>& norms) {
   return typed_array<Napi::Float64Array>(env, norms.data(), norms.size());
 }
 
-Napi::Value predictions_value(Napi::Env env, const std::vector<std::vector<int32_t>>& predictions) {
-  Napi::Array value = Napi::Array::New(env, predictions.size());
-  for (uint32_t i = 0; i < predictions.size(); ++i) {
-    value.Set(i, typed_array<Napi::Int32Array>(env, predictions[i].data(), predictions[i].size()));
+Napi::Value gradient_moments_value(Napi::Env env, const std::vector<GradientMoments>& moments) {
+  std::vector<double> numbers;
+  for (const auto& [mean_squared_norm, squared_norm_of_mean] : moments) {
+    numbers.push_back(mean_squared_norm);
+    numbers.push_back(squared_norm_of_mean);
   }
+  return norms_value(env, numbers);
+}
+
+Napi::Value predictions_value(Napi::Env env, const Predictions& predictions) {
+  const auto& classes = predictions.classes;
+  Napi::Array arrays = Napi::Array::New(env, classes.size());
+  for (uint32_t i = 0; i < classes.size(); ++i) {
+    arrays.Set(i, typed_array<Napi::Int32Array>(env, classes[i].data(), classes[i].size()));
+  }
+  Napi::Object value = Napi::Object::New(env);
+  value.Set("classes", arrays);
+  value.Set("loss", loss_value(env, predictions.loss));
   return value;
 }
 

@@ -2,6 +2,7 @@
 
 #include "binding/decode.h"
 #include "binding/encode.h"
+#include "binding/linear_cka_object.h"
 #include "binding/prefix_store_object.h"
 #include "binding/promise_job.h"
 #include "core/error.h"
@@ -34,6 +35,7 @@ Napi::Function EngineObject::define(Napi::Env env) {
                       InstanceMethod<&EngineObject::create_trainer>("createTrainer"),
                       InstanceMethod<&EngineObject::step>("step"),
                       InstanceMethod<&EngineObject::gradients>("gradients"),
+                      InstanceMethod<&EngineObject::gradient_moments>("gradientMoments"),
                       InstanceMethod<&EngineObject::position>("position"),
                       InstanceMethod<&EngineObject::seek>("seek"),
                       InstanceMethod<&EngineObject::read_moments>("readMoments"),
@@ -41,6 +43,8 @@ Napi::Function EngineObject::define(Napi::Env env) {
                       InstanceMethod<&EngineObject::moment_steps>("momentSteps"),
                       InstanceMethod<&EngineObject::dump_tensors>("dumpTensors"),
                       InstanceMethod<&EngineObject::logits>("logits"),
+                      InstanceMethod<&EngineObject::hidden_states>("hiddenStates"),
+                      InstanceMethod<&EngineObject::compare_states>("compareStates"),
                       InstanceMethod<&EngineObject::loss>("loss"),
                       InstanceMethod<&EngineObject::predict>("predict"),
                       InstanceMethod<&EngineObject::take_snapshot>("takeSnapshot"),
@@ -201,6 +205,49 @@ Napi::Value EngineObject::logits(const Napi::CallbackInfo& info) {
     auto batch = std::make_shared<const PackedBatch>(decode_batch(info[0]));
     return promise_job(
         info.Env(), engine_, [=](EngineState& state) { return model_of(state).logits(*batch); }, floats_value);
+  });
+}
+
+Napi::Value EngineObject::gradient_moments(const Napi::CallbackInfo& info) {
+  return guarded(info.Env(), [&] {
+    const auto id = static_cast<uint32_t>(decode_int(info[0], "trainer"));
+    auto batches = std::make_shared<const std::vector<PackedBatch>>(decode_batches(info[1]));
+    Engine* engine = engine_.get();  // alive while it runs a job
+    return promise_job(
+        info.Env(), engine_,
+        [=](EngineState& state) {
+          return trainer_of(state, id).gradient_moments(*batches, [engine] { engine->stop_if_cancelled(); });
+        },
+        gradient_moments_value);
+  });
+}
+
+Napi::Value EngineObject::hidden_states(const Napi::CallbackInfo& info) {
+  return guarded(info.Env(), [&] {
+    auto batch = std::make_shared<const PackedBatch>(decode_batch(info[0]));
+    return promise_job(
+        info.Env(), engine_, [=](EngineState& state) { return model_of(state).hidden_states(*batch); }, floats_value);
+  });
+}
+
+// The states of another model, of the same tokens, are compared with this one's.
+Napi::Value EngineObject::compare_states(const Napi::CallbackInfo& info) {
+  return guarded(info.Env(), [&] {
+    const std::shared_ptr<LinearCka> comparison = LinearCkaObject::unwrap(info[0]);
+    auto batch = std::make_shared<const PackedBatch>(decode_batch(info[1]));
+    auto others = std::make_shared<std::vector<float>>(decode_floats(info[2], "states"));
+    const int64_t width = decode_int(info[3], "width");
+    return promise_job(
+        info.Env(), engine_,
+        [=](EngineState& state) {
+          const at::Tensor states_PRH = model_of(state).hidden_states(*batch);
+          const std::vector<int64_t> sizes{states_PRH.size(0), states_PRH.size(1), width};
+          check(static_cast<int64_t>(others->size()) == sizes[0] * sizes[1] * sizes[2], ErrorCode::INVALID_BATCH,
+                "states: expected those of ", sizes[0], " outputs of ", sizes[1], " tokens, of width ", width, ".");
+          comparison->add(at::from_blob(others->data(), sizes, at::kFloat), states_PRH);
+          return Nothing{};
+        },
+        undefined);
   });
 }
 

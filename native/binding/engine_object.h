@@ -24,7 +24,10 @@ class EngineObject : public Napi::ObjectWrap<EngineObject> {
   Napi::Value create_trainer(const Napi::CallbackInfo& info);
   Napi::Value step(const Napi::CallbackInfo& info);
   Napi::Value gradients(const Napi::CallbackInfo& info);
+  Napi::Value gradient_moments(const Napi::CallbackInfo& info);
   Napi::Value logits(const Napi::CallbackInfo& info);
+  Napi::Value hidden_states(const Napi::CallbackInfo& info);
+  Napi::Value compare_states(const Napi::CallbackInfo& info);
   Napi::Value loss(const Napi::CallbackInfo& info);
   Napi::Value predict(const Napi::CallbackInfo& info);
   Napi::Value take_snapshot(const Napi::CallbackInfo& info);

@@ -33,6 +33,7 @@ at::Tensor encode(const PassContext& outer, const Parameters& parameters, const 
     const PassContext& embedding_context = prefix < 0 ? context : prefix_context;
     hidden_TH = embed(embedding_context, parameters.embeddings,
                       kept != nullptr && prefix < 0 ? &kept->embeddings : nullptr);
+    if (options.on_output) options.on_output(hidden_TH);
   }
   for (int64_t layer = first; layer < num_layers; ++layer) {
     const auto i = static_cast<size_t>(layer);
@@ -40,6 +41,7 @@ at::Tensor encode(const PassContext& outer, const Parameters& parameters, const 
     hidden_TH = layer_forward(is_frozen ? prefix_context : context, parameters.layers[i], layer, hidden_TH,
                               kept != nullptr && !is_frozen ? &kept->layers[i] : nullptr,
                               options.labelled_only && !is_frozen && layer + 1 == num_layers);
+    if (options.on_output) options.on_output(hidden_TH);
   }
   if (kept != nullptr && relative) kept->relative = *relative;
   // A frozen prefix gives the output of every token.

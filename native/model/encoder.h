@@ -1,6 +1,7 @@
 // Embeddings and layers in order: forth and back.
 #pragma once
 
+#include <functional>
 #include <optional>
 #include <vector>
 
@@ -29,6 +30,8 @@ struct EncodeOptions {
   bool labelled_only = false;
   // Output of the frozen prefix, [T, hidden], where it is known: then it is not computed, and this is consumed.
   at::Tensor prefix_TH = {};
+  // Is shown the output of the embeddings and of each layer, [T, hidden], where it is computed; it must not be kept.
+  std::function<void(const at::Tensor& hidden_TH)> on_output = {};
 };
 
 // Output of the last layer, [T, hidden], or of the labelled tokens, [M, hidden]. `kept` records what backward needs,

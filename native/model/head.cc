@@ -38,14 +38,20 @@ std::unique_ptr<Head> make_head(const EncoderConfig& config, Parameters& paramet
 
 void check_head_name(const std::string& name) { row_of(name); }
 
-std::vector<int32_t> Head::decode(const PassContext& context, const at::Tensor& hidden_TH) const {
-  std::vector<int32_t> classes_T(static_cast<size_t>(hidden_TH.size(0)));
+Decoded Head::decode(const PassContext& context, const at::Tensor& hidden_TH) const {
+  Decoded decoded{std::vector<int32_t>(static_cast<size_t>(hidden_TH.size(0)))};
+  const bool is_labelled = !context.batch.labelled.empty();
   const int64_t rows = rows_scored_at_once(context.config);
   for (int64_t begin = 0; begin < hidden_TH.size(0); begin += rows) {
     const int64_t end = std::min(begin + rows, hidden_TH.size(0));
-    context.ops.argmax(scores(context, hidden_TH.slice(0, begin, end)), classes_T.data() + begin);
+    const at::Tensor scores_RC = scores(context, hidden_TH.slice(0, begin, end));
+    context.ops.argmax(scores_RC, decoded.classes_T.data() + begin);
+    if (!is_labelled) continue;
+    at::Tensor unwanted;
+    decoded.loss_sum +=
+        context.ops.cross_entropy(scores_RC, context.batch.labels_T.slice(0, begin, end), 1, unwanted);
   }
-  return classes_T;
+  return decoded;
 }
 
 int64_t rows_scored_at_once(const EncoderConfig& config) {

@@ -28,6 +28,14 @@ struct HeadGradients {
   at::Tensor dhidden_RH;
 };
 
+// What the head makes of a batch.
+struct Decoded {
+  // Of the highest score.
+  std::vector<int32_t> classes_T;
+  // Sum of the cross-entropies of the labelled tokens.
+  double loss_sum = 0;
+};
+
 // Its constructor declares its weights among those of the model and keeps them. R are the tokens whose outputs it is
 // given: all of the batch, or where `labelled_only` those that have a label.
 class Head {
@@ -44,8 +52,9 @@ class Head {
 
   // Scores of R tokens, [R, classes]. Dropout off.
   virtual at::Tensor scores(const PassContext& context, const at::Tensor& hidden_RH) const = 0;
-  // The class of each token of the batch, [T]: that of the highest score, in parts of bounded memory. Dropout off.
-  virtual std::vector<int32_t> decode(const PassContext& context, const at::Tensor& hidden_TH) const;
+  // The classes of the tokens of the batch, and the loss of those that have a label, in parts of bounded memory. Dropout
+  // off.
+  virtual Decoded decode(const PassContext& context, const at::Tensor& hidden_TH) const;
   // Sum of the cross-entropies of the labelled tokens. Dropout off.
   virtual double loss(const PassContext& context, const at::Tensor& hidden_RH, bool labelled_only) const = 0;
   // The same, and `scale` times its gradients: those of the head's weights that learn and, where `input_wanted`, that

@@ -1,5 +1,7 @@
 #include "model/model.h"
 
+#include <utility>
+
 #include "core/error.h"
 #include "freezing/weight_digests.h"
 #include "model/encoder.h"
@@ -31,6 +33,21 @@ at::Tensor Model::logits(const PackedBatch& batch) {
   return head->scores(context, encode(context, parameters, {}, nullptr)).to(at::kCPU, at::kFloat).contiguous();
 }
 
+at::Tensor Model::hidden_states(const PackedBatch& batch) {
+  validate(batch, config);
+  round_weights();
+  const BatchTensors tensors(batch, position_base(config), device, labelled_tokens(batch));
+  const PassContext context = context_of(tensors);
+  std::vector<at::Tensor> outputs;
+  EncodeOptions options;
+  options.on_output = [&](const at::Tensor& hidden_TH) {
+    const at::Tensor rows = tensors.labels_T.defined() ? hidden_TH.index_select(0, tensors.labelled_M) : hidden_TH;
+    outputs.push_back(rows.to(at::kCPU, at::kFloat, /*non_blocking=*/false, /*copy=*/true));
+  };
+  encode(context, parameters, options, nullptr);
+  return at::stack(outputs).contiguous();
+}
+
 LossSum Model::loss(const std::vector<PackedBatch>& batches, const std::function<void()>& stop) {
   for (const PackedBatch& batch : batches) validate(batch, config);
   round_weights();
@@ -47,18 +64,21 @@ LossSum Model::loss(const std::vector<PackedBatch>& batches, const std::function
   return sum;
 }
 
-std::vector<std::vector<int32_t>> Model::predict(const std::vector<PackedBatch>& batches, PrefixStore* store,
-                                                 const std::function<void()>& stop) {
+Predictions Model::predict(const std::vector<PackedBatch>& batches, PrefixStore* store,
+                           const std::function<void()>& stop) {
   for (const PackedBatch& batch : batches) validate(batch, config);
   round_weights();
-  std::vector<std::vector<int32_t>> predictions;
-  predictions.reserve(batches.size());
+  Predictions predictions;
+  predictions.classes.reserve(batches.size());
   for (const PackedBatch& batch : batches) {
     stop();
-    const BatchTensors tensors(batch, position_base(config), device);
+    const BatchTensors tensors(batch, position_base(config), device, labelled_tokens(batch));
     const PassContext context = context_of(tensors);
     const at::Tensor prefix_TH = store != nullptr ? prefix_of(batch, tensors, *store) : at::Tensor();
-    predictions.push_back(head->decode(context, encode(context, parameters, {false, false, prefix_TH}, nullptr)));
+    Decoded decoded = head->decode(context, encode(context, parameters, {false, false, prefix_TH}, nullptr));
+    predictions.classes.push_back(std::move(decoded.classes_T));
+    predictions.loss.loss += decoded.loss_sum;
+    predictions.loss.labelled += static_cast<int64_t>(tensors.labelled.size());
   }
   return predictions;
 }

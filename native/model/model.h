@@ -23,19 +23,26 @@ struct LossSum {
   int64_t labelled = 0;
 };
 
+struct Predictions {
+  std::vector<std::vector<int32_t>> classes;
+  LossSum loss;
+};
+
 struct Model {
   // `type`: of activations and of what matrix products read, fp32 or bf16. Weights are fp32 in any case.
   Model(const EncoderConfig& config, at::Device device, Kernels kernels, at::ScalarType type = at::kFloat);
 
   // Scores of each token, [T, labels], on the CPU. Dropout off.
   at::Tensor logits(const PackedBatch& batch);
+  // Outputs of the embeddings and of each layer, [1 + layers, R, hidden], on the CPU: of the labelled tokens where the
+  // batch has labels, else of all. Dropout off.
+  at::Tensor hidden_states(const PackedBatch& batch);
   // Sum of the cross-entropies of all labelled tokens. Dropout off. Between batches `stop` may ask to give
   // up, by throwing.
   LossSum loss(const std::vector<PackedBatch>& batches, const std::function<void()>& stop);
-  // The class that the head gives each token of each batch. The outputs of the frozen prefix come from
-  // `store` where one is given. Between batches `stop` may ask to give up, by throwing.
-  std::vector<std::vector<int32_t>> predict(const std::vector<PackedBatch>& batches, PrefixStore* store,
-                                            const std::function<void()>& stop);
+  // The class that the head gives each token of each batch, and the loss of those that have a label. The outputs of the
+  // frozen prefix come from `store` where one is given. Between batches `stop` may ask to give up, by throwing.
+  Predictions predict(const std::vector<PackedBatch>& batches, PrefixStore* store, const std::function<void()>& stop);
 
   // Digests of the frozen prefix at every depth up to its own, computed when first asked for.
   const std::vector<WeightDigest>& prefix_digests();

@@ -144,9 +144,9 @@ TEST("prediction reads the store and gives the same labels") {
   PrefixStore store(offsets_of(), options_of(1 << 20, 0));
   Training training;
   const std::vector<PackedBatch> batches = epoch_of(1);
-  const auto expected = training.model.predict(batches, nullptr, [] {});
+  const auto expected = training.model.predict(batches, nullptr, [] {}).classes;
   for (int i = 0; i < 2; ++i) {
-    expect(training.model.predict(batches, &store, [] {}) == expected, "labels differ in round ", i);
+    expect(training.model.predict(batches, &store, [] {}).classes == expected, "labels differ in round ", i);
   }
   expect(store.usage().hits > 0, "the store was not read");
 }
@@ -167,8 +167,8 @@ TEST("a batch of another dataset is refused or computed, never served with forei
   training.losses(&store);
   PackedBatch other = batch_of({3, 4});
   other.input_ids[0] = (other.input_ids[0] + 1) % 60;
-  const auto expected = training.model.predict({other}, nullptr, [] {});
-  expect(training.model.predict({other}, &store, [] {}) == expected, "rows of other ids were read");
+  const auto expected = training.model.predict({other}, nullptr, [] {}).classes;
+  expect(training.model.predict({other}, &store, [] {}).classes == expected, "rows of other ids were read");
   PackedBatch wrong_length = batch_of({3, 4});
   wrong_length.examples = {4, 3};
   expect(thrown_code([&] { training.model.predict({wrong_length}, &store, [] {}); }) == ErrorCode::INVALID_BATCH,

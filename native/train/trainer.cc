@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cmath>
 #include <limits>
+#include <unordered_map>
 
 #include "core/error.h"
 #include "device/device.h"
@@ -97,6 +98,33 @@ std::vector<double> Trainer::gradient_norms(const PackedBatch& batch) {
     norms.push_back(learns ? std::sqrt(model_.ops->squared_norm(named.view(named.parameter->grad))) : kNone);
   }
   return norms;
+}
+
+std::vector<GradientMoments> Trainer::gradient_moments(const std::vector<PackedBatch>& batches,
+                                                       const std::function<void()>& stop) {
+  const auto& named = model_.parameters.named();
+  std::vector<double> squares(named.size(), 0);
+  std::unordered_map<const Parameter*, at::Tensor> sums;
+  for (const PackedBatch& batch : batches) {
+    stop();
+    const std::vector<double> norms = gradient_norms(batch);
+    for (size_t i = 0; i < named.size(); ++i) squares[i] += norms[i] * norms[i];
+    for (const Parameter& parameter : model_.parameters.stored()) {
+      if (!parameter.requires_grad || !parameter.grad.defined()) continue;
+      at::Tensor& sum = sums[&parameter];
+      sum = sum.defined() ? sum.add_(parameter.grad) : parameter.grad.clone();
+    }
+  }
+  const auto count = static_cast<double>(batches.size());
+  std::vector<GradientMoments> moments;
+  for (size_t i = 0; i < named.size(); ++i) {
+    const auto sum = sums.find(named[i].parameter);
+    moments.push_back(sum == sums.end()
+                          ? GradientMoments{kNone, kNone}
+                          : GradientMoments{squares[i] / count,
+                                            model_.ops->squared_norm(named[i].view(sum->second)) / (count * count)});
+  }
+  return moments;
 }
 
 TrainerPosition Trainer::position() const {

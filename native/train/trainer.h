@@ -16,6 +16,12 @@ struct TrainerPosition {
   uint32_t passes = 0;  // decides the dropout masks
 };
 
+// What gradients of several batches, B of them, have of a parameter; NaN where it does not learn.
+struct GradientMoments {
+  double mean_squared_norm = 0;     // (1 / B) sum ||g_b||^2
+  double squared_norm_of_mean = 0;  // ||(1 / B) sum g_b||^2
+};
+
 class Trainer {
  public:
   // Ranks train as one trainer would on all their batches together; each draws dropout masks of its own.
@@ -41,6 +47,11 @@ class Trainer {
   // L2 norm of the gradient of each named parameter, NaN where it does not learn. Dropout as in a
   // training step; changes neither weights nor optimizer, and drops what was accumulated.
   std::vector<double> gradient_norms(const PackedBatch& batch);
+
+  // The same over several batches, of each named parameter: how much of its gradients they have in common. Between
+  // batches `stop` may ask to give up, by throwing.
+  std::vector<GradientMoments> gradient_moments(const std::vector<PackedBatch>& batches,
+                                                const std::function<void()>& stop);
 
   // As of the last update: batches that wait for theirs are not counted, as weights and moments have not moved since.
   TrainerPosition position() const;

@@ -10,13 +10,17 @@ export interface EncodedDataset {
   inputIds: Int32Array;
   /** Label id on the first sub-token of each word, -100 elsewhere, shape [tokens]. */
   labels: Int32Array;
-  /** Index of each token's word in its sentence, -1 on special tokens, shape [tokens]. */
+  /** Index of each token's word in its sentence, -1 on special tokens and mere context, shape [tokens]. */
   wordIds: Int32Array;
   /** Borders of the examples, shape [N + 1]. */
   offsets: Int32Array;
-  /** Number of words of each sentence, truncated ones included, shape [N]. */
+  /**
+   * Sentence of each example, shape [N]: a long one may be several. Absent where each sentence is one example.
+   */
+  sentences?: Int32Array;
+  /** Number of words of each of the S sentences, truncated ones included, shape [S]. */
   wordCounts: Int32Array;
-  /** Number of words of each sentence that lost at least their first sub-token to truncation, shape [N]. */
+  /** Number of words of each sentence that lost at least their first sub-token to truncation, shape [S]. */
   truncatedWords: Int32Array;
 }
 

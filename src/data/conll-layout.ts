@@ -25,6 +25,11 @@ export function isDocumentStart(line: string): boolean {
   return line.startsWith('-DOCSTART-');
 }
 
+/** CoNLL-U's comment before the first sentence of a document. */
+export function isNewDocument(comment: string): boolean {
+  return /^#\s*newdoc\b/.test(comment);
+}
+
 /** The columns of a line. Only tabs, or only tabs and plain spaces, part them: words may hold other white space. */
 export function splitColumns(line: string, separator: 'tab' | 'space'): string[] {
   if (separator === 'tab') return line.split('\t');

@@ -8,6 +8,8 @@ export interface RawSentence {
   words: string[];
   tags: string[];
   lines: number[];
+  /** Where the file parts documents. */
+  document?: string;
 }
 
 /**
@@ -23,10 +25,11 @@ export async function* normalizeSentences(
 ): AsyncGenerator<Sentence> {
   const actual = scheme === 'auto' ? await detectScheme(read()) : scheme;
   let isEmpty = true;
-  for await (const { words, tags, lines } of read()) {
+  for await (const { words, tags, lines, document } of read()) {
     isEmpty = false;
     if (scheme !== 'auto') requireScheme(file, tags, lines, scheme);
-    yield { words, tags: toIob2(tags, actual), file, line: lines[0]! };
+    const place = { file, line: lines[0]!, ...(document !== undefined && { document }) };
+    yield { words, tags: toIob2(tags, actual), ...place };
   }
   if (isEmpty) {
     throw formatError(

@@ -4,6 +4,7 @@ import {
   isBlank,
   isComment,
   isDocumentStart,
+  isNewDocument,
   isSpanIndex,
   splitColumns,
 } from './conll-layout.js';
@@ -17,7 +18,8 @@ import type { Sentence } from './sentence.js';
  * Reads a file of columns, one word a line and sentences parted by blank lines, and gives its tags in IOB2.
  *
  * Finds by itself: tabs or spaces; the columns of CoNLL-2003 (4), KazNERD and WNUT (2) and Universal NER (index, word,
- * tag, two more); IOB1, IOB2 or IOBES. Leaves out `-DOCSTART-` lines and CoNLL-U's comments before a sentence. The file
+ * tag, two more); IOB1, IOB2 or IOBES. Leaves out `-DOCSTART-` lines and CoNLL-U's comments before a sentence; these and
+ * `# newdoc` part documents. The file
  * is read line by line, twice where the scheme is to be found.
  *
  * @throws INVALID_OPTION at once; while iterating FILE_NOT_FOUND, and DATA_FORMAT with file and line for too few
@@ -49,6 +51,8 @@ async function* rawSentences(file: string, options: CheckedConllOptions): AsyncG
 class SentenceReader {
   readonly #tags: TagForms;
   #open: RawSentence = { words: [], tags: [], lines: [] };
+  /** Documents that have begun. */
+  #documents = 0;
 
   constructor(
     private readonly file: string,
@@ -59,10 +63,18 @@ class SentenceReader {
 
   /** @returns the sentence that the line ends, or null. */
   take(line: string, number: number): RawSentence | null {
-    if (isBlank(line) || isDocumentStart(line)) return this.finish();
+    const startsDocument = isDocumentStart(line);
+    if (isBlank(line) || startsDocument) {
+      const finished = this.finish();
+      if (startsDocument) this.#documents++;
+      return finished;
+    }
     const columns = splitColumns(line, this.layout.separator);
     const isSentenceStart = this.#open.words.length === 0;
-    if (isSentenceStart && isComment(line, columns, this.layout)) return null;
+    if (isSentenceStart && isComment(line, columns, this.layout)) {
+      if (isNewDocument(line)) this.#documents++;
+      return null;
+    }
     if (this.layout.isIndexed && isSpanIndex(columns[0]!)) return null;
     const [word, tag] = this.#wordAndTag(columns, line, number);
     this.#open.words.push(word);
@@ -74,7 +86,7 @@ class SentenceReader {
   /** @returns the open sentence, or null where no word was read since the last one. */
   finish(): RawSentence | null {
     if (this.#open.words.length === 0) return null;
-    const finished = this.#open;
+    const finished = { ...this.#open, ...(this.#documents > 0 && { document: String(this.#documents) }) };
     this.#open = { words: [], tags: [], lines: [] };
     return finished;
   }

@@ -9,7 +9,7 @@ const TAGS_KEYS = ['tags', 'ner_tags'];
 
 /**
  * Reads JSON lines, one sentence each: `{"words": ["Almaty", "."], "tags": ["B-LOC", "O"]}`, or with `tokens` and
- * `ner_tags`. Gives the tags in IOB2. Other keys are passed over.
+ * `ner_tags`. Gives the tags in IOB2. `document` names what a sentence is a part of; other keys are passed over.
  *
  * @throws INVALID_OPTION at once; while iterating FILE_NOT_FOUND, and DATA_FORMAT with file and line for a line that is
  * no such object, a malformed tag, bytes that are not UTF-8, a file without sentences.
@@ -52,6 +52,7 @@ function parseSentence(
     words: words.map((word, index) => wordOf(word, index, file, line)),
     tags: tags.map((tag) => forms.check(tagName(tag, options, file, line), line, 'Correct the tag.')),
     lines: words.map(() => line),
+    ...documentOf(record),
   };
 }
 
@@ -70,6 +71,11 @@ function parseObject(text: string, file: string, line: number): Record<string, u
     );
   }
   return value as Record<string, unknown>;
+}
+
+/** The document that a sentence says it is of, by any name or number. */
+function documentOf({ document }: Record<string, unknown>): { document?: string } {
+  return typeof document === 'string' || typeof document === 'number' ? { document: String(document) } : {};
 }
 
 function arrayOf(

@@ -6,4 +6,6 @@ export interface Sentence {
   file?: string;
   /** 1-based line of its first word in that file. */
   line?: number;
+  /** Document of the file that it belongs to, where the file parts documents. */
+  document?: string;
 }

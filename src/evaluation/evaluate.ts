@@ -6,15 +6,14 @@ import { LabelSet } from '../data/label-set.js';
 import type { Sentence } from '../data/sentence.js';
 import { PermafrostError } from '../errors/error.js';
 import { parseOptions } from '../errors/option-error.js';
-import type { EncoderModel } from '../model/encoder-model.js';
 import type { PrefixStore } from '../model/prefix-store.js';
 import { TokenClassifier } from '../model/token-classifier.js';
+import type { LongSentences } from '../text/cut-examples.js';
 import { encodeDataset } from '../text/encode.js';
+import { encodingOf, encodingShape, tokenizerOf } from './encoding.js';
 import { computeMetrics, type Metrics } from './metrics.js';
-import { countWords, wordTags } from './word-tags.js';
+import { countWords, outsideTags, putWordTags } from './word-tags.js';
 
-/** Where sentences are cut, as in the paper. */
-const DEFAULT_MAX_LENGTH = 128;
 /** Tokens that are evaluated at once; without gradients a batch costs little memory. */
 const EVALUATION_TOKENS = 4096;
 /** Batches that cross the border in one call, between which an abort takes effect. */
@@ -28,6 +27,10 @@ export interface EvaluateOptions {
   dataset?: EncodedDataset;
   /** Longest example in tokens, special tokens included. @default what the model was trained with; see maxLengthFor */
   maxLength?: number;
+  /** What is done with longer ones: cut off, or seen in windows. @default as the model was trained, else 'truncate' */
+  longSentences?: LongSentences;
+  /** Tokens of its document that a sentence has on each side. @default as the model was trained, else 0 */
+  contextTokens?: number;
   /** Tokens that are predicted at once. @default 4096 */
   maxTokens?: number;
   /** Where the outputs of the frozen prefix are kept. */
@@ -44,6 +47,7 @@ const evaluateSchema = z.strictObject({
   ),
   dataset: z.custom<EncodedDataset>((value) => typeof value === 'object' && value !== null).optional(),
   maxLength: z.int().min(3).optional(),
+  ...encodingShape,
   maxTokens: z.int().positive().optional(),
   store: z.custom<PrefixStore>((value) => typeof value === 'object' && value !== null).optional(),
   signal: z
@@ -56,6 +60,8 @@ export interface Evaluation {
   metrics: Metrics;
   /** Predicted tag of each word, in the order of the sentences. */
   predicted: string[][];
+  /** Mean cross-entropy over the words that the model saw, as the training loss is; null where it saw none. */
+  loss: number | null;
   seconds: number;
 }
 
@@ -71,75 +77,45 @@ export async function evaluate(options: EvaluateOptions): Promise<Evaluation> {
   const started = performance.now();
   const dataset =
     options.dataset ??
-    encodeDataset(sentences, tokenizerOf(model), new LabelSet(model.labels), {
-      maxLength: maxLengthFor(model, options.maxLength),
-    });
-  if (dataset.size !== sentences.length) {
+    encodeDataset(sentences, tokenizerOf(model), new LabelSet(model.labels), encodingOf(model, options));
+  const encoded = dataset.wordCounts.length;
+  if (encoded !== sentences.length) {
     throw new PermafrostError(
       'INVALID_OPTION',
-      `evaluate: \`dataset\`: expected the ${sentences.length} sentences encoded, got ${dataset.size} examples.`,
-      { where: 'evaluate', option: 'dataset', expected: sentences.length, got: dataset.size },
+      `evaluate: \`dataset\`: expected the ${sentences.length} sentences encoded, got ${encoded} examples.`,
+      { where: 'evaluate', option: 'dataset', expected: sentences.length, got: encoded },
     );
   }
-  const predicted = await predictTags(model, dataset, options);
+  const { predicted, loss } = await predictTags(model, dataset, options);
   const gold = sentences.map((sentence) => sentence.tags);
   const metrics = computeMetrics(gold, predicted, countWords(dataset));
-  return { metrics, predicted, seconds: (performance.now() - started) / 1000 };
+  return { metrics, predicted, loss, seconds: (performance.now() - started) / 1000 };
 }
 
-/** Predicted tag of each word of each example. */
+/** Predicted tag of each word of each sentence, and the mean cross-entropy of those with a label. */
 export async function predictTags(
   model: TokenClassifier,
   dataset: EncodedDataset,
   options: { maxTokens?: number; store?: PrefixStore; signal?: AbortSignal } = {},
-): Promise<string[][]> {
+): Promise<{ predicted: string[][]; loss: number | null }> {
   const batches = [
     ...tokenBudgetBatches(dataset, lengthSortedOrder(dataset), options.maxTokens ?? EVALUATION_TOKENS),
   ];
-  const predicted = new Array<string[]>(dataset.size);
+  const predicted = outsideTags(dataset);
+  let [lossSum, labelled] = [0, 0];
   const { store, signal } = options;
   const callOptions = { ...(store && { store }), ...(signal && { signal }) };
   for (let start = 0; start < batches.length; start += BATCHES_A_CALL) {
     const group = batches.slice(start, start + BATCHES_A_CALL);
-    const labels = await model.predict(
-      group.map(({ batch: { inputIds, cuSeqlens }, indices }) => ({
-        inputIds,
-        cuSeqlens,
-        examples: indices,
-      })),
+    const part = await model.predictWithLoss(
+      group.map(({ batch, indices }) => ({ ...batch, examples: indices })),
       callOptions,
     );
+    if (part.labelled > 0) lossSum += part.loss * part.labelled;
+    labelled += part.labelled;
     for (const [i, { indices }] of group.entries()) {
-      const tags = wordTags(dataset, indices, labels[i]!, model.labels);
-      for (const [j, example] of indices.entries()) predicted[example] = tags[j]!;
+      putWordTags(predicted, dataset, indices, part.predicted[i]!, model.labels);
     }
   }
-  return predicted;
-}
-
-/**
- * Longest example in tokens: as asked for, else what the model was trained with, else 128, the paper's, or what the
- * model has positions for.
- *
- * @throws INVALID_OPTION where more is asked for than the model has positions
- */
-export function maxLengthFor(model: EncoderModel, requested: number | undefined): number {
-  const { maxLength } = model;
-  if (requested === undefined) return Math.min(model.trainedWith?.maxLength ?? DEFAULT_MAX_LENGTH, maxLength);
-  if (requested <= maxLength) return requested;
-  throw new PermafrostError(
-    'INVALID_OPTION',
-    `\`maxLength\`: the model has ${maxLength} positions, got ${requested}. Choose at most ${maxLength}.`,
-    { option: 'maxLength', got: requested, maxLength },
-  );
-}
-
-/** The model's tokenizer. @throws INVALID_OPTION where it has none */
-export function tokenizerOf(model: EncoderModel) {
-  if (model.tokenizer) return model.tokenizer;
-  throw new PermafrostError(
-    'INVALID_OPTION',
-    'The model has no tokenizer: its directory holds neither tokenizer.json nor vocab.txt. Put one there. ' +
-      'A model that is created takes one as `tokenizer`.',
-  );
+  return { predicted, loss: labelled === 0 ? null : lossSum / labelled };
 }

@@ -2,40 +2,47 @@ import type { EncodedDataset } from '../contract/encoded-dataset.js';
 import { PermafrostError } from '../errors/error.js';
 import { OUTSIDE } from './token-metrics.js';
 
+/** A tag of every word of every sentence, `O` until a prediction says otherwise; shape [sentences][words]. */
+export function outsideTags({ wordCounts }: EncodedDataset): string[][] {
+  return Array.from(wordCounts, (words) => new Array<string>(words).fill(OUTSIDE));
+}
+
 /**
- * Turns predictions for tokens into one tag a word: that of the word's first sub-token.
+ * Puts predictions for tokens in the place of the tags of their words: that of a word's first sub-token.
  *
- * A word without a first sub-token, because truncation cut it or the tokenizer left nothing of it, is predicted `O`.
+ * A word without a first sub-token, because truncation cut it or the tokenizer left nothing of it, keeps its `O`.
  *
+ * @param tags of all sentences, which are changed.
  * @param indices examples in the order in which their predictions lie, shape [examples].
  * @param predictions label id of every token of those examples, special tokens included, laid end to end.
  * @param labels label of each id of the head.
- * @returns tags of each example, truncated words included, shape [examples][words].
  * @throws INVALID_OPTION where the number of predictions is not that of the tokens, or an id has no label.
  */
-export function wordTags(
+export function putWordTags(
+  tags: readonly string[][],
   dataset: EncodedDataset,
   indices: ArrayLike<number>,
   predictions: Int32Array,
   labels: readonly string[],
-): string[][] {
+): void {
   checkPredictions(dataset, indices, predictions);
-  const result: string[][] = [];
   let position = 0;
   for (let i = 0; i < indices.length; i++) {
     const example = indices[i]!;
     const end = dataset.offsets[example + 1]!;
-    const tags = new Array<string>(dataset.wordCounts[example]!).fill(OUTSIDE);
+    const ofSentence = tags[sentenceOf(dataset, example)]!;
     let previous = -1;
     for (let token = dataset.offsets[example]!; token < end; token++, position++) {
       const word = dataset.wordIds[token]!;
       if (word >= 0 && word !== previous)
-        tags[word] = labelOf(labels, predictions[position]!, example, token);
+        ofSentence[word] = labelOf(labels, predictions[position]!, example, token);
       previous = word;
     }
-    result.push(tags);
   }
-  return result;
+}
+
+function sentenceOf({ sentences }: EncodedDataset, example: number): number {
+  return sentences?.[example] ?? example;
 }
 
 /** What an evaluation rests on, and what of it the model never saw. */
@@ -48,23 +55,14 @@ export interface EvaluationCounts {
   wordsWithoutTokens: number;
 }
 
-/**
- * Counts the words of examples, and those that the model cannot predict.
- *
- * @param indices examples to count. @default all
- */
-export function countWords(dataset: EncodedDataset, indices?: ArrayLike<number>): EvaluationCounts {
-  const sentences = indices?.length ?? dataset.size;
-  const counts: EvaluationCounts = { sentences, words: 0, truncatedWords: 0, wordsWithoutTokens: 0 };
-  for (let i = 0; i < sentences; i++) {
-    const example = indices === undefined ? i : indices[i]!;
-    const words = dataset.wordCounts[example]!;
-    const truncated = dataset.truncatedWords[example]!;
-    counts.words += words;
-    counts.truncatedWords += truncated;
-    counts.wordsWithoutTokens += words - truncated - wordsWithTokens(dataset, example);
-  }
-  return counts;
+/** Counts the words of all sentences, and those that the model cannot predict. */
+export function countWords(dataset: EncodedDataset): EvaluationCounts {
+  const sum = (counts: Int32Array) => counts.reduce((total, count) => total + count, 0);
+  const [words, truncatedWords] = [sum(dataset.wordCounts), sum(dataset.truncatedWords)];
+  let seen = 0;
+  for (let example = 0; example < dataset.size; example++) seen += wordsWithTokens(dataset, example);
+  const sentences = dataset.wordCounts.length;
+  return { sentences, words, truncatedWords, wordsWithoutTokens: words - truncatedWords - seen };
 }
 
 function wordsWithTokens(dataset: EncodedDataset, example: number): number {

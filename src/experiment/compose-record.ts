@@ -59,6 +59,7 @@ function outcomeOf(result: FinetuneResult) {
   const { losses } = result;
   return {
     epochs: result.epochs,
+    evaluations: result.evaluations.map(({ epoch, step, score, loss }) => ({ epoch, step, score, loss })),
     stages: result.stages,
     resumed: result.resumed,
     warnings: result.warnings,

@@ -9,7 +9,7 @@ import { longestSequence } from '../model/architectures.js';
 import { encoderConfig, readConfigFile } from '../model/config.js';
 import { type LocatedModel, locateModel } from '../model/locate-model.js';
 import { TokenClassifier } from '../model/token-classifier.js';
-import { trainedWith } from '../model/trained-with.js';
+import { type TrainedWith, trainedWith } from '../model/trained-with.js';
 import { Tokenizer, trainWordPiece } from '../text/tokenizer.js';
 import { engineOptionsShape } from './model-options.js';
 import type { Preset } from './presets/preset.js';
@@ -32,8 +32,10 @@ export interface ModelSource {
   description: ModelDescription;
   tokenizer: Tokenizer;
   numLayers: number;
-  /** Tokens of the longest example that there are positions for, and of those that it was fine-tuned with before. */
-  maxLength: { positions: number; trained: number | null };
+  /** Tokens of the longest example that there are positions for. */
+  positions: number;
+  /** What it was fine-tuned with before. */
+  trainedWith: TrainedWith | null;
   /** A model at its starting weights; the same weights for the same seed. The caller disposes of it. */
   create(options: CreateModelOptions): Promise<TokenClassifier>;
 }
@@ -80,7 +82,8 @@ async function checkpointSource(
     },
     tokenizer,
     numLayers,
-    maxLength: { positions: longestSequence(config), trained: trainedWith(huggingFace)?.maxLength ?? null },
+    positions: longestSequence(config),
+    trainedWith: trainedWith(huggingFace),
     create: ({ seed, labels, signal }) =>
       TokenClassifier.load(directory, {
         labels,
@@ -102,7 +105,8 @@ function freshSource(
     description: { kind: 'fresh', name, shape },
     tokenizer,
     numLayers: shape.numLayers,
-    maxLength: { positions: shape.maxPositions, trained: null },
+    positions: shape.maxPositions,
+    trainedWith: null,
     create: ({ seed, labels }) =>
       TokenClassifier.create(encoderConfigOf(shape, tokenizer.vocabSize, tokenizer.padId, labels), {
         seed,

@@ -2,9 +2,9 @@ import type { EncodedDataset, EncodedSplits } from '../contract/encoded-dataset.
 import { LabelSet } from '../data/label-set.js';
 import type { Sentence } from '../data/sentence.js';
 import { PermafrostError } from '../errors/error.js';
-import { digestSentences } from '../io/digest.js';
+import { digestOf, digestSentences } from '../io/digest.js';
 import { Random } from '../io/random.js';
-import { encodeDataset } from '../text/encode.js';
+import { type EncodeDatasetOptions, encodeDataset } from '../text/encode.js';
 import { encodingDirectory, keptEncoding } from '../text/kept-encoding.js';
 import type { Tokenizer } from '../text/tokenizer.js';
 import { factsOf, type Splits } from './dataset-source.js';
@@ -82,7 +82,7 @@ function shuffled(sentences: readonly Sentence[], purpose: string): number[] {
 export interface EncodingSettings {
   labels: readonly string[];
   tokenizer: Tokenizer;
-  maxLength: number;
+  encoding: EncodeDatasetOptions & { maxLength: number };
   /** Whether encodings of the whole are kept on disk for later commands on the same data. */
   keep: boolean;
 }
@@ -112,6 +112,8 @@ export class DataPortions {
 
   /** @throws INVALID_OPTION where there are fewer sentences than asked for */
   of({ trainSize, fold }: Portion): DataPortion {
+    const torn = trainSize !== undefined ? 'trainSizes' : fold !== undefined ? 'folds' : null;
+    if (torn !== null) requireNoContext(this.#encoding.encoding, torn);
     const key = JSON.stringify([trainSize, fold]);
     const found = this.#portions.get(key) ?? this.#take({ trainSize, fold });
     this.#portions.set(key, found);
@@ -138,11 +140,33 @@ export class DataPortions {
   }
 
   async #encode(sentences: readonly Sentence[], data: string): Promise<EncodedDataset> {
-    const { labels, tokenizer, maxLength, keep } = this.#encoding;
-    const run = () => encodeDataset(sentences, tokenizer, new LabelSet(labels), { maxLength });
+    const { labels, tokenizer, encoding, keep } = this.#encoding;
+    const run = () => encodeDataset(sentences, tokenizer, new LabelSet(labels), encoding);
     const { train, validation, test, tests } = this.#whole.splits;
     const isWhole = [train, validation, test, ...Object.values(tests)].includes(sentences as Sentence[]);
-    const key = { data, tokenizer: tokenizer.digest, labels, maxLength };
+    const documents = encoding.contextTokens ? { documents: documentsOf(sentences) } : {};
+    const key = { data, tokenizer: tokenizer.digest, labels, ...encoding, ...documents };
     return keep && isWhole ? keptEncoding(encodingDirectory(), key, run) : run();
   }
+}
+
+/** Where documents begin, which digests of words and tags do not tell. */
+function documentsOf(sentences: readonly Sentence[]): string {
+  return digestOf(sentences.map(({ file, document }) => [file, document]));
+}
+
+/**
+ * Sentences that are drawn by chance are without those that stood around them.
+ *
+ * @param by option that draws them.
+ * @throws INVALID_OPTION where sentences are to have context
+ */
+export function requireNoContext({ contextTokens = 0 }: EncodeDatasetOptions, by: string): void {
+  if (contextTokens === 0) return;
+  throw new PermafrostError(
+    'INVALID_OPTION',
+    `\`contextTokens\` ${contextTokens}: \`${by}\` draws single sentences, which tears documents apart. Give \`train\` ` +
+      'and `validation` as files of whole documents, or leave one of the two out.',
+    { option: 'contextTokens', got: contextTokens },
+  );
 }

@@ -28,6 +28,18 @@ const epochRecordSchema = z.strictObject({
   /** Of all evaluations within the epoch, and the metrics of the last one. */
   validationSeconds: seconds,
   validation: metricsSchema,
+  /** Mean cross-entropy over the labelled tokens, dropout off; null where there are none. */
+  validationLoss: z.number().nullable().optional(),
+});
+
+/** One evaluation of the validation data, within an epoch or at its end. */
+const evaluationRecordSchema = z.strictObject({
+  epoch: z.int().positive(),
+  /** Optimizer steps done. */
+  step: count,
+  /** What the best weights have most of. */
+  score: z.number(),
+  loss: z.number().nullable(),
 });
 
 const environmentSchema = {
@@ -111,6 +123,7 @@ const freezingSchema = {
 
 const outcomeSchema = {
   epochs: z.array(epochRecordSchema).min(1),
+  evaluations: z.array(evaluationRecordSchema).default([]),
   bestEpoch: z.int().positive(),
   /** Optimizer steps done before the best evaluation. */
   bestStep: z.int().positive().optional(),

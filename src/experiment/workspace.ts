@@ -1,5 +1,6 @@
 import { labelSet } from '../data/label-set.js';
 import { pick } from '../errors/option-shape.js';
+import { encodingShape } from '../evaluation/encoding.js';
 import type { HubOptions } from '../hub/snapshot.js';
 import type { TokenClassifier } from '../model/token-classifier.js';
 import type { Tokenizer } from '../text/tokenizer.js';
@@ -7,7 +8,7 @@ import type { PrefixCacheOptions } from '../training/prefix-cache.js';
 import { savingShape } from '../training/settings.js';
 import { describeData, loadDataset, type Splits } from './dataset-source.js';
 import { loadModelSource } from './model-source.js';
-import { type DataPortion, DataPortions } from './portion.js';
+import { type DataPortion, DataPortions, requireNoContext } from './portion.js';
 import { presetByName } from './presets/by-name.js';
 import type { Preset } from './presets/preset.js';
 import type { RunRecord } from './run-record.js';
@@ -67,13 +68,13 @@ export async function openWorkspace(options: WorkspaceOptions, hub: HubOptions =
   const labels = labelSet(everySet.flat());
   const data = describeData(splits);
   const defaults = defaultTraining(checked, preset);
-  const { trained, positions } = model.maxLength;
-  const maxLength = trained ?? Math.min(defaults.maxLength, positions);
-  const training = applyOverrides({ ...defaults, maxLength }, checked);
-  const encoding = { labels, tokenizer: model.tokenizer, maxLength: training.maxLength };
+  const maxLength = Math.min(defaults.maxLength, model.positions);
+  const training = applyOverrides({ ...defaults, maxLength, ...model.trainedWith }, checked);
+  const encoding = { maxLength: training.maxLength, ...pick(encodingShape, training) };
+  if (description.source === 'split') requireNoContext(encoding, 'data');
   const portions = new DataPortions(
     { splits, data },
-    { ...encoding, keep: description.source !== 'generated' },
+    { labels, tokenizer: model.tokenizer, encoding, keep: description.source !== 'generated' },
   );
   return {
     settings: { dataset: description, model: model.description, training },

@@ -1,8 +1,9 @@
 import { setMaxListeners } from 'node:events';
 import { PermafrostError } from '../errors/error.js';
-import { maxLengthFor, tokenizerOf } from '../evaluation/evaluate.js';
+import { maxLengthFor, tokenizerOf } from '../evaluation/encoding.js';
 import type { TokenClassifier } from '../model/token-classifier.js';
 import { loadTrainedModel } from '../model/trained-model.js';
+import { defaultOverlap } from '../text/windows.js';
 import { Admission, Batcher, type BatcherStats } from './batcher.js';
 import type { Entity } from './entity.js';
 import { mapStream } from './map-stream.js';
@@ -52,7 +53,7 @@ export class Tagger {
     tokenizerOf(model);
     const { maxLength, overlap } = this.#options;
     const limit = maxLengthFor(model, maxLength);
-    this.#window = { maxTokens: limit - 2, overlap: overlap ?? Math.floor((limit - 2) / 4) };
+    this.#window = { maxTokens: limit - 2, overlap: overlap ?? defaultOverlap(limit - 2) };
     if (this.#window.overlap >= this.#window.maxTokens) {
       throw new PermafrostError(
         'INVALID_OPTION',

@@ -29,6 +29,13 @@ export interface ModelParts {
   loadReport: LoadReport;
 }
 
+/** How batches are predicted. */
+export interface PredictOptions {
+  /** Where the frozen prefix's outputs are kept, for batches that have `examples`. */
+  store?: PrefixStore;
+  signal?: AbortSignal;
+}
+
 /** The engine that a model computes on; for measurements. @internal */
 export let engineOf: (model: EncoderModel) => Engine;
 
@@ -187,16 +194,31 @@ export abstract class EncoderModel {
   /**
    * The class id of the highest score of each token, one array a batch.
    *
-   * @param options.store where the frozen prefix's outputs are kept, for batches that have `examples`.
-   *
    * @throws INVALID_BATCH
    */
   async predict(
     batches: readonly (PackedBatch | RaggedBatch)[],
-    options: { store?: PrefixStore; signal?: AbortSignal } = {},
+    options: PredictOptions = {},
   ): Promise<Int32Array[]> {
+    return (await this.predictWithLoss(batches, options)).predicted;
+  }
+
+  /**
+   * The same with the mean cross-entropy over the labelled tokens of all batches, from one pass.
+   *
+   * @returns a loss of NaN where there are none.
+   * @throws INVALID_BATCH
+   */
+  async predictWithLoss(
+    batches: readonly (PackedBatch | RaggedBatch)[],
+    { store, signal }: PredictOptions = {},
+  ): Promise<{ predicted: Int32Array[]; loss: number; labelled: number }> {
     const packed = toPackedList(batches);
-    return this.#parts.engine.call((native) => native.predict(packed, options.store?.native), options.signal);
+    const { classes, loss } = await this.#parts.engine.call(
+      (native) => native.predict(packed, store?.native),
+      signal,
+    );
+    return { predicted: classes, loss: loss.sum / loss.labelled, labelled: loss.labelled };
   }
 
   /**

@@ -1,15 +1,24 @@
 import { z } from 'zod';
+import type { LongSentences } from '../text/cut-examples.js';
 import type { HuggingFaceConfig } from './config.js';
 
 /** The field of `config.json` that holds it; other programs pass it over and keep it. */
 const FIELD = 'permafrost';
 
-const schema = z.object({ maxLength: z.int().min(3) });
+const schema = z.object({
+  maxLength: z.int().min(3),
+  longSentences: z.enum(['truncate', 'windows']).exactOptional(),
+  contextTokens: z.int().nonnegative().exactOptional(),
+});
 
 /** What a model was fine-tuned with, which evaluation, tagging and continued training take from it. */
 export interface TrainedWith {
   /** Longest example in tokens, special tokens included. */
   maxLength: number;
+  /** Whether longer sentences were cut off or read in windows. @default 'truncate' */
+  longSentences?: LongSentences;
+  /** Tokens of its document that each sentence had on each side. @default 0 */
+  contextTokens?: number;
 }
 
 /** What a configuration says of the training of its model; null where it says nothing that can be read. */

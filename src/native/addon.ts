@@ -126,6 +126,18 @@ export interface NativeMemory {
   workspace: number;
 }
 
+/** Sum of the cross-entropies of all labelled tokens, and their number. */
+export interface NativeLoss {
+  sum: number;
+  labelled: number;
+}
+
+/** Class of each token, one array a batch, and the loss of the tokens that have a label. */
+export interface NativePredictions {
+  classes: Int32Array[];
+  loss: NativeLoss;
+}
+
 /** Where and by which means a model computes. */
 export interface NativeDevice {
   /** `cpu` or `cuda:<number>`. */
@@ -205,9 +217,8 @@ export interface NativeEngine {
     dtype: 'F32' | 'F16',
   ): Promise<void>;
   logits(batch: NativeBatch): Promise<Float32Array>;
-  /** Sum of the cross-entropies of all labelled tokens, and their number. */
-  loss(batches: NativeBatch[]): Promise<{ sum: number; labelled: number }>;
-  predict(batches: NativeBatch[], store?: NativePrefixStore): Promise<Int32Array[]>;
+  loss(batches: NativeBatch[]): Promise<NativeLoss>;
+  predict(batches: NativeBatch[], store?: NativePrefixStore): Promise<NativePredictions>;
   takeSnapshot(): Promise<void>;
   restoreSnapshot(): Promise<void>;
   memory(): Promise<NativeMemory>;

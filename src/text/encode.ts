@@ -4,11 +4,22 @@ import type { LabelSet } from '../data/label-set.js';
 import type { Sentence } from '../data/sentence.js';
 import { PermafrostError } from '../errors/error.js';
 import { alignLabels } from './align-labels.js';
+import { cutExamples, type LongSentences } from './cut-examples.js';
 import { requireMaxLength, type Tokenizer } from './tokenizer.js';
 
 export interface EncodeDatasetOptions {
   /** Most tokens of an example, `[CLS]` and `[SEP]` included; at least 3. @default 128 */
   maxLength?: number;
+  /**
+   * Whether a sentence that is longer is cut off, as the paper has it, or is several examples: windows that overlap by a
+   * quarter, of which each word belongs to one, the one in which it has more around it. @default 'truncate'
+   */
+  longSentences?: LongSentences;
+  /**
+   * Most tokens of its document that a sentence has on each side, in whole words, as far as there is room. They are seen
+   * and neither learnt nor scored (FLERT: Schweter & Akbik 2020, who take 64). @default 0
+   */
+  contextTokens?: number;
 }
 
 /** The paper's maximum length. */
@@ -17,7 +28,7 @@ const DEFAULT_MAX_LENGTH = 128;
 const NO_WORD = -1;
 
 /**
- * Encodes annotated sentences, one example each, in their order.
+ * Encodes annotated sentences, one example each, in their order; long ones are several with `longSentences: 'windows'`.
  *
  * @returns flat arrays; see {@link EncodedDataset} for their shapes.
  * @throws LABEL_MISMATCH naming file, line and word of a tag that is not in the label set; DATA_FORMAT for a sentence
@@ -29,16 +40,17 @@ export function encodeDataset(
   labels: LabelSet,
   options: EncodeDatasetOptions = {},
 ): EncodedDataset {
-  return encodeAll(
+  return encodeExamples(
     sentences.map(({ words }) => words),
     (_, example) => labelIds(sentences[example]!, example, labels),
     tokenizer,
     options,
+    (sentence) => beginsDocument(sentences, sentence),
   );
 }
 
 /**
- * Encodes sentences that have no tags; every label is -100.
+ * Encodes sentences that have no tags; every label is -100. With context, a sentence without words parts documents.
  *
  * @throws INVALID_OPTION for a maximum length below 3.
  */
@@ -47,21 +59,42 @@ export function encodeWordsDataset(
   tokenizer: Tokenizer,
   options: EncodeDatasetOptions = {},
 ): EncodedDataset {
-  return encodeAll(
+  return encodeExamples(
     sentences,
     (words) => new Int32Array(words.length).fill(IGNORED_LABEL),
     tokenizer,
     options,
+    (sentence) =>
+      sentence === 0 || sentences[sentence]!.length === 0 || sentences[sentence - 1]!.length === 0,
   );
+}
+
+/** A document is a run of sentences of one file whose readers found one document, or no borders of documents. */
+function beginsDocument(sentences: readonly Sentence[], index: number): boolean {
+  if (index === 0) return true;
+  const [before, sentence] = [sentences[index - 1]!, sentences[index]!];
+  return sentence.file !== before.file || sentence.document !== before.document;
+}
+
+function encodeExamples(
+  sentences: readonly (readonly string[])[],
+  labelsOf: (words: readonly string[], example: number) => ArrayLike<number>,
+  tokenizer: Tokenizer,
+  { maxLength = DEFAULT_MAX_LENGTH, longSentences = 'truncate', contextTokens = 0 }: EncodeDatasetOptions,
+  beginsDocument: (sentence: number) => boolean,
+): EncodedDataset {
+  requireMaxLength(maxLength);
+  const isCut = longSentences === 'windows' || contextTokens > 0;
+  const whole = encodeAll(sentences, labelsOf, tokenizer, isCut ? Infinity : maxLength);
+  return isCut ? cutExamples(whole, { maxLength, longSentences, contextTokens, beginsDocument }) : whole;
 }
 
 function encodeAll(
   sentences: readonly (readonly string[])[],
   labelsOf: (words: readonly string[], example: number) => ArrayLike<number>,
   tokenizer: Tokenizer,
-  options: EncodeDatasetOptions,
+  maxLength: number,
 ): EncodedDataset {
-  const maxLength = requireMaxLength(options.maxLength ?? DEFAULT_MAX_LENGTH);
   const size = sentences.length;
   const tokens = new TokenColumns(sentences.reduce((sum, words) => sum + 2 * words.length + 2, 0));
   const offsets = new Int32Array(size + 1);
@@ -95,7 +128,6 @@ class TokenColumns {
     tokenizer: Tokenizer,
     maxLength: number,
   ): number {
-    this.#reserve(maxLength);
     const start = this.length;
     const end = start + maxLength - 1;
     let truncated = 0;
@@ -122,6 +154,7 @@ class TokenColumns {
   }
 
   #push(id: number, word: number): void {
+    this.#reserve(1);
     this.#inputIds[this.length] = id;
     this.#wordIds[this.length] = word;
     this.length++;

@@ -5,6 +5,7 @@ import { join } from 'node:path';
 import type { EncodedDataset } from '../contract/encoded-dataset.js';
 import { writeFileAtomic } from '../io/atomic-write.js';
 import { digestOf } from '../io/digest.js';
+import type { LongSentences } from './cut-examples.js';
 
 /** What decides an encoding. */
 export interface EncodingKey {
@@ -14,10 +15,14 @@ export interface EncodingKey {
   /** Label of each id. */
   labels: readonly string[];
   maxLength: number;
+  longSentences?: LongSentences;
+  contextTokens?: number;
+  /** Of the borders of documents, where sentences have context. */
+  documents?: string;
 }
 
-const MAGIC = Buffer.from('PFENC001');
-const HEADER_BYTES = MAGIC.length + 8;
+const MAGIC = Buffer.from('PFENC002');
+const HEADER_BYTES = MAGIC.length + 12;
 const DIGEST_BYTES = 32;
 
 /** Where encodings are kept: `PERMAFROST_CACHE`, else the user's cache directory. */
@@ -50,10 +55,14 @@ export async function keptEncoding(
   return dataset;
 }
 
-// Magic, number of examples and of tokens, the arrays, SHA-256 of all before; little-endian as every
+// Magic, numbers of examples, tokens and sentences (-1 where each is one example), the arrays, SHA-256 of all before; little-endian as every
 // platform that Node's engine is built for.
 function encodeFile(dataset: EncodedDataset): Buffer {
-  const counts = Int32Array.of(dataset.size, dataset.inputIds.length);
+  const counts = Int32Array.of(
+    dataset.size,
+    dataset.inputIds.length,
+    dataset.sentences ? dataset.wordCounts.length : -1,
+  );
   const parts = [MAGIC, bytesOf(counts), ...arraysOf(dataset).map(bytesOf)];
   const hash = createHash('sha256');
   for (const part of parts) hash.update(part);
@@ -67,6 +76,7 @@ function decode(file: Buffer): EncodedDataset | null {
   if (!digest.equals(file.subarray(end))) return null;
   const size = file.readInt32LE(MAGIC.length);
   const tokens = file.readInt32LE(MAGIC.length + 4);
+  const sentences = file.readInt32LE(MAGIC.length + 8);
   let at = HEADER_BYTES;
   const take = (count: number) => {
     const array = new Int32Array(count);
@@ -80,15 +90,16 @@ function decode(file: Buffer): EncodedDataset | null {
     labels: take(tokens),
     wordIds: take(tokens),
     offsets: take(size + 1),
-    wordCounts: take(size),
-    truncatedWords: take(size),
+    ...(sentences >= 0 && { sentences: take(size) }),
+    wordCounts: take(sentences < 0 ? size : sentences),
+    truncatedWords: take(sentences < 0 ? size : sentences),
   };
   return at === end ? dataset : null;
 }
 
 function arraysOf(dataset: EncodedDataset): Int32Array[] {
-  const { inputIds, labels, wordIds, offsets, wordCounts, truncatedWords } = dataset;
-  return [inputIds, labels, wordIds, offsets, wordCounts, truncatedWords];
+  const { inputIds, labels, wordIds, offsets, sentences, wordCounts, truncatedWords } = dataset;
+  return [inputIds, labels, wordIds, offsets, ...(sentences ? [sentences] : []), wordCounts, truncatedWords];
 }
 
 function bytesOf(array: Int32Array): Buffer {

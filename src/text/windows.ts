@@ -23,6 +23,11 @@ export interface WindowOptions {
   overlap: number;
 }
 
+/** Tokens that neighbouring windows have in common where nothing else is asked for: a quarter of a window. */
+export function defaultOverlap(maxTokens: number): number {
+  return Math.floor(maxTokens / 4);
+}
+
 /**
  * Cuts a text's tokens into overlapping windows at the borders of words.
  *

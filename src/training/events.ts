@@ -82,6 +82,8 @@ export interface EvaluationEvent<Scores = Metrics> {
   epoch: number;
   step: number;
   metrics: Scores;
+  /** Mean cross-entropy over the labelled tokens of the split, dropout off; null where it has none. */
+  loss: number | null;
   seconds: number;
 }
 
@@ -112,6 +114,8 @@ export interface EpochSummary<Scores = Metrics> extends EpochTraining {
   validationSeconds: number;
   /** Of the last one. */
   validation: Scores;
+  /** Of the last one, beside `trainLoss`: the mean cross-entropy over the labelled tokens, dropout off. */
+  validationLoss: number | null;
 }
 
 /** One evaluation of the validation data. */
@@ -122,6 +126,8 @@ export interface EvaluationSummary<Scores = Metrics> {
   /** What the best weights have most of. */
   score: number;
   metrics: Scores;
+  /** Mean cross-entropy over the labelled tokens, dropout off; null where it has none. */
+  loss: number | null;
   seconds: number;
 }
 

@@ -1,5 +1,5 @@
 import { PermafrostError } from '../errors/error.js';
-import { tokenizerOf } from '../evaluation/evaluate.js';
+import { tokenizerOf } from '../evaluation/encoding.js';
 import { describeDifferences, differences } from '../io/difference.js';
 import { digestArrays, digestOf } from '../io/digest.js';
 import type { EncoderModel } from '../model/encoder-model.js';

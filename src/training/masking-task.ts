@@ -5,12 +5,13 @@ import { epochOrder, lengthSortedOrder } from '../batching/order.js';
 import type { EncodedDataset } from '../contract/encoded-dataset.js';
 import type { PackedBatch } from '../contract/packed-batch.js';
 import { PermafrostError } from '../errors/error.js';
-import { maxLengthFor, tokenizerOf } from '../evaluation/evaluate.js';
+import { maxLengthFor, tokenizerOf } from '../evaluation/encoding.js';
 import { digestArrays } from '../io/digest.js';
 import { Random } from '../io/random.js';
 import { MaskedLanguageModel } from '../model/masked-language-model.js';
 import { encodeWordsDataset } from '../text/encode.js';
 import { segmentWords } from '../text/segments.js';
+import { requireFinite } from './require-finite.js';
 import { optimizerShape, stoppingOption, stoppingShape, trainingShape } from './settings.js';
 import type { Measured, Task } from './task.js';
 
@@ -141,8 +142,8 @@ export class MaskingTask implements Task<MaskingScores> {
       labelled += part.labelled;
     }
     const loss = sum / labelled;
-    if (!Number.isFinite(loss)) throw diverged();
-    return { metrics: { loss, perplexity: Math.exp(loss) } };
+    requireFinite(loss, 'validation');
+    return { metrics: { loss, perplexity: Math.exp(loss) }, loss };
   }
 
   warnings(): string[] {
@@ -170,13 +171,6 @@ function otherVocabulary(expected: number, got: number): PermafrostError {
     `The model has embeddings of ${expected} tokens, its tokenizer a vocabulary of ${got}: they ` +
       'do not belong together. Put the tokenizer that the weights were trained with beside them.',
     { expected, got },
-  );
-}
-
-function diverged(): PermafrostError {
-  return new PermafrostError(
-    'NON_FINITE',
-    'The validation loss is not finite. Lower the learning rate, or look for damaged weights.',
   );
 }
 

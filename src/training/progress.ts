@@ -81,7 +81,8 @@ export function resultOf<Scores>(
     epochs: epochs.map((epoch) => {
       const within = evaluations.filter((evaluation) => evaluation.epoch === epoch.epoch);
       const validationSeconds = within.reduce((sum, { seconds }) => sum + seconds, 0);
-      return { ...epoch, validationSeconds, validation: within.at(-1)!.metrics };
+      const { metrics: validation, loss: validationLoss } = within.at(-1)!;
+      return { ...epoch, validationSeconds, validation, validationLoss };
     }),
     evaluations,
     stages,

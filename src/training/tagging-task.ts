@@ -6,16 +6,18 @@ import { IGNORED_LABEL, type PackedBatch } from '../contract/packed-batch.js';
 import { LabelSet } from '../data/label-set.js';
 import type { Sentence } from '../data/sentence.js';
 import { PermafrostError } from '../errors/error.js';
-import { evaluate, maxLengthFor, tokenizerOf } from '../evaluation/evaluate.js';
+import { encodingOf, encodingShape, tokenizerOf } from '../evaluation/encoding.js';
+import { evaluate } from '../evaluation/evaluate.js';
 import type { Metrics } from '../evaluation/metrics.js';
 import { predictionsOf } from '../evaluation/predictions.js';
 import { digestArrays, digestSentences } from '../io/digest.js';
 import type { PrefixStore } from '../model/prefix-store.js';
 import { TokenClassifier } from '../model/token-classifier.js';
-import { encodeDataset } from '../text/encode.js';
+import { type EncodeDatasetOptions, encodeDataset } from '../text/encode.js';
 import type { EvaluatedSplit } from './events.js';
 import type { FrozenPrefix } from './prefix.js';
 import { PrefixCache } from './prefix-cache.js';
+import { requireFinite } from './require-finite.js';
 import { optimizerShape, stoppingOption, stoppingShape, trainingShape } from './settings.js';
 import type { Measured, Task } from './task.js';
 
@@ -33,6 +35,7 @@ export const taggingStoppingShape = {
 export const taggingShape = {
   /** Sentences a batch. @default 32 */
   batchSize: z.int().positive().default(32).describe('sentences a batch'),
+  ...encodingShape,
 };
 
 // Data and model are objects of this package and are not looked into.
@@ -83,6 +86,7 @@ interface Split {
 export class TaggingTask implements Task<Metrics> {
   readonly identity: object;
   readonly #options: Options;
+  readonly #encoding: Required<EncodeDatasetOptions>;
   readonly #splits: { train: Split; validation: Split; test: Split | null };
   /** Training examples that have a word to learn from: the tokenizer leaves nothing of some sentences. */
   readonly #examples: Int32Array;
@@ -90,17 +94,23 @@ export class TaggingTask implements Task<Metrics> {
   /** @throws LABEL_MISMATCH, INVALID_OPTION */
   constructor(options: Options) {
     const { model, batchSize, train, validation, test } = options;
-    const maxLength = maxLengthFor(model, options.maxLength);
+    const encoding = encodingOf(model, options);
+    const { maxLength, longSentences, contextTokens } = encoding;
+    const beyondDefaults = {
+      ...(longSentences !== 'truncate' && { longSentences }),
+      ...(contextTokens > 0 && { contextTokens }),
+    };
     // Whoever uses the model later cuts sentences as they were cut here.
-    model.noteTraining({ maxLength });
+    model.noteTraining({ maxLength, ...beyondDefaults });
     const labels = new LabelSet(model.labels);
     const encode = (name: keyof EncodedSplits, given: readonly Sentence[]): Split => {
       const encoded = options.encoded?.[name];
       if (encoded) requireExamples(name, encoded, given);
-      const dataset = encoded ?? encodeDataset(given, tokenizerOf(model), labels, { maxLength });
+      const dataset = encoded ?? encodeDataset(given, tokenizerOf(model), labels, encoding);
       return { sentences: given, dataset };
     };
     this.#options = options;
+    this.#encoding = encoding;
     this.#splits = {
       train: encode('train', train),
       validation: encode('validation', validation),
@@ -117,6 +127,7 @@ export class TaggingTask implements Task<Metrics> {
       task: 'token-classification',
       batchSize,
       maxLength,
+      ...beyondDefaults,
       data: Object.fromEntries(Object.entries(this.#splits).map(([name, split]) => [name, digest(split)])),
     };
   }
@@ -150,19 +161,37 @@ export class TaggingTask implements Task<Metrics> {
     return this.#splits.train.store;
   }
 
+  /** @throws NON_FINITE; `signal.reason` on abort */
   async measure(name: EvaluatedSplit): Promise<Measured<Metrics>> {
     const { model, signal } = this.#options;
     const { sentences: gold, dataset, store } = this.#splits[name]!;
     const options = { model, sentences: gold, dataset, ...(store && { store }), ...(signal && { signal }) };
-    const { metrics, predicted } = await evaluate(options);
-    return { metrics, predictions: predictionsOf(name, gold, predicted) };
+    const { metrics, predicted, loss } = await evaluate(options);
+    if (loss !== null) requireFinite(loss, name);
+    return { metrics, loss, predictions: predictionsOf(name, gold, predicted) };
   }
 
   warnings(best: Metrics): string[] {
-    const { size } = this.#splits.train.dataset;
-    const emptied = size - this.#examples.length;
-    const passedOver = `${emptied} of ${size} training sentences were passed over: the tokenizer leaves none of their words.`;
-    return [...(emptied > 0 ? [passedOver] : []), ...(isAllOutside(best) ? [ALL_OUTSIDE] : [])];
+    const { sentences, truncatedWords } = this.#splits.train.dataset;
+    const size = truncatedWords.length;
+    const learnt = new Set(sentences ? this.#examples.map((example) => sentences[example]!) : this.#examples)
+      .size;
+    const emptied = size - learnt;
+    const cut = truncatedWords.reduce((sum, words) => sum + words, 0);
+    const { maxLength } = this.#encoding;
+    return [
+      ...(emptied > 0
+        ? [
+            `${emptied} of ${size} training sentences were passed over: the tokenizer leaves none of their words.`,
+          ]
+        : []),
+      ...(cut > 0
+        ? [
+            `${cut} words of the training sentences lie behind ${maxLength} tokens and were not learnt. ${CUT_REMEDY}`,
+          ]
+        : []),
+      ...(isAllOutside(best) ? [ALL_OUTSIDE] : []),
+    ];
   }
 
   score(metrics: Metrics): number {
@@ -178,6 +207,8 @@ export class TaggingTask implements Task<Metrics> {
     }
   }
 }
+
+const CUT_REMEDY = "With `longSentences: 'windows'` they are.";
 
 const ALL_OUTSIDE =
   'The best weights answer nothing but O on the validation data. Train longer, at a higher learning rate or with fewer ' +
@@ -207,9 +238,10 @@ function nothingToLearn(): PermafrostError {
 
 function requireExamples(
   split: keyof EncodedSplits,
-  { size }: EncodedDataset,
+  { wordCounts }: EncodedDataset,
   sentences: readonly Sentence[],
 ): void {
+  const size = wordCounts.length;
   if (size === sentences.length) return;
   throw new PermafrostError(
     'INVALID_OPTION',

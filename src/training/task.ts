@@ -8,6 +8,8 @@ import type { PrefixCache } from './prefix-cache.js';
 /** What the present weights are worth on a split. */
 export interface Measured<Scores> {
   metrics: Scores;
+  /** Mean cross-entropy over the labelled tokens, dropout off; finite, or null where there are none. */
+  loss: number | null;
   /** What they answer, where a task has answers; read no later than the next measurement. */
   predictions?: Iterable<Prediction>;
 }

@@ -45,12 +45,28 @@ export function fakeResult(seed: number): FinetuneResult {
   const plan = { embeddings: true, layers: [true] };
   return {
     epochs: [
-      { epoch: 1, trainLoss: 0.5, trainSeconds: 4, tokens: 300, validationSeconds: 1, validation: metrics },
-      { epoch: 2, trainLoss: 0.25, trainSeconds: 2, tokens: 300, validationSeconds: 1, validation: metrics },
+      {
+        epoch: 1,
+        trainLoss: 0.5,
+        trainSeconds: 4,
+        tokens: 300,
+        validationSeconds: 1,
+        validation: metrics,
+        validationLoss: 0.75,
+      },
+      {
+        epoch: 2,
+        trainLoss: 0.25,
+        trainSeconds: 2,
+        tokens: 300,
+        validationSeconds: 1,
+        validation: metrics,
+        validationLoss: 0.75,
+      },
     ],
     evaluations: [
-      { epoch: 1, step: 1, score: 1, metrics, seconds: 1 },
-      { epoch: 2, step: 2, score: 1, metrics, seconds: 1 },
+      { epoch: 1, step: 1, score: 1, metrics, loss: 0.75, seconds: 1 },
+      { epoch: 2, step: 2, score: 1, metrics, loss: 0.75, seconds: 1 },
     ],
     stages: [{ stage: 1, epoch: 1, step: 0, plan, reason: 'a test' }],
     bestStep: 2,

@@ -33,11 +33,21 @@ describe('an encoded dataset on disk', () => {
     expect(first).toEqual(encode());
   });
 
+  it('keeps sentences that are several examples', async () => {
+    const options = { maxLength: 5, longSentences: 'windows' } as const;
+    const cut = () => encodeDataset(sentences, tokenizer, new LabelSet(labels), options);
+    const first = await keptEncoding(directory, { ...key, ...options }, cut);
+    expect(first.size).toBeGreaterThan(first.wordCounts.length);
+    expect(await keptEncoding(directory, { ...key, ...options }, never)).toEqual(cut());
+  });
+
   it.each([
     ['data', { data: 'other' }],
     ['tokenizer', { tokenizer: 'other' }],
     ['labels', { labels: ['O', 'B-PER', 'B-LOC'] }],
     ['maximum length', { maxLength: 15 }],
+    ['way of long sentences', { longSentences: 'windows' as const }],
+    ['context', { contextTokens: 4 }],
   ])('is not read with another %s', async (_, other) => {
     await keptEncoding(directory, key, encode);
     await expect(keptEncoding(directory, { ...key, ...other }, never)).rejects.toThrow('encoded again');

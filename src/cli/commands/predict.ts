@@ -18,6 +18,8 @@ import { unusedText } from '../unused-text.js';
 
 /** Lines that go through the model at once. */
 const BATCH_LINES = 32;
+/** Lines of a document that are context to each other. */
+const DOCUMENT_LINES = 1024;
 /** Words that a note names. */
 const NAMED_WORDS = 3;
 /** Characters of a word that a note shows. */
@@ -110,7 +112,9 @@ async function printTags(
 ): Promise<void> {
   const options = { ...(flags.maxLength !== undefined && { maxLength: flags.maxLength as number }), signal };
   let line = 0;
-  for await (const batch of batchesOf(lines)) {
+  // Neighbouring lines are context to a model that was trained with it: they come together up to an empty line.
+  const isWhole = (model.trainedWith?.contextTokens ?? 0) > 0 ? isDocument : isFull;
+  for await (const batch of batchesOf(lines, isWhole)) {
     const sentences = batch.map(splitWords);
     for (const [index, tagged] of (await tagWords(model, sentences, options)).entries()) {
       const [text, words, { tags }] = [batch[index], sentences[index]!, tagged];
@@ -175,11 +179,22 @@ async function openInput(file: string): Promise<Readable> {
   throw new PermafrostError('FILE_NOT_FOUND', `--input: ${file} is not a file. Name a text file.`, { file });
 }
 
-async function* batchesOf(lines: AsyncIterable<string>): AsyncGenerator<string[]> {
+function isFull(batch: readonly string[]): boolean {
+  return batch.length >= BATCH_LINES;
+}
+
+function isDocument(batch: readonly string[]): boolean {
+  return batch.length >= DOCUMENT_LINES || (isFull(batch) && batch.at(-1)!.trim() === '');
+}
+
+async function* batchesOf(
+  lines: AsyncIterable<string>,
+  isWhole: (batch: readonly string[]) => boolean,
+): AsyncGenerator<string[]> {
   let batch: string[] = [];
   for await (const line of lines) {
     batch.push(line);
-    if (batch.length < BATCH_LINES) continue;
+    if (!isWhole(batch)) continue;
     yield batch;
     batch = [];
   }
