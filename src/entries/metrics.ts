@@ -1,6 +1,9 @@
 // permafrost/metrics: scores of tags, whoever predicted them.
+export { type BootstrapDifference, pairedBootstrap } from '../evaluation/bootstrap.js';
 export { type EntityReport, entityReport } from '../evaluation/entity-metrics.js';
 export { computeMetrics, type Metrics } from '../evaluation/metrics.js';
 export { type Prediction, readPredictions } from '../evaluation/predictions.js';
+export { countSentences, type SentenceCounts } from '../evaluation/sentence-counts.js';
+export { holm, type PairedDifference, pairedDifference } from '../evaluation/statistics.js';
 export { macroAtLeast, type TokenReport, tokenReport } from '../evaluation/token-metrics.js';
 export type { EvaluationCounts } from '../evaluation/word-tags.js';
