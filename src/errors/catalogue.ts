@@ -68,7 +68,8 @@ export const ERROR_CATALOGUE: Readonly<Record<ErrorCode, CatalogueEntry>> = {
       'Give the settings that it was started with, choose another directory, or begin anew (`restart`).',
   },
   NETWORK_FAILED: {
-    meaning: 'A server cannot be reached, or the connection broke off more often than it was tried again.',
+    meaning:
+      'A server cannot be reached, the connection broke off more often than it was tried again, or its answer is not what it should be.',
     remedy: 'Try again: what has arrived is kept, and the download goes on there.',
   },
   ACCESS_DENIED: {

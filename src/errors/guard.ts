@@ -14,6 +14,8 @@ type AnyClass = new (...given: unknown[]) => object;
 
 /** What stands around a function or class, so that two entries that export one name export one thing. */
 const guards = new WeakMap<object, AnyFunction>();
+/** Prototypes of results that need no second look. */
+const knownPrototypes = new WeakSet<object>();
 /** Prototypes and classes whose members are guarded. */
 const guardedMembers = new WeakSet<object>();
 
@@ -147,7 +149,7 @@ function guardMembers(holder: object): void {
  */
 function guardResult(result: unknown, nameOf: () => string, given: readonly unknown[]): unknown {
   if ((typeof result !== 'object' && typeof result !== 'function') || result === null) return result;
-  if (given.includes(result) || types.isProxy(result)) return result;
+  if (given.includes(result)) return result;
   if (typeof result === 'function') return aroundCalls(nameOf, result as AnyFunction, given);
   if (result instanceof Promise) {
     return result.then(
@@ -158,19 +160,34 @@ function guardResult(result: unknown, nameOf: () => string, given: readonly unkn
     );
   }
   const prototype: unknown = Object.getPrototypeOf(result);
-  if (prototype === Object.prototype) guardOwn(result, nameOf, given);
-  else if (prototype === Array.prototype) guardItems(result as unknown[], nameOf, given);
-  else if (isIteration(result)) guardIteration(result, nameOf, given);
-  else if (isClass((prototype as object | null)?.constructor)) guardMembers(prototype as object);
+  if (prototype === Object.prototype) {
+    if (hasCalls(result)) guardOwn(result, nameOf, given);
+  } else if (Array.isArray(result)) {
+    guardItems(result, nameOf, given);
+  } else if (isIteration(result)) {
+    guardIteration(result, nameOf, given);
+  } else if (typeof prototype === 'object' && prototype !== null && !knownPrototypes.has(prototype)) {
+    knownPrototypes.add(prototype);
+    if (isClass(prototype.constructor)) guardMembers(prototype);
+  }
   return result;
+}
+
+/** Whether there is something in an object to be called or waited for. Most results are figures alone. */
+function hasCalls(result: object): boolean {
+  for (const key in result) {
+    const value: unknown = (result as Record<string, unknown>)[key];
+    if (typeof value === 'function' || value instanceof Promise) return true;
+  }
+  return Object.getOwnPropertySymbols(result).length > 0;
 }
 
 /** Items of a list are of one kind. */
 function guardItems(items: readonly unknown[], nameOf: () => string, given: readonly unknown[]): void {
   const [first] = items;
+  // Items may be the caller's own.
   if (typeof first !== 'object' || first === null || types.isProxy(first)) return;
-  if (Object.getPrototypeOf(first) !== Object.prototype) return;
-  if (!Object.values(first).some((value) => typeof value === 'function')) return;
+  if (Object.getPrototypeOf(first) !== Object.prototype || !hasCalls(first)) return;
   for (const item of items) guardResult(item, nameOf, given);
 }
 

@@ -55,7 +55,8 @@ function parseJson(text: string): unknown {
 
 function parseYaml(text: string): unknown {
   try {
-    return parse(text);
+    // What it warns of concerns whoever wrote the card.
+    return parse(text, { logLevel: 'error' });
   } catch {
     return null;
   }
