@@ -1,15 +1,10 @@
-// Damaged and hostile answers of the Hub: most go straight to the functions that read them, some over a socket.
 import { createServer } from 'node:http';
-import { normalize, sep } from 'node:path';
+import { normalize } from 'node:path';
 import { gzipSync } from 'node:zlib';
-import { labelsOfCard, labelsOfInfo } from '../../../dist/data/hub/class-labels.js';
-import { findFiles } from '../../../dist/data/hub/find-files.js';
-import { PermafrostError } from '../../../dist/errors/error.js';
-import { listRepo, nextPage, readPage } from '../../../dist/hub/listing.js';
-import { isRepoName, parseRepo } from '../../../dist/hub/repo.js';
+import { built } from '../built.mjs';
+import { anyText, mutatedJson, mutatedText } from '../mutate.mjs';
 
-export const name = 'hub';
-
+const COMMIT = 'c'.repeat(40);
 const REPO = { type: 'dataset', name: 'some-one/data', revision: 'main' };
 const SETTINGS = {
   endpoint: 'http://hub.test',
@@ -17,9 +12,6 @@ const SETTINGS = {
   token: 'hf_secret',
   offline: false,
 };
-const COMMIT = 'c'.repeat(40);
-/** One attempt of so many goes over a socket, which costs a hundred times as much. */
-const SOCKET_EVERY = 200;
 
 const PAGE = [
   { type: 'directory', path: 'data', size: 0, oid: 'd'.repeat(40) },
@@ -36,116 +28,98 @@ const INFO = {
     features: { ner_tags: { feature: { names: ['O', 'B-PER'], _type: 'ClassLabel' }, _type: 'Sequence' } },
   },
 };
-const CARD =
-  '---\ndataset_info:\n- config_name: default\n  features:\n  - name: ner_tags\n    sequence:\n      class_label:\n        ' +
-  "names:\n          '0': O\n          '1': B-PER\n---\n# Data\n";
-
-const HOSTILE_VALUES = [
-  ...[null, true, false, 0, -1, 0.5, -0, 1e308, 2 ** 53, '', 'x', '0', 'NaN', [], {}, [[]], { a: null }],
+const CARD = [
+  ...['---', 'dataset_info:', '- config_name: default', '  features:', '  - name: ner_tags', '    sequence:'],
   ...[
-    '../../x',
-    '/etc/passwd',
-    'a/../../b',
-    'a\\..\\b',
-    'C:/x',
-    'a\0b',
-    './a',
-    'a//b',
-    'con',
-    '…'.repeat(300),
+    '      class_label:',
+    '        names:',
+    "          '0': O",
+    "          '1': B-PER",
+    '---',
+    '# Data',
+    '',
   ],
-  ...['a'.repeat(5000), '__proto__', 'constructor', COMMIT, 'z'.repeat(40), 'Z'.repeat(64)],
-];
-const SNIPPETS = [
-  '../',
-  '/',
-  '\\',
-  '\0',
-  '"',
-  '{',
-  '}',
-  '[',
-  ']',
-  ',',
-  ':',
-  'e999',
-  '-',
-  'NaN',
-  '\ud800',
-  '<',
-  '>',
-  ';',
-  '://',
-  '@',
-  '%2e',
-];
+].join('\n');
 
-/** One attempt; throws where an answer leads to anything but a value that holds or a typed error. */
-export async function attempt(random) {
-  const kind =
-    random.int(SOCKET_EVERY) === 0 ? 'socket' : random.pick(['page', 'link', 'labels', 'files', 'name']);
-  await ATTEMPTS[kind](random);
-}
+/** Paths that no listing may bring into the cache, of which a mutation seldom makes one. */
+const PATHS = ['../../x', '/etc/x', 'a/../../x', 'a\\..\\x', 'C:/x', 'a\0b', './a', 'a//b', 'a/', '..', ''];
+/** One input of so many goes over a socket, which takes a hundred times as long. */
+const SOCKET_EVERY = 200;
+const COLUMNS = ['ner_tags', '__proto__', 'constructor'];
 
-const ATTEMPTS = {
-  page(random) {
-    const files = typed(() => readPage(parsed(damagedText(random, PAGE)), REPO, SETTINGS));
-    for (const { path, size, digest } of files ?? []) {
-      check(normalize(`/root/${path}`).startsWith(`${sep}root${sep}`), `a path that leads out: ${path}`);
-      check(!/[\0\\:]/.test(path), `an odd path: ${path}`);
+// What the Hub and its mirrors answer: listings, links to further pages, what a dataset says of its labels, names.
+export default {
+  name: 'hub',
+  async setUp() {
+    return {
+      ...(await built('hub/listing.js')),
+      ...(await built('hub/repo.js')),
+      ...(await built('data/hub/class-labels.js')),
+      ...(await built('data/hub/find-files.js')),
+    };
+  },
+  input(random) {
+    if (random.once(SOCKET_EVERY)) {
+      const style = random.pick(['plain', 'linked', 'unpacked', 'cut gzip', 'short', 'status']);
+      return { kind: 'socket', info: damaged(random, { sha: COMMIT }), page: damaged(random, PAGE), style };
+    }
+    switch (random.below(5)) {
+      case 0:
+        return { kind: 'link', text: mutatedText(random, LINK) };
+      case 1:
+        return {
+          kind: 'labels',
+          info: damaged(random, INFO),
+          card: mutatedText(random, CARD),
+          column: random.pick(COLUMNS),
+        };
+      case 2:
+        return { kind: 'name', text: mutatedText(random, 'some-one/data@refs/pr/1') };
+      default:
+        return { kind: 'page', page: damaged(random, PAGE), config: random.pick([null, 'en', '__proto__']) };
+    }
+  },
+  run: (input, modules) => RUNS[input.kind](input, modules),
+};
+
+const RUNS = {
+  page({ page, config }, { readPage, findFiles }) {
+    const files = readPage(parsed(page), REPO, SETTINGS);
+    for (const { path, size, digest } of files) {
+      check(isInside(path) && !/[\0\\:]/.test(path), `a path that leads out: ${path}`);
       check(Number.isSafeInteger(size) && size >= 0, `a size: ${size}`);
       check(/^[0-9a-f]{40}$|^[0-9a-f]{64}$/.test(digest.hex), `a digest: ${digest.hex}`);
     }
+    findFiles(
+      REPO.name,
+      files.map(({ path }) => path),
+      config,
+    );
   },
-  link(random) {
-    const next = typed(() => nextPage(spliced(random, LINK), SETTINGS.endpoint, REPO, SETTINGS));
-    if (typeof next === 'string') check(/^https?:\/\//.test(next), `a next page: ${next}`);
+  link({ text }, { nextPage }) {
+    const next = nextPage(text, SETTINGS.endpoint, REPO, SETTINGS);
+    check(next === null || /^https?:\/\//.test(next), `a next page: ${next}`);
   },
-  labels(random) {
-    for (const describe of [
-      typed(() => labelsOfInfo(damagedText(random, INFO), 'default')),
-      typed(() => labelsOfCard(spliced(random, CARD), 'default')),
-    ]) {
-      const names = typed(() => describe?.(random.pick(['ner_tags', '__proto__', 'constructor'])) ?? null);
-      check(names === null || names.every((label) => typeof label === 'string'), `labels: ${names}`);
+  labels({ info, card, column }, { labelsOfInfo, labelsOfCard }) {
+    for (const describe of [labelsOfInfo(info, 'default'), labelsOfCard(card, 'default')]) {
+      const names = describe(column);
+      check(names === null || names.every((name) => typeof name === 'string'), `labels: ${names}`);
     }
   },
-  files(random) {
-    const paths = PAGE.map(({ path }) => spliced(random, path));
-    typed(() => findFiles(REPO.name, paths, random.pick([null, 'en', '__proto__'])));
+  name({ text }, { parseRepo }) {
+    const { name, revision } = parseRepo(text, 'dataset');
+    check(isInside(`${name}/${revision}`), `a name that leads out: ${text}`);
   },
-  name(random) {
-    const text = spliced(random, 'some-one/data@refs/pr/1');
-    const repo = typed(() => parseRepo(text, 'dataset'));
-    if (repo === null) return;
-    check(isRepoName(text), `a name: ${text}`);
-    const inside = normalize(`/root/${repo.name}/${repo.revision}`);
-    check(inside.startsWith(`${sep}root${sep}`), `a name that leads out: ${text}`);
-  },
-  /** Both answers of a listing, damaged: as bytes, with wrong lengths, packed, cut off. */
-  async socket(random) {
-    const answers = [damagedText(random, { sha: COMMIT }, 3), damagedText(random, PAGE, 3)];
-    const style = random.int(6);
-    let asked = 0;
-    const server = createServer((_, response) => {
-      const body = Buffer.from(answers[Math.min(asked++, 1)]);
-      const headers = { ...(style === 1 && { link: LINK.replace('http://hub.test', '') }) };
-      if (style === 2) return response.writeHead(200, { 'content-encoding': 'gzip' }).end(body);
-      if (style === 3)
-        return response.writeHead(200, { 'content-encoding': 'gzip' }).end(gzipSync(body).subarray(0, -5));
-      if (style === 4)
-        return void response
-          .writeHead(200, { 'content-length': body.length + 9 })
-          .write(body, () => response.destroy());
-      if (style === 5) return void response.socket.end('HTTP/1.1 200 OK\r\ncontent-length: -5\r\n\r\n');
-      response.writeHead(random.pick([200, 200, 200, 204, 299]), headers).end(body);
-    });
+  /** Both answers of a listing from a server that packs, cuts and counts them wrongly. */
+  async socket({ info, page, style }, { listRepo }) {
+    const answers = [info, page];
+    const server = createServer((_, response) =>
+      answer(response, Buffer.from(answers.shift() ?? page), style),
+    );
     await new Promise((listening) => server.listen(0, '127.0.0.1', listening));
     const settings = { ...SETTINGS, endpoint: `http://127.0.0.1:${server.address().port}` };
     try {
       await listRepo(REPO, settings, { retry: { attempts: 1 }, limits: { maxPages: 5, timeoutMs: 5000 } });
-    } catch (error) {
-      if (!(error instanceof PermafrostError)) throw error;
     } finally {
       server.closeAllConnections();
       await new Promise((closed) => server.close(closed));
@@ -153,62 +127,48 @@ const ATTEMPTS = {
   },
 };
 
-/** What a call gives; null for a typed error. */
-function typed(call) {
-  try {
-    return call();
-  } catch (error) {
-    if (error instanceof PermafrostError) return null;
-    throw error;
+function answer(response, body, style) {
+  const packed = { 'content-encoding': 'gzip' };
+  switch (style) {
+    case 'linked':
+      return response.writeHead(200, { link: LINK.replace('http://hub.test', '') }).end(body);
+    case 'unpacked':
+      return response.writeHead(200, packed).end(body);
+    case 'cut gzip':
+      return response.writeHead(200, packed).end(gzipSync(body).subarray(0, -5));
+    case 'short':
+      response.writeHead(200, { 'content-length': body.length + 9 });
+      return response.write(body, () => response.destroy());
+    case 'status':
+      return response.socket.end('HTTP/1.1 200 OK\r\ncontent-length: -5\r\n\r\n');
+    default:
+      return response.writeHead(200).end(body);
   }
 }
 
+/** The text of a value that was changed here and there; now and then of no JSON any more, or deep. */
+function damaged(random, value) {
+  const changed = random.once(8) ? value : mutatedJson(random, value);
+  if (Array.isArray(changed) && random.once(3)) {
+    for (const entry of changed)
+      if (entry?.path && random.once(2)) entry.path = random.pick(PATHS) + anyText(random, 4);
+  }
+  const text = JSON.stringify(changed);
+  if (random.once(50)) return `${'{"feature":'.repeat(5000)}${text}${'}'.repeat(5000)}`;
+  return random.once(4) ? mutatedText(random, text) : text;
+}
+
+/** What is no JSON is found before a listing is read. */
 function parsed(text) {
   try {
     return JSON.parse(text);
   } catch {
-    // Whoever asks has found that out before.
     return null;
   }
 }
 
-/** The text of a value of which some parts are others, or are gone; with a few of its characters exchanged now and then. */
-function damagedText(random, value, most = 2) {
-  const copy = structuredClone(value);
-  for (let n = random.int(most + 1); n > 0; n--) damage(random, copy);
-  const text = JSON.stringify(copy);
-  return random.int(4) === 0 ? spliced(random, text) : text;
-}
-
-function damage(random, value) {
-  const keys = Object.keys(value);
-  if (keys.length === 0) return;
-  const key = random.pick(keys);
-  const inner = value[key];
-  if (typeof inner === 'object' && inner !== null && random.int(3) > 0) return damage(random, inner);
-  const way = random.int(8);
-  if (way === 0) delete value[key];
-  else if (way === 1 && typeof inner === 'string') value[key] = spliced(random, inner);
-  else if (way === 2) value[random.pick(['__proto__x', 'type', 'path', 'size', 'lfs'])] = inner;
-  else if (way === 3) value[key] = nested(random.int(2000));
-  else value[key] = random.pick(HOSTILE_VALUES);
-}
-
-function nested(depth) {
-  let value = null;
-  for (let n = 0; n < depth; n++) value = { feature: value };
-  return value;
-}
-
-/** A text with a piece cut out, doubled, or another one put in. */
-function spliced(random, text) {
-  const at = random.int(text.length + 1);
-  const end = Math.min(text.length, at + random.int(6));
-  const way = random.int(4);
-  if (way === 0) return text.slice(0, at) + text.slice(end);
-  if (way === 1) return text.slice(0, at);
-  if (way === 2) return text.slice(0, end) + text.slice(at);
-  return text.slice(0, at) + random.pick(SNIPPETS) + text.slice(end);
+function isInside(path) {
+  return normalize(`/root/${path}`).startsWith('/root/');
 }
 
 function check(holds, what) {
