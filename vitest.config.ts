@@ -2,6 +2,8 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { defineConfig } from 'vitest/config';
+// @ts-expect-error: plain JavaScript, as it works before anything is compiled.
+import { guardSourceEntries } from './scripts/guard-entries.mjs';
 
 const source = (path: string) => fileURLToPath(new URL(path, import.meta.url));
 
@@ -13,6 +15,8 @@ export default defineConfig({
       { find: /^permafrost\/(.*)$/, replacement: `${source('./src/entries')}/$1.ts` },
     ],
   },
+  // What users load stands behind the edge, and so does what tests load.
+  plugins: [guardSourceEntries()],
   test: {
     include: ['test/**/*.test.ts'],
     // One process a file: an addon stays loaded until its process ends.

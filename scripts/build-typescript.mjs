@@ -2,11 +2,13 @@
 import { chmodSync, existsSync, rmSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import { dirname, join } from 'node:path';
+import { guardCompiledEntries } from './guard-entries.mjs';
 import { PROJECT_ROOT, run } from './toolchain.mjs';
 
 const typescript = dirname(createRequire(import.meta.url).resolve('typescript/package.json'));
 rmSync(join(PROJECT_ROOT, 'dist'), { recursive: true, force: true });
 run(process.execPath, [join(typescript, 'bin', 'tsc'), '-p', 'tsconfig.json']);
+guardCompiledEntries();
 
 const program = join(PROJECT_ROOT, 'dist', 'cli', 'main.js');
 if (existsSync(program)) chmodSync(program, 0o755);

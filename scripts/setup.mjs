@@ -104,7 +104,7 @@ function setup() {
     run(process.execPath, ['scripts/build-native.mjs'], { env });
   });
 
-  const typescriptInputs = ['src', 'tsconfig.json', 'package-lock.json'];
+  const typescriptInputs = ['src', 'tsconfig.json', 'package-lock.json', 'scripts/guard-entries.mjs'];
   part('TypeScript build', digestOf(typescriptInputs), 'dist/index.js', () => {
     run(process.execPath, ['scripts/build-typescript.mjs']);
   });

@@ -68,7 +68,8 @@ export const ERROR_CATALOGUE: Readonly<Record<ErrorCode, CatalogueEntry>> = {
       'Give the settings that it was started with, choose another directory, or begin anew (`restart`).',
   },
   NETWORK_FAILED: {
-    meaning: 'A server cannot be reached, or the connection broke off more often than it was tried again.',
+    meaning:
+      'A server cannot be reached, the connection broke off more often than it was tried again, or its answer is not what it should be.',
     remedy: 'Try again: what has arrived is kept, and the download goes on there.',
   },
   ACCESS_DENIED: {
@@ -135,7 +136,8 @@ export function renderCatalogue(): string {
     '',
     'Every error that a user can cause is a `PermafrostError`. Its `code` is stable, its message names the file and line,',
     'the option or the tensor, what was expected and what to do, and `details` holds the same facts as fields. An abort',
-    'is no such error: the call rejects with the reason of the signal.',
+    'is no such error: the call rejects with the reason of the signal. What code of your own throws, a callback, a',
+    'schedule or an iterable, comes back as it was thrown.',
     '',
     '| code | meaning | what to do |',
     '| --- | --- | --- |',

@@ -95,6 +95,8 @@ export function quoteValue(value: unknown): string {
   if (value === undefined) return 'nothing';
   if (Array.isArray(value)) return value.length === 0 ? 'an empty list' : 'a list';
   if (typeof value === 'object' && value !== null) return 'an object';
+  // Which JSON has no words for.
+  if (typeof value === 'bigint') return `${value}n`;
   return typeof value === 'function' ? 'a function' : (JSON.stringify(value) ?? String(value));
 }
 

@@ -1,7 +1,9 @@
 import { readFile } from 'node:fs/promises';
 import { homedir } from 'node:os';
 import { join } from 'node:path';
+import { z } from 'zod';
 import { PermafrostError } from '../errors/error.js';
+import { parseOptions } from '../errors/option-error.js';
 
 /** Where the Hub is, where its files are kept, and who asks. */
 export interface HubSettings {
@@ -14,33 +16,72 @@ export interface HubSettings {
   offline: boolean;
 }
 
+const settingsShape = {
+  endpoint: z.string().optional(),
+  cacheDirectory: z.string().min(1).optional(),
+  token: z.string().nullable().optional(),
+  offline: z.boolean().optional(),
+};
+
+/**
+ * Settings of a call, over those of the environment where it leaves them out.
+ *
+ * @throws INVALID_OPTION
+ */
+export async function settingsOf(given: Partial<HubSettings> | undefined): Promise<HubSettings> {
+  const { endpoint, cacheDirectory, token, offline } = parseOptions(
+    z.strictObject(settingsShape),
+    given ?? {},
+    'settings',
+  );
+  const usual = await hubSettings();
+  return {
+    endpoint: endpoint === undefined ? usual.endpoint : endpointOf(endpoint, '`endpoint`'),
+    cacheDirectory: cacheDirectory ?? usual.cacheDirectory,
+    token: token === undefined ? usual.token : checkedToken(token, '`token`'),
+    offline: offline ?? usual.offline,
+  };
+}
+
 const TRUE_WORDS: ReadonlySet<string> = new Set(['1', 'ON', 'YES', 'TRUE']);
 
 /**
  * Reads the settings from the environment, by the names and rules of Python's huggingface_hub.
  *
- * @throws INVALID_OPTION for an HF_ENDPOINT that is no address.
+ * @throws INVALID_OPTION for an HF_ENDPOINT that is no address, or a token that cannot be sent.
  */
 export async function hubSettings(env: NodeJS.ProcessEnv = process.env): Promise<HubSettings> {
   const home =
     expand(env.HF_HOME) ?? join(expand(env.XDG_CACHE_HOME) ?? join(homedir(), '.cache'), 'huggingface');
   return {
-    endpoint: endpointOf(env.HF_ENDPOINT),
+    endpoint: endpointOf(env.HF_ENDPOINT || 'https://huggingface.co', 'HF_ENDPOINT'),
     cacheDirectory: expand(env.HF_HUB_CACHE) ?? expand(env.HUGGINGFACE_HUB_CACHE) ?? join(home, 'hub'),
-    token: await tokenOf(env, home),
+    token: checkedToken(await tokenOf(env, home), 'HF_TOKEN'),
     offline: [env.HF_HUB_OFFLINE, env.TRANSFORMERS_OFFLINE].some((value) =>
       TRUE_WORDS.has((value ?? '').toUpperCase()),
     ),
   };
 }
 
-function endpointOf(value: string | undefined): string {
-  const text = value || 'https://huggingface.co';
-  if (URL.canParse(text) && /^https?:/.test(text)) return text.replace(/\/+$/, '');
+function endpointOf(text: string, option: string): string {
+  const url = URL.canParse(text) ? new URL(text) : null;
+  const isPlain =
+    url !== null && /^https?:$/.test(url.protocol) && `${url.username}${url.password}${url.search}` === '';
+  if (isPlain) return text.replace(/#.*$/, '').replace(/\/+$/, '');
   throw new PermafrostError(
     'INVALID_OPTION',
-    `HF_ENDPOINT: expected an address such as https://huggingface.co, got ${JSON.stringify(text)}.`,
-    { option: 'HF_ENDPOINT', got: text },
+    `${option}: expected an address such as https://huggingface.co, got ${JSON.stringify(text)}.`,
+    { option: option.replaceAll('`', ''), got: text },
+  );
+}
+
+/** A token becomes a header; what cannot be one is not shown. */
+function checkedToken(token: string | null, option: string): string | null {
+  if (token === null || /^[\x21-\x7e]+$/.test(token)) return token;
+  throw new PermafrostError(
+    'INVALID_OPTION',
+    `${option}: expected a token of printable characters without spaces, got ${token.length} characters with others.`,
+    { option: option.replaceAll('`', '') },
   );
 }
 

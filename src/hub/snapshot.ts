@@ -7,7 +7,7 @@ import { RepoCache, sizeOfFile } from './cache.js';
 import { hubStatusError } from './hub-error.js';
 import { authorization, listRepo, type RemoteFile, type RepoListing } from './listing.js';
 import { type HubRepo, isCommit } from './repo.js';
-import { type HubSettings, hubSettings } from './settings.js';
+import { type HubSettings, settingsOf } from './settings.js';
 
 /** How far a file of the Hub is. */
 export interface HubProgress {
@@ -55,7 +55,7 @@ export interface Snapshot {
  * REMOTE_NOT_FOUND; `signal.reason`
  */
 export async function openSnapshot(repo: HubRepo, options: HubOptions = {}): Promise<Snapshot> {
-  const settings = { ...(await hubSettings()), ...options.settings };
+  const settings = await settingsOf(options.settings);
   const cache = new RepoCache(settings.cacheDirectory, repo);
   if (settings.offline) return cachedSnapshot(repo, settings, cache, null);
   let listing: RepoListing;

@@ -25,6 +25,8 @@ export interface DownloadOptions {
   /** Rejects with its reason; what has arrived is kept. */
   signal?: AbortSignal;
   retry?: RetryOptions;
+  /** Where the size is not known, bytes after which the file is given up. @default 64 GiB */
+  maxBytes?: number;
   /** Silence after which a connection counts as broken, ms. @default 60000 */
   idleTimeoutMs?: number;
   statusError?: StatusError;
@@ -137,7 +139,7 @@ async function append(
   response: Response,
   partial: string,
   { start, total }: ReceivedRange,
-  { url, signal, onProgress }: DownloadOptions,
+  { url, file, signal, onProgress, maxBytes = 2 ** 36 }: DownloadOptions,
   idle: IdleSignal,
 ): Promise<void> {
   const handle = await attemptWrite(partial, () => open(partial, start === 0 ? 'w' : 'a'));
@@ -145,10 +147,14 @@ async function append(
   try {
     onProgress?.({ receivedBytes, totalBytes: total });
     for await (const chunk of response.body ?? []) {
-      idle.reset();
+      idle.received(chunk.byteLength);
       await attemptWrite(partial, () => writeAll(handle, chunk));
       receivedBytes += chunk.byteLength;
       if (total !== null && receivedBytes > total) break;
+      if (total === null && receivedBytes > maxBytes) {
+        await rm(partial, { force: true });
+        throw damaged({ url, file }, `more than ${maxBytes} bytes came, and no end`);
+      }
       onProgress?.({ receivedBytes, totalBytes: total });
     }
     await attemptWrite(partial, () => handle.sync());
@@ -164,7 +170,7 @@ async function append(
   }
 }
 
-function damaged({ url, file }: DownloadOptions, fault: string): PermafrostError {
+function damaged({ url, file }: Pick<DownloadOptions, 'url' | 'file'>, fault: string): PermafrostError {
   return new PermafrostError(
     'HASH_MISMATCH',
     `${url}: what came is not the file that was promised: ${fault}. It was deleted; try again, and if it comes again, ` +

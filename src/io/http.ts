@@ -54,6 +54,77 @@ export async function request(
   throw new TransientError(error, retryAfterMs === null ? {} : { retryAfterMs });
 }
 
+/** What a JSON answer may be at most. */
+export interface AnswerLimits {
+  /** After decompression. @default 32 MiB */
+  maxBytes?: number;
+  /** From the request to the last byte, ms. @default 60000 */
+  timeoutMs?: number;
+}
+
+/** A JSON answer: what it holds, of any shape, and where the next page of it is said to be. */
+export interface JsonAnswer {
+  value: unknown;
+  /** Content of the header `link`. */
+  link: string | null;
+}
+
+/**
+ * One request whose answer is JSON, read no further than its limits.
+ *
+ * @throws TransientError around NETWORK_FAILED for what may pass, an answer that takes too long included; NETWORK_FAILED
+ * for an answer that is too long or no JSON; ACCESS_DENIED, REMOTE_NOT_FOUND; `signal.reason`.
+ */
+export async function requestJson(
+  url: string,
+  { maxBytes = 2 ** 25, timeoutMs = 60_000, signal, ...options }: RequestOptions & AnswerLimits = {},
+): Promise<JsonAnswer> {
+  const clock = AbortSignal.timeout(timeoutMs);
+  const either = signal === undefined ? clock : AbortSignal.any([signal, clock]);
+  let bytes: Uint8Array | null;
+  let response: Response;
+  try {
+    response = await request(url, { ...options, signal: either });
+    bytes = await readAtMost(response, maxBytes);
+  } catch (error) {
+    signal?.throwIfAborted();
+    if (clock.aborted) throw connectionError(url, new Error(`the answer took over ${timeoutMs / 1000} s`));
+    if (error instanceof TransientError || error instanceof PermafrostError) throw error;
+    throw connectionError(url, error);
+  }
+  if (bytes === null) {
+    throw badAnswer(url, `JSON of at most ${maxBytes / 2 ** 20} MiB, and got more`);
+  }
+  try {
+    return { value: JSON.parse(new TextDecoder().decode(bytes)), link: response.headers.get('link') };
+  } catch {
+    throw badAnswer(url, 'JSON, and got something else');
+  }
+}
+
+/** All bytes of an answer, decompressed; null where there are more. */
+async function readAtMost(response: Response, maxBytes: number): Promise<Uint8Array | null> {
+  const chunks: Uint8Array[] = [];
+  let length = 0;
+  for await (const chunk of response.body ?? []) {
+    length += chunk.byteLength;
+    // Leaving the loop ends the connection.
+    if (length > maxBytes) return null;
+    chunks.push(chunk);
+  }
+  return Buffer.concat(chunks, length);
+}
+
+function badAnswer(url: string, expected: string): PermafrostError {
+  return new PermafrostError(
+    'NETWORK_FAILED',
+    `${url}: expected ${expected}. Is it the server that is meant?`,
+    {
+      url,
+    },
+  );
+}
+
 /** The error of a connection that could not be made, or broke. */
 export function connectionError(url: string, cause: unknown): TransientError {
   const code = errorCode(cause);

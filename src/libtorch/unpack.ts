@@ -24,6 +24,9 @@ export interface UnpackOptions {
 const TYPE_MASK = 0o170000;
 const SYMBOLIC_LINK = 0o120000;
 
+/** What no libtorch comes near: unpacked bytes, entries, and bytes of a link's target. */
+const LIMITS = { bytes: 2 ** 35, entries: 200_000, target: 4096 } as const;
+
 interface Link {
   path: string;
   target: string;
@@ -70,10 +73,15 @@ async function unpackAll(
   const links: Link[] = [];
   let bytes = 0;
   let entries = 0;
+  let unpackedBytes = 0;
   const totalBytes = (await stat(archive)).size;
   try {
     for await (const entry of zip.eachEntry()) {
       signal?.throwIfAborted();
+      unpackedBytes += entry.uncompressedSize;
+      if (unpackedBytes > LIMITS.bytes || entries >= LIMITS.entries) {
+        throw damaged(archive, `it unpacks to more than ${LIMITS.bytes} bytes or ${LIMITS.entries} files`);
+      }
       const link = await unpackEntry(zip, entry, archive, root, signal);
       if (link !== null) links.push(link);
       entries += 1;
@@ -104,9 +112,13 @@ async function unpackEntry(
   }
   await attemptWrite(path, () => makeDirectory(dirname(path)));
   const mode = entry.externalFileAttributes >>> 16;
+  const isLink = (mode & TYPE_MASK) === SYMBOLIC_LINK;
+  if (isLink && entry.uncompressedSize > LIMITS.target) {
+    throw damaged(archive, `${entry.fileName} links to a name of ${entry.uncompressedSize} bytes`);
+  }
   const content = await zip.openReadStreamPromise(entry);
   const checked = checksum(entry, archive);
-  if ((mode & TYPE_MASK) === SYMBOLIC_LINK) {
+  if (isLink) {
     const target = await pipeline(content, checked, (source) => text(source));
     const inside = normalize(join(dirname(path), target));
     if (target.startsWith('/') || !inside.startsWith(root + sep)) {

@@ -42,7 +42,9 @@ export function textEncoder(document: object, where: string): TextEncoder {
     );
   }
   return async (text) => {
-    const encoding = await native.encode(text, null, { addSpecialTokens: false });
+    const encoding = await native.encode(text, null, { addSpecialTokens: false }).catch((cause) => {
+      throw unusable(where, cause);
+    });
     const inputIds = Int32Array.from(encoding.getIds());
     const units = codeUnits(text);
     const starts = new Int32Array(inputIds.length);
@@ -53,6 +55,18 @@ export function textEncoder(document: object, where: string): TextEncoder {
     }
     return { inputIds, wordIds: wordNumbers(encoding.getWordIds(), text, starts, ends), starts, ends };
   };
+}
+
+/** What turns up only when a text needs it, such as an unknown token that the vocabulary lacks. */
+function unusable(where: string, cause: Error): Error {
+  // An argument that is no text is not the tokenizer's fault.
+  if ((cause as NodeJS.ErrnoException).code === 'StringExpected') return cause;
+  return new PermafrostError(
+    'DATA_FORMAT',
+    `${where}: the tokenizer cannot encode the text: ${cause.message}. Save it anew with Hugging Face's tools.`,
+    { file: where },
+    { cause },
+  );
 }
 
 /** UTF-16 offset of a code point's number, which is what the tokenizers package counts in. */

@@ -186,7 +186,8 @@ export class Tokenizer {
    * Encodes running text, without special tokens and without a limit: the ids that Hugging Face's fast tokenizer gives,
    * with exact places in the text.
    *
-   * @throws UNSUPPORTED_MODEL where the `tokenizers` package cannot read the tokenizer
+   * @throws UNSUPPORTED_MODEL where the `tokenizers` package cannot read the tokenizer; DATA_FORMAT where its vocabulary
+   *   lacks the unknown token that the text needs
    */
   async encodeText(text: string): Promise<EncodedText> {
     this.#encoder ??= textEncoder(this.#document, this.file);

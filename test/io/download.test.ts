@@ -164,7 +164,30 @@ describe('a download', () => {
     const error = await thrownBy(() =>
       fetchFile(silent.url, { idleTimeoutMs: 50, retry: { attempts: 2, firstDelayMs: 5 } }),
     );
-    expect(error.message).toContain('nothing came for 0.05 s');
+    expect(error.message).toContain('next to nothing came for 0.05 s');
+  });
+
+  it('counts a connection that drips as broken', async () => {
+    const { url } = await serve((request, response) => {
+      response.writeHead(200, { 'content-length': CONTENT.length });
+      const drops = setInterval(() => response.write('x'), 10);
+      request.on('close', () => clearInterval(drops));
+    });
+    const error = await thrownBy(() =>
+      fetchFile(url, { idleTimeoutMs: 200, retry: { attempts: 1, firstDelayMs: 5 } }),
+    );
+    expect(error).toMatchObject({ code: 'NETWORK_FAILED' });
+  });
+
+  it('gives up a file without a size that does not end, and keeps nothing of it', async () => {
+    const { url } = await serve((request, response) => {
+      const flood = () => void (response.destroyed || response.write(Buffer.alloc(10_000), flood));
+      flood();
+      request.on('close', () => response.destroy());
+    });
+    const error = await thrownBy(() => fetchFile(url, { maxBytes: 100_000 }));
+    expect(error).toMatchObject({ code: 'HASH_MISMATCH', message: expect.stringContaining('100000 bytes') });
+    expect(existsSync(`${file}.incomplete`)).toBe(false);
   });
 
   it('sends credentials to the named host alone', async () => {

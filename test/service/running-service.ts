@@ -35,7 +35,8 @@ export async function startService(
 ): Promise<RunningService> {
   const baseModel = join(folder, 'base');
   const tagger = await Tagger.load(baseModel, { threads: 1, ...taggerOptions });
-  const app = buildService({ tagger, baseModel, outputDirectory: join(folder, 'models'), ...options });
+  const outputDirectory = join(folder, 'models');
+  const app = buildService({ tagger, baseModel, outputDirectory, training: 'open', ...options });
   const url = await app.listen({ port: 0 });
   return { app, url, tagger, stop: () => app.close() };
 }

@@ -1,3 +1,6 @@
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
 import { readSentences, Tokenizer } from '../../src/index.js';
 import { textEncoder } from '../../src/text/encode-text.js';
@@ -19,6 +22,22 @@ async function pieces(tokenizer: Tokenizer, text: string): Promise<[string, stri
 
 describe('encodeText', () => {
   const tokenizer = Tokenizer.fromVocab(VOCAB, { lowercase: true });
+
+  it('says that a vocabulary lacks its unknown token, where a text needs it', async () => {
+    const folder = mkdtempSync(join(tmpdir(), 'permafrost-unknown-'));
+    try {
+      await tokenizer.save(folder);
+      const file = join(folder, 'tokenizer.json');
+      const document = JSON.parse(readFileSync(file, 'utf8'));
+      delete document.model.vocab['[UNK]'];
+      writeFileSync(file, JSON.stringify(document));
+      const error = await thrownBy(async () => (await Tokenizer.load(folder)).encodeText('ann ☃'));
+      expect(error).toMatchObject({ code: 'DATA_FORMAT', details: { file } });
+      expect(error.message).toContain('[UNK]');
+    } finally {
+      rmSync(folder, { recursive: true, force: true });
+    }
+  });
 
   it('gives tokens, their places and their words, without special tokens', async () => {
     expect(await pieces(tokenizer, 'Ann in Oslo.')).toEqual([

@@ -32,8 +32,17 @@ const FASTIFY_CODES: Record<number, string> = {
   503: 'SHUTTING_DOWN',
 };
 
+/** A message may quote what the client sent, which may be a megabyte. */
+const LONGEST_MESSAGE = 500;
+
 /** Code, message and status of any error. Messages of faults that are not the client's stay here. */
 export function describeError(error: unknown): { status: number; code: string; message: string } {
+  const { message, ...rest } = describe(error);
+  const shown = message.length <= LONGEST_MESSAGE ? message : `${message.slice(0, LONGEST_MESSAGE)}…`;
+  return { ...rest, message: shown };
+}
+
+function describe(error: unknown): { status: number; code: string; message: string } {
   if (error instanceof ServiceError)
     return { status: error.status, code: error.code, message: error.message };
   if (error instanceof PermafrostError) {

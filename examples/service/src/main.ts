@@ -1,5 +1,6 @@
 import { parseArgs } from 'node:util';
 import { Tagger } from 'permafrost';
+import { trainingAccess } from './auth.js';
 import { buildService } from './server.js';
 
 /** Time for requests that are under way when the service is told to stop. */
@@ -14,6 +15,7 @@ const { values } = parseArgs({
     port: { type: 'string', default: '3000' },
     threads: { type: 'string', default: '0' },
     log: { type: 'boolean', default: false },
+    'open-training': { type: 'boolean', default: false },
   },
 });
 if (values.model === undefined) {
@@ -22,10 +24,17 @@ if (values.model === undefined) {
 }
 
 const threads = Number(values.threads);
+const training = trainingAccess(process.env.PERMAFROST_SERVICE_TOKEN, values['open-training']);
+if (training === 'off') {
+  console.log(
+    'It tags and does not train: set PERMAFROST_SERVICE_TOKEN, or let everyone with --open-training.',
+  );
+}
 const service = buildService({
   tagger: await Tagger.load(values.model, { threads }),
   baseModel: values.base ?? values.model,
   outputDirectory: values.output,
+  training,
   trainingThreads: threads,
   logger: values.log,
 });

@@ -5,10 +5,13 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import fastify, { type FastifyInstance, type FastifyReply } from 'fastify';
 import type { Tagger } from 'permafrost';
 import { AGGREGATION_STRATEGIES, type AggregationStrategy } from 'permafrost/tagging';
+import { accessHook, type TrainingAccess } from './auth.js';
+import { bodyBudget } from './body-budget.js';
 import { ServiceError, sendError } from './errors.js';
 import { sendEvents } from './event-stream.js';
 import { JobQueue } from './job-queue.js';
 import { type TrainRequest, trainJob } from './train-job.js';
+import { countWords } from './word-count.js';
 
 /** Time for streams of events to end when the service goes down. */
 const STREAM_GRACE_MS = 1000;
@@ -22,12 +25,24 @@ export interface ServiceOptions {
   outputDirectory: string;
   /** CPU threads of a training; 0 for all. @default 1 */
   trainingThreads?: number;
+  /** Who may start, see and cancel jobs. @default 'off' */
+  training?: TrainingAccess;
   /** UTF-16 units of one text. @default 100_000 */
   maxTextLength?: number;
+  /** Words of one text or list, which decide how long it takes. @default 5000 */
+  maxWords?: number;
   /** Bytes of a body of `POST /tag`. @default 1 MiB */
   maxTagBytes?: number;
   /** Bytes of a body of `POST /jobs`. @default 32 MiB */
   maxJobBytes?: number;
+  /** Bytes of the bodies of all requests that are open, of each of the two kinds. @default 64 MiB */
+  maxOpenBytes?: number;
+  /** Time in which a request must have come whole, ms. @default 30_000 */
+  requestTimeoutMs?: number;
+  /** Connections at a time. @default 1000 */
+  maxConnections?: number;
+  /** Streams of events at a time. @default 100 */
+  maxStreams?: number;
   /** Jobs that may wait. @default 4 */
   maxWaitingJobs?: number;
   /** Jobs that are over and remembered, with their models. @default 16 */
@@ -62,7 +77,7 @@ const jobSchema = {
     train: conll,
     validation: conll,
     test: conll,
-    freezing: { type: 'string' },
+    freezing: { type: 'string', maxLength: 200 },
     epochs: { type: 'integer', minimum: 1, maximum: 100 },
     batchSize: { type: 'integer', minimum: 1, maximum: 1024 },
     learningRate: { type: 'number', exclusiveMinimum: 0 },
@@ -74,11 +89,23 @@ const jobSchema = {
 export function buildService(options: ServiceOptions): FastifyInstance {
   const { tagger, baseModel, outputDirectory, trainingThreads = 1 } = options;
   const { maxTextLength = 100_000, maxTagBytes = 2 ** 20, maxJobBytes = 2 ** 25 } = options;
+  const { training = 'off', maxWords = 5000, maxOpenBytes = 2 ** 26, maxStreams = 100 } = options;
+  const { requestTimeoutMs = 30_000, maxConnections = 1000 } = options;
   const app = fastify({
     logger: options.logger ?? false,
+    // Whoever sends or reads nothing is cut off; streams of events show every 15 s that they live.
+    requestTimeout: requestTimeoutMs,
+    connectionTimeout: 60_000,
+    keepAliveTimeout: 5000,
+    http: {
+      headersTimeout: Math.min(10_000, requestTimeoutMs),
+      connectionsCheckingInterval: Math.min(1000, requestTimeoutMs),
+    },
     // A field that is misspelt or of another type is an error, not something to mend.
     ajv: { customOptions: { removeAdditional: false, coerceTypes: false } },
   });
+  app.server.maxConnections = maxConnections;
+  const mayTrain = accessHook(training);
   const shutdown = new AbortController();
   const streams = new Set<Promise<void>>();
   let isClosing = false;
@@ -101,12 +128,16 @@ export function buildService(options: ServiceOptions): FastifyInstance {
 
   app.post<{ Body: TagBody }>(
     '/tag',
-    { schema: { body: tagSchema }, bodyLimit: maxTagBytes },
+    { schema: { body: tagSchema }, bodyLimit: maxTagBytes, onRequest: bodyBudget(maxOpenBytes, maxTagBytes) },
     async ({ body: { text, words, aggregation } }, reply) => {
       const length = text?.length ?? words!.reduce((sum, word) => sum + word.length + 1, 0);
       if (length > maxTextLength) {
         const message = `text: expected at most ${maxTextLength} characters, got ${length}. Send it in parts.`;
         throw new ServiceError(413, 'TOO_LARGE', message);
+      }
+      const count = words === undefined ? countWords(text!, maxWords) : countAll(words, maxWords);
+      if (count > maxWords) {
+        throw new ServiceError(413, 'TOO_LARGE', `Expected at most ${maxWords} words. Send them in parts.`);
       }
       const entities = await tagger.tag(text ?? words!, {
         ...(aggregation && { aggregation }),
@@ -118,7 +149,11 @@ export function buildService(options: ServiceOptions): FastifyInstance {
 
   app.post<{ Body: TrainRequest }>(
     '/jobs',
-    { schema: { body: jobSchema }, bodyLimit: maxJobBytes },
+    {
+      schema: { body: jobSchema },
+      bodyLimit: maxJobBytes,
+      onRequest: [mayTrain, bodyBudget(maxOpenBytes, maxJobBytes)],
+    },
     async ({ body }, reply) => {
       await mkdir(outputDirectory, { recursive: true });
       const job = jobs.add((report, signal) => {
@@ -129,17 +164,19 @@ export function buildService(options: ServiceOptions): FastifyInstance {
     },
   );
 
-  app.get<{ Params: { id: string } }>('/jobs/:id', ({ params }) => jobs.get(params.id).view());
+  const guarded = { onRequest: mayTrain };
+  app.get<{ Params: { id: string } }>('/jobs/:id', guarded, ({ params }) => jobs.get(params.id).view());
 
-  app.delete<{ Params: { id: string } }>('/jobs/:id', ({ params }, reply) => {
+  app.delete<{ Params: { id: string } }>('/jobs/:id', guarded, ({ params }, reply) => {
     const job = jobs.get(params.id);
     if (job.isOver) throw new ServiceError(409, 'JOB_IS_OVER', `The job is ${job.state} already.`);
     job.cancel();
     return reply.status(202).send(job.view());
   });
 
-  app.get<{ Params: { id: string } }>('/jobs/:id/events', async ({ params, headers }, reply) => {
+  app.get<{ Params: { id: string } }>('/jobs/:id/events', guarded, async ({ params, headers }, reply) => {
     const job = jobs.get(params.id);
+    if (streams.size >= maxStreams) throw new ServiceError(503, 'BUSY', 'Too many clients listen already.');
     const after = Number(headers['last-event-id'] ?? 0) || 0;
     const stream = sendEvents(reply, (signal) => job.events(after, signal), shutdown.signal);
     streams.add(stream);
@@ -168,6 +205,11 @@ export function buildService(options: ServiceOptions): FastifyInstance {
   });
   app.addHook('onClose', () => tagger.dispose());
   return app;
+}
+
+/** An empty word is one to the tagger, too. */
+function countAll(words: readonly string[], most: number): number {
+  return words.reduce((count, word) => count + Math.max(1, countWords(word, most)), 0);
 }
 
 /** Aborted when the client leaves before it is answered. */

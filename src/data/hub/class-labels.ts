@@ -29,8 +29,9 @@ export function labelsOfCard(text: string, config: string): Describe {
   return (column) => namesIn(features.find((feature) => asObject(feature).name === column));
 }
 
-/** Names below a feature, however deep: lists of classes are written in several ways. */
-function namesIn(feature: unknown): string[] | null {
+/** Names below a feature: lists of classes are written in several ways, none of which is deep. */
+function namesIn(feature: unknown, depth = 0): string[] | null {
+  if (depth > 8) return null;
   const value = asObject(feature);
   if (value._type === 'ClassLabel' || 'class_label' in value) {
     const { names } = value._type === 'ClassLabel' ? value : asObject(value.class_label);
@@ -38,7 +39,7 @@ function namesIn(feature: unknown): string[] | null {
     return list.length > 0 && list.every((name) => typeof name === 'string') ? list : null;
   }
   for (const key of ['feature', 'sequence', 'list', 'dtype']) {
-    const found = typeof value[key] === 'object' ? namesIn(value[key]) : null;
+    const found = typeof value[key] === 'object' ? namesIn(value[key], depth + 1) : null;
     if (found !== null) return found;
   }
   return null;
@@ -54,7 +55,8 @@ function parseJson(text: string): unknown {
 
 function parseYaml(text: string): unknown {
   try {
-    return parse(text);
+    // What it warns of concerns whoever wrote the card.
+    return parse(text, { logLevel: 'error' });
   } catch {
     return null;
   }

@@ -2,6 +2,7 @@ import { readFile } from 'node:fs/promises';
 import { PermafrostError } from '../../errors/error.js';
 import { isRepoName, parseRepo } from '../../hub/repo.js';
 import { type HubOptions, openSnapshot, type Snapshot } from '../../hub/snapshot.js';
+import { sizeOf } from '../../io/file-check.js';
 import { readConll } from '../read-conll.js';
 import { readJsonlSentences } from '../read-jsonl.js';
 import { openParquet } from '../read-parquet.js';
@@ -9,6 +10,9 @@ import type { Sentence } from '../sentence.js';
 import { labelsOfCard, labelsOfInfo } from './class-labels.js';
 import { type DatasetFiles, findFiles, SPLITS, type SplitName } from './find-files.js';
 import { type KnownDataset, knownDataset, PARQUET_REVISION, similarDataset } from './known-datasets.js';
+
+/** A description that is longer is none that a person or the `datasets` library wrote. */
+const MAX_DESCRIPTION_BYTES = 2 ** 23;
 
 /** Which part of a dataset is fetched, and how it is read. */
 export interface DatasetOptions extends HubOptions {
@@ -144,8 +148,10 @@ async function descriptions(
   config: string,
   snapshot: Snapshot,
 ): Promise<((column: string) => string[] | null)[]> {
-  const read = async (path: string) =>
-    snapshot.paths.includes(path) ? readFile(await snapshot.get(path), 'utf8') : null;
+  const read = async (path: string) => {
+    const file = snapshot.paths.includes(path) ? await snapshot.get(path) : null;
+    return file === null || (await sizeOf(file)) > MAX_DESCRIPTION_BYTES ? null : readFile(file, 'utf8');
+  };
   const [infos, card] = [await read('dataset_infos.json'), await read('README.md')];
   return [
     ...(infos === null ? [] : [labelsOfInfo(infos, config)]),
