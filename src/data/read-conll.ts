@@ -1,3 +1,4 @@
+import { Turns } from '../io/turns.js';
 import {
   type ConllLayout,
   detectLayout,
@@ -7,11 +8,14 @@ import {
   isSpanIndex,
   splitColumns,
 } from './conll-layout.js';
-import { formatError } from './format-error.js';
+import { formatError, shown } from './format-error.js';
 import { normalizeSentences, type RawSentence, TagForms } from './normalize.js';
 import { readLineBlocks } from './read-lines.js';
 import { type CheckedConllOptions, type ConllOptions, parseConllOptions } from './reader-options.js';
 import type { Sentence } from './sentence.js';
+
+/** Between how many lines others may have a turn. */
+const LINES_A_STEP = 256;
 
 /**
  * Reads a file of columns, one word a line and sentences parted by blank lines, and gives its tags in IOB2.
@@ -28,7 +32,8 @@ export function readConll(file: string, options: ConllOptions = {}): AsyncIterab
   return normalizeSentences(file, () => rawSentences(file, checked), checked.scheme);
 }
 
-async function* rawSentences(file: string, options: CheckedConllOptions): AsyncGenerator<RawSentence> {
+async function* rawSentences(file: string, options: CheckedConllOptions): AsyncGenerator<RawSentence[]> {
+  const turns = new Turns();
   let reader: SentenceReader | null = null;
   for await (const { lines, first } of readLineBlocks(file)) {
     if (reader === null) {
@@ -36,13 +41,16 @@ async function* rawSentences(file: string, options: CheckedConllOptions): AsyncG
       if (layout === null) continue;
       reader = new SentenceReader(file, layout);
     }
+    const finished: RawSentence[] = [];
     for (let i = 0; i < lines.length; i++) {
-      const finished = reader.take(lines[i]!, first + i);
-      if (finished !== null) yield finished;
+      const sentence = reader.take(lines[i]!, first + i);
+      if (sentence !== null) finished.push(sentence);
+      if (i % LINES_A_STEP === 0 && turns.areDue) await turns.take();
     }
+    yield finished;
   }
   const last = reader?.finish() ?? null;
-  if (last !== null) yield last;
+  if (last !== null) yield [last];
 }
 
 /** Gathers lines into sentences. */
@@ -88,12 +96,12 @@ class SentenceReader {
       throw formatError(
         this.file,
         number,
-        `expected a word in column ${tokenColumn} (counted from 0), got nothing in ${quote(line)}. Write the word, or ` +
+        `expected a word in column ${tokenColumn} (counted from 0), got nothing in ${shown(line)}. Write the word, or ` +
           'name its column with `tokenColumn`.',
         { column: tokenColumn },
       );
     }
-    const remedy = `It stands in column ${tagColumn} (counted from 0) of ${quote(line)}; if the tags are elsewhere, name \`tagColumn\`.`;
+    const remedy = `It stands in column ${tagColumn} (counted from 0) of ${shown(line)}; if the tags are elsewhere, name \`tagColumn\`.`;
     return [word, this.#tags.check(trimSpaces(columns[tagColumn]!), number, remedy)];
   }
 
@@ -103,7 +111,7 @@ class SentenceReader {
       this.file,
       number,
       `expected at least ${needed} columns parted by ${separator}s (word in column ${tokenColumn}, tag in column ` +
-        `${tagColumn}, counted from 0), got ${got} in ${quote(line)}. Complete the line, or name \`tokenColumn\` ` +
+        `${tagColumn}, counted from 0), got ${got} in ${shown(line)}. Complete the line, or name \`tokenColumn\` ` +
         'and `tagColumn`. Columns parted by something else need `separator`.',
       { expected: needed, got, separator },
     );
@@ -111,9 +119,8 @@ class SentenceReader {
 }
 
 function trimSpaces(text: string): string {
-  return text.replace(/^ +| +$/g, '');
-}
-
-function quote(line: string): string {
-  return JSON.stringify(line.length > 60 ? `${line.slice(0, 60)}…` : line);
+  let [start, end] = [0, text.length];
+  while (start < end && text[start] === ' ') start++;
+  while (start < end && text[end - 1] === ' ') end--;
+  return text.slice(start, end);
 }

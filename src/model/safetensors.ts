@@ -1,6 +1,7 @@
 import { type FileHandle, open } from 'node:fs/promises';
 import { PermafrostError } from '../errors/error.js';
 import { isLfsPointer, LFS_POINTER, LFS_POINTER_BYTES } from '../io/git-lfs.js';
+import { parseJson } from '../io/json.js';
 
 /** The largest header that is read; the format's own libraries have the same limit. */
 export const MAX_HEADER_BYTES = 100_000_000;
@@ -155,7 +156,7 @@ async function readExactly(
 function parseHeader(file: string, text: string): Record<string, unknown> {
   let header: unknown;
   try {
-    header = JSON.parse(text);
+    header = parseJson(text);
   } catch (cause) {
     throw damaged(file, `its header is not JSON (${(cause as Error).message})`);
   }

@@ -2,6 +2,7 @@ import { readFile, stat } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { PermafrostError } from '../errors/error.js';
 import { isLfsPointer, LFS_POINTER } from '../io/git-lfs.js';
+import { parseJson } from '../io/json.js';
 import { checkDocument } from './check-document.js';
 import { configuredDocument, type TokenizerNeighbours } from './configured-document.js';
 import { addsPrefixSpace, specialTokensOf } from './sequence-layout.js';
@@ -120,7 +121,7 @@ async function readJson(file: string): Promise<Json> {
   const text = await readText(file);
   let json: unknown;
   try {
-    json = JSON.parse(text);
+    json = parseJson(text);
   } catch (cause) {
     throw malformed(file, `it is not JSON: ${(cause as Error).message}`);
   }
