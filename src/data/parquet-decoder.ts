@@ -36,12 +36,18 @@ interface Waiting {
  * One request at a time. The thread keeps no process from ending, and ends by itself where nothing is asked.
  */
 export class ParquetDecoder {
+  readonly #limitMs: number;
   #source: ParquetSource = '';
   #bytes = 0;
   #worker: Worker | null = null;
   #isReady: Promise<unknown> | null = null;
   #waiting: Waiting | null = null;
   #idle: NodeJS.Timeout | undefined;
+
+  /** @param limitMs what an answer may take, beside what a file's size allows. */
+  constructor(limitMs = LIMIT_MS) {
+    this.#limitMs = limitMs;
+  }
 
   /** Opens a file, or content. @throws Error saying why it cannot be read */
   async open(source: ParquetSource): Promise<ParquetLayout> {
@@ -73,7 +79,7 @@ export class ParquetDecoder {
     clearTimeout(this.#idle);
     let timer: NodeJS.Timeout | undefined;
     try {
-      const limit = LIMIT_MS + (this.#bytes / MEBIBYTE) * LIMIT_MS_PER_MEBIBYTE;
+      const limit = this.#limitMs + (this.#bytes / MEBIBYTE) * LIMIT_MS_PER_MEBIBYTE;
       this.#worker ??= this.#start();
       this.#worker.ref();
       await this.#isReady;

@@ -10,7 +10,7 @@ import {
 } from './conll-layout.js';
 import { formatError, shown } from './format-error.js';
 import { normalizeSentences, type RawSentence, TagForms } from './normalize.js';
-import { readLineBlocks } from './read-lines.js';
+import { type LineBlock, readLineBlocks } from './read-lines.js';
 import { type CheckedConllOptions, type ConllOptions, parseConllOptions } from './reader-options.js';
 import type { Sentence } from './sentence.js';
 
@@ -28,14 +28,32 @@ const LINES_A_STEP = 256;
  * columns, an empty word, a malformed tag, bytes that are not UTF-8, a file without sentences.
  */
 export function readConll(file: string, options: ConllOptions = {}): AsyncIterable<Sentence> {
-  const checked = parseConllOptions(options);
-  return normalizeSentences(file, () => rawSentences(file, checked), checked.scheme);
+  return conllSentences(file, () => readLineBlocks(file), options);
 }
 
-async function* rawSentences(file: string, options: CheckedConllOptions): AsyncGenerator<RawSentence[]> {
+/**
+ * The same for lines from anywhere.
+ *
+ * @param file name of their source, for messages.
+ * @param lines gives them from the first on, whenever it is called.
+ */
+export function conllSentences(
+  file: string,
+  lines: () => AsyncIterable<LineBlock>,
+  options: ConllOptions = {},
+): AsyncIterable<Sentence> {
+  const checked = parseConllOptions(options);
+  return normalizeSentences(file, () => rawSentences(file, lines(), checked), checked.scheme);
+}
+
+async function* rawSentences(
+  file: string,
+  blocks: AsyncIterable<LineBlock>,
+  options: CheckedConllOptions,
+): AsyncGenerator<RawSentence[]> {
   const turns = new Turns();
   let reader: SentenceReader | null = null;
-  for await (const { lines, first } of readLineBlocks(file)) {
+  for await (const { lines, first } of blocks) {
     if (reader === null) {
       const layout = detectLayout(lines, options);
       if (layout === null) continue;

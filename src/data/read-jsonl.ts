@@ -3,7 +3,7 @@ import { Turns } from '../io/turns.js';
 import { isBlank } from './conll-layout.js';
 import { formatError, listed, shown } from './format-error.js';
 import { normalizeSentences, type RawSentence, TagForms } from './normalize.js';
-import { readLineBlocks } from './read-lines.js';
+import { type LineBlock, readLineBlocks } from './read-lines.js';
 import { type CheckedJsonlOptions, type JsonlOptions, parseJsonlOptions } from './reader-options.js';
 import type { Sentence } from './sentence.js';
 
@@ -22,14 +22,32 @@ const TAGS_KEYS = ['tags', 'ner_tags'];
  * no such object, a malformed tag, bytes that are not UTF-8, a file without sentences.
  */
 export function readJsonlSentences(file: string, options: JsonlOptions = {}): AsyncIterable<Sentence> {
-  const checked = parseJsonlOptions(options);
-  return normalizeSentences(file, () => rawSentences(file, checked), checked.scheme);
+  return jsonlSentences(file, () => readLineBlocks(file), options);
 }
 
-async function* rawSentences(file: string, options: CheckedJsonlOptions): AsyncGenerator<RawSentence[]> {
+/**
+ * The same for lines from anywhere.
+ *
+ * @param file name of their source, for messages.
+ * @param lines gives them from the first on, whenever it is called.
+ */
+export function jsonlSentences(
+  file: string,
+  lines: () => AsyncIterable<LineBlock>,
+  options: JsonlOptions = {},
+): AsyncIterable<Sentence> {
+  const checked = parseJsonlOptions(options);
+  return normalizeSentences(file, () => rawSentences(file, lines(), checked), checked.scheme);
+}
+
+async function* rawSentences(
+  file: string,
+  blocks: AsyncIterable<LineBlock>,
+  options: CheckedJsonlOptions,
+): AsyncGenerator<RawSentence[]> {
   const turns = new Turns();
   const tags = new TagForms(file);
-  for await (const { lines, first } of readLineBlocks(file)) {
+  for await (const { lines, first } of blocks) {
     const sentences: RawSentence[] = [];
     for (let i = 0; i < lines.length; i++) {
       if (!isBlank(lines[i]!)) sentences.push(parseSentence(lines[i]!, file, first + i, options, tags));

@@ -6,10 +6,11 @@ import { LabelSet } from '../data/label-set.js';
 import type { Sentence } from '../data/sentence.js';
 import { PermafrostError } from '../errors/error.js';
 import { parseOptions } from '../errors/option-error.js';
+import { inTurns } from '../io/turns.js';
 import type { EncoderModel } from '../model/encoder-model.js';
 import type { PrefixStore } from '../model/prefix-store.js';
 import { TokenClassifier } from '../model/token-classifier.js';
-import { encodeDataset } from '../text/encode.js';
+import { encodeSteps } from '../text/encode.js';
 import { computeMetrics, type Metrics } from './metrics.js';
 import { countWords, wordTags } from './word-tags.js';
 
@@ -71,9 +72,11 @@ export async function evaluate(options: EvaluateOptions): Promise<Evaluation> {
   const started = performance.now();
   const dataset =
     options.dataset ??
-    encodeDataset(sentences, tokenizerOf(model), new LabelSet(model.labels), {
-      maxLength: maxLengthFor(model, options.maxLength),
-    });
+    (await inTurns(
+      encodeSteps(sentences, tokenizerOf(model), new LabelSet(model.labels), {
+        maxLength: maxLengthFor(model, options.maxLength),
+      }),
+    ));
   if (dataset.size !== sentences.length) {
     throw new PermafrostError(
       'INVALID_OPTION',

@@ -1,7 +1,8 @@
 import type { EncodedSplits } from '../contract/encoded-dataset.js';
 import { LabelSet } from '../data/label-set.js';
 import type { Sentence } from '../data/sentence.js';
-import { encodeDataset } from '../text/encode.js';
+import { inTurns } from '../io/turns.js';
+import { encodeSteps } from '../text/encode.js';
 import { encodingDirectory, keptEncoding } from '../text/kept-encoding.js';
 import type { Tokenizer } from '../text/tokenizer.js';
 import type { Splits } from './dataset-source.js';
@@ -27,7 +28,7 @@ export async function keptEncodings(options: KeptEncodingsOptions): Promise<Enco
   const { splits, data, labels, tokenizer, maxLength, keep } = options;
   const labelIds = new LabelSet(labels);
   const encode = (sentences: readonly Sentence[], digest: string) => {
-    const run = () => encodeDataset(sentences, tokenizer, labelIds, { maxLength });
+    const run = () => inTurns(encodeSteps(sentences, tokenizer, labelIds, { maxLength }));
     const key = { data: digest, tokenizer: tokenizer.digest, labels, maxLength };
     return keep ? keptEncoding(encodingDirectory(), key, run) : run();
   };

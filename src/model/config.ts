@@ -86,6 +86,15 @@ export async function readConfigFile(file: string): Promise<HuggingFaceConfig> {
   } catch (cause) {
     throw missingConfig(file, cause as NodeJS.ErrnoException);
   }
+  return parseConfig(text, file);
+}
+
+/**
+ * The same for its text.
+ *
+ * @throws WEIGHTS_FORMAT
+ */
+export function parseConfig(text: string, file: string): HuggingFaceConfig {
   if (isLfsPointer(text)) throw new PermafrostError('WEIGHTS_FORMAT', `${file} ${LFS_POINTER}.`, { file });
   let content: unknown;
   try {

@@ -3,6 +3,7 @@ import { IGNORED_LABEL } from '../contract/packed-batch.js';
 import type { LabelSet } from '../data/label-set.js';
 import type { Sentence } from '../data/sentence.js';
 import { PermafrostError } from '../errors/error.js';
+import { atOnce, type Steps } from '../io/turns.js';
 import { alignLabels } from './align-labels.js';
 import { requireMaxLength, type Tokenizer } from './tokenizer.js';
 
@@ -13,6 +14,8 @@ export interface EncodeDatasetOptions {
 
 /** The paper's maximum length. */
 const DEFAULT_MAX_LENGTH = 128;
+/** Between how many examples others may have a turn. */
+const EXAMPLES_A_STEP = 32;
 /** Word index of special tokens. */
 const NO_WORD = -1;
 
@@ -29,6 +32,16 @@ export function encodeDataset(
   labels: LabelSet,
   options: EncodeDatasetOptions = {},
 ): EncodedDataset {
+  return atOnce(encodeSteps(sentences, tokenizer, labels, options));
+}
+
+/** The same in steps, see `inTurns`. */
+export function encodeSteps(
+  sentences: readonly Sentence[],
+  tokenizer: Tokenizer,
+  labels: LabelSet,
+  options: EncodeDatasetOptions = {},
+): Steps<EncodedDataset> {
   return encodeAll(
     sentences.map(({ words }) => words),
     (_, example) => labelIds(sentences[example]!, example, labels),
@@ -47,6 +60,15 @@ export function encodeWordsDataset(
   tokenizer: Tokenizer,
   options: EncodeDatasetOptions = {},
 ): EncodedDataset {
+  return atOnce(encodeWordSteps(sentences, tokenizer, options));
+}
+
+/** The same in steps, see `inTurns`. */
+export function encodeWordSteps(
+  sentences: readonly (readonly string[])[],
+  tokenizer: Tokenizer,
+  options: EncodeDatasetOptions = {},
+): Steps<EncodedDataset> {
   return encodeAll(
     sentences,
     (words) => new Int32Array(words.length).fill(IGNORED_LABEL),
@@ -55,12 +77,12 @@ export function encodeWordsDataset(
   );
 }
 
-function encodeAll(
+function* encodeAll(
   sentences: readonly (readonly string[])[],
   labelsOf: (words: readonly string[], example: number) => ArrayLike<number>,
   tokenizer: Tokenizer,
   options: EncodeDatasetOptions,
-): EncodedDataset {
+): Steps<EncodedDataset> {
   const maxLength = requireMaxLength(options.maxLength ?? DEFAULT_MAX_LENGTH);
   const size = sentences.length;
   const tokens = new TokenColumns(sentences.reduce((sum, words) => sum + 2 * words.length + 2, 0));
@@ -71,6 +93,7 @@ function encodeAll(
     truncatedWords[example] = tokens.addSentence(words, labelsOf(words, example), tokenizer, maxLength);
     wordCounts[example] = words.length;
     offsets[example + 1] = tokens.length;
+    if (example % EXAMPLES_A_STEP === 0) yield;
   }
   return { size, ...tokens.columns(), offsets, wordCounts, truncatedWords };
 }
@@ -95,7 +118,7 @@ class TokenColumns {
     tokenizer: Tokenizer,
     maxLength: number,
   ): number {
-    this.#reserve(maxLength);
+    this.#reserve(1);
     const start = this.length;
     const end = start + maxLength - 1;
     let truncated = 0;
@@ -106,8 +129,10 @@ class TokenColumns {
       const count = pool[at]!;
       if (count > 0 && this.length >= end) truncated++;
       const taken = Math.min(count, end - this.length);
+      this.#reserve(taken + 1);
       for (let i = 1; i <= taken; i++) this.#push(pool[at + i]!, word);
     }
+    this.#reserve(1);
     this.#push(tokenizer.sepId, NO_WORD);
     alignLabels(this.#wordIds.subarray(start, this.length), wordLabels, this.#labels, start);
     return truncated;
