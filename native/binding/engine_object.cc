@@ -27,7 +27,8 @@ FreezeResult describe_freezing(const Model& model) {
 
 Napi::Function EngineObject::define(Napi::Env env) {
   return DefineClass(env, "Engine",
-                     {InstanceMethod<&EngineObject::create_model>("createModel"),
+                     {InstanceMethod<&EngineObject::describe_model>("describeModel"),
+                      InstanceMethod<&EngineObject::create_model>("createModel"),
                       InstanceMethod<&EngineObject::initialise>("initialise"),
                       InstanceMethod<&EngineObject::write_parameter>("writeParameter"),
                       InstanceMethod<&EngineObject::read_parameter>("readParameter"),
@@ -69,6 +70,14 @@ EngineObject::EngineObject(const Napi::CallbackInfo& info) : Napi::ObjectWrap<En
 
 EngineObject::~EngineObject() {
   if (engine_) engine_->stop();
+}
+
+Napi::Value EngineObject::describe_model(const Napi::CallbackInfo& info) {
+  return guarded(info.Env(), [&] {
+    const EncoderConfig config = decode_config(info[0]);
+    return promise_job(
+        info.Env(), engine_, [=](EngineState&) { return DeclaredModel(config).parameters.named(); }, parameters_value);
+  });
 }
 
 Napi::Value EngineObject::create_model(const Napi::CallbackInfo& info) {

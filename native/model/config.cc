@@ -1,5 +1,11 @@
 #include "model/config.h"
 
+#include <algorithm>
+#include <cstdint>
+#include <iomanip>
+#include <sstream>
+
+#include "core/available_memory.h"
 #include "core/error.h"
 #include "model/architecture.h"
 
@@ -14,9 +20,15 @@ Activation parse_activation(const std::string& name) {
 
 namespace {
 
-void check_positive(int64_t value, const char* field) {
-  check(value > 0, ErrorCode::INVALID_OPTION, "config: ", field, " must be at least 1, got ", value, ".");
+// Beyond every model, and so small that no product of two sizes overflows.
+constexpr int64_t kLargestSize = int64_t{1} << 30;
+
+void check_size(int64_t value, int64_t least, const char* field) {
+  check(value >= least && value <= kLargestSize, ErrorCode::INVALID_OPTION, "config: ", field, " must be from ", least,
+        " to ", kLargestSize, ", got ", value, ".");
 }
+
+void check_positive(int64_t value, const char* field) { check_size(value, 1, field); }
 
 void check_probability(double value, const char* field) {
   check(value >= 0 && value < 1, ErrorCode::INVALID_OPTION, "config: ", field,
@@ -30,7 +42,7 @@ void check_relative(const EncoderConfig& config, const Architecture& row) {
   if (!config.relative) return;
   const RelativeAttention& relative = *config.relative;
   check_positive(relative.max_distance, "relativePositions.maxDistance");
-  check(relative.buckets == 0 || relative.buckets >= 4, ErrorCode::INVALID_OPTION,
+  check(relative.buckets == 0 || (relative.buckets >= 4 && relative.buckets <= kLargestSize), ErrorCode::INVALID_OPTION,
         "config: relativePositions.buckets must be 0 or at least 4, got ", relative.buckets, ".");
   check(relative.buckets == 0 || relative.max_distance > relative.buckets / 2 + 1, ErrorCode::INVALID_OPTION,
         "config: relativePositions.maxDistance ", relative.max_distance, " is too small for ", relative.buckets,
@@ -39,7 +51,35 @@ void check_relative(const EncoderConfig& config, const Architecture& row) {
         "config: relativePositions without contentToPosition and positionToContent are not supported.");
 }
 
+// In floating point, which no product overflows. Of every layer the four maps of attention and the two of the
+// feed-forward block, and what its dozen parameters are kept in.
+double least_bytes(const EncoderConfig& config) {
+  constexpr double kLayerOverhead = 8192;
+  const auto hidden = static_cast<double>(config.hidden_size);
+  const auto rows = static_cast<double>(config.vocab_size + config.max_positions + config.type_vocab_size);
+  const double layer = hidden * (4 * hidden + 2 * static_cast<double>(config.intermediate_size));
+  const double head = hidden * static_cast<double>(config.head == "token-classification" ? config.num_labels : 0);
+  const double weights = rows * static_cast<double>(config.embedding_size) +
+                         static_cast<double>(config.num_layers) * layer + head;
+  return weights * sizeof(float) + static_cast<double>(config.num_layers) * kLayerOverhead;
+}
+
+std::string gigabytes(double bytes) {
+  std::ostringstream text;
+  text << std::fixed << std::setprecision(bytes < 1e9 ? 3 : 1) << bytes / 1e9 << " GB";
+  return text.str();
+}
+
 }  // namespace
+
+void require_memory(const EncoderConfig& config) {
+  const double needed = least_bytes(config);
+  const auto available = static_cast<double>(available_memory());
+  check(needed <= available, ErrorCode::OUT_OF_MEMORY, "The weights need at least ", static_cast<uint64_t>(std::min(needed, 1.8e19)),
+        " bytes (", gigabytes(needed), "), but ", static_cast<uint64_t>(available), " (", gigabytes(available),
+        ") are free. Take a smaller model: ", config.num_layers, " layers of ", config.hidden_size, ", ",
+        config.vocab_size, " tokens, ", config.max_positions, " positions, ", config.type_vocab_size, " token types.");
+}
 
 void validate(const EncoderConfig& config) {
   const Architecture& row = architecture_of(config.model_type);
@@ -53,8 +93,7 @@ void validate(const EncoderConfig& config) {
   check_positive(config.num_heads, "numHeads");
   check_positive(config.intermediate_size, "intermediateSize");
   check_positive(config.max_positions, "maxPositions");
-  check(config.type_vocab_size >= 0, ErrorCode::INVALID_OPTION, "config: typeVocabSize must be at least 0, got ",
-        config.type_vocab_size, ".");
+  check_size(config.type_vocab_size, 0, "typeVocabSize");
   check(config.type_vocab_size == 0 || row.token_type_embeddings != nullptr, ErrorCode::INVALID_OPTION,
         "config: model type '", config.model_type, "' has no token types; typeVocabSize must be 0.");
   check(usable_positions(config) > 0, ErrorCode::INVALID_OPTION, "config: padTokenId ", config.pad_token_id,

@@ -56,4 +56,8 @@ struct EncoderConfig {
 // Throws INVALID_OPTION or UNSUPPORTED_MODEL naming the field that cannot be.
 void validate(const EncoderConfig& config);
 
+// Throws OUT_OF_MEMORY, with the bytes that the weights need and those that are free, before any is taken: what a
+// kernel grants beyond its memory kills the process later.
+void require_memory(const EncoderConfig& config);
+
 }  // namespace permafrost

@@ -28,7 +28,17 @@ struct Predictions {
   LossSum loss;
 };
 
+// The names and shapes of a model's weights, without their memory.
+struct DeclaredModel {
+  explicit DeclaredModel(const EncoderConfig& config);
+
+  EncoderConfig config;
+  Parameters parameters;
+  std::unique_ptr<Head> head;
+};
+
 struct Model {
+  // Throws OUT_OF_MEMORY where the CPU's memory has no room for the weights.
   // `type`: of activations and of what matrix products read, fp32 or bf16. Weights are fp32 in any case.
   Model(const EncoderConfig& config, at::Device device, Kernels kernels, at::ScalarType type = at::kFloat);
 

@@ -19,7 +19,7 @@ int64_t NamedParameter::count() const {
   return count;
 }
 
-Parameters::Parameters(const EncoderConfig& config, at::Device device) : device_(device) {
+Parameters::Parameters(const EncoderConfig& config) {
   const Architecture& names = architecture_of(config.model_type);
   add_embeddings(config, names);
   for (int64_t layer = 0; layer < config.num_layers; ++layer) add_layer(config, names, layer);
@@ -67,6 +67,12 @@ void Parameters::add_relative(const EncoderConfig& config, const Architecture& n
   if (config.relative->has_norm) relative.norm = add_norm(root + names.relative_norm, config.hidden_size, kEmbeddings);
 }
 
+void Parameters::allocate(at::Device device) {
+  for (Parameter& parameter : stored_) {
+    parameter.value = at::zeros(parameter.shape, at::TensorOptions().dtype(at::kFloat).device(device));
+  }
+}
+
 const NamedParameter& Parameters::named(const std::string& name) const {
   for (const NamedParameter& candidate : named_) {
     if (candidate.name == name) return candidate;
@@ -93,7 +99,7 @@ NormWeights Parameters::add_norm(const std::string& name, int64_t size, int64_t 
 
 Parameter* Parameters::store(const std::vector<int64_t>& shape, int64_t layer, uint8_t parts) {
   Parameter& parameter = stored_.emplace_back();
-  parameter.value = at::zeros(shape, at::TensorOptions().dtype(at::kFloat).device(device_));
+  parameter.shape = shape;
   parameter.layer = layer;
   parameter.parts = parts;
   parameter.decays = (parts & (kBias | kLayerNorm)) == 0;
@@ -101,7 +107,7 @@ Parameter* Parameters::store(const std::vector<int64_t>& shape, int64_t layer, u
 }
 
 void Parameters::name(const std::string& name, Parameter* parameter, int64_t row_begin, int64_t row_end) {
-  std::vector<int64_t> shape = parameter->value.sizes().vec();
+  std::vector<int64_t> shape = parameter->shape;
   shape[0] = row_end - row_begin;
   named_.push_back({name, parameter, row_begin, row_end, shape});
 }

@@ -26,6 +26,8 @@ enum LayerPart : uint8_t {
 // One stored tensor. Query, key and value of a layer are one tensor of three blocks of rows, so that
 // one matrix product computes all three.
 struct Parameter {
+  std::vector<int64_t> shape;
+  // Undefined until Parameters::allocate.
   at::Tensor value;
   // What matrix products read at a lower precision than fp32: a rounded copy of `value`. Undefined otherwise.
   at::Tensor rounded;
@@ -104,15 +106,19 @@ struct LayerWeights {
 
 class Parameters {
  public:
-  // Those of embeddings and layers, to which a head adds its own.
-  Parameters(const EncoderConfig& config, at::Device device);
+  // Those of embeddings and layers, to which a head adds its own; names and shapes, without memory.
+  explicit Parameters(const EncoderConfig& config);
   Parameters(const Parameters&) = delete;
   Parameters& operator=(const Parameters&) = delete;
 
-  // Zeros under a Hugging Face name. To be called while the model is made, in the order of named_parameters().
+  // Declares a parameter under a Hugging Face name. To be called while the model is made, in the order of
+  // named_parameters().
   Parameter* add(const std::string& name, std::vector<int64_t> shape, int64_t layer, uint8_t parts = 0);
   LinearWeights add_linear(const std::string& name, int64_t out, int64_t in, int64_t layer, uint8_t parts = 0);
   NormWeights add_norm(const std::string& name, int64_t size, int64_t layer);
+
+  // Makes all that is declared zeros on the device.
+  void allocate(at::Device device);
 
   EmbeddingWeights embeddings;
   std::vector<LayerWeights> layers;
@@ -132,7 +138,6 @@ class Parameters {
   void add_layer(const EncoderConfig& config, const Architecture& names, int64_t layer);
   void add_relative(const EncoderConfig& config, const Architecture& names);
 
-  at::Device device_;
   std::deque<Parameter> stored_;  // addresses stay valid
   std::vector<NamedParameter> named_;
 };

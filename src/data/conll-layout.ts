@@ -15,9 +15,14 @@ export interface ConllLayout {
 /** Lines that are looked at; the columns of a file do not change further down. */
 const SAMPLE_LINES = 2000;
 
+const SPACE = 0x20;
+const TAB = 0x09;
+
 /** Whether a line holds nothing: white space of any kind, a lone byte order mark. */
 export function isBlank(line: string): boolean {
-  return line.trim() === '';
+  const first = line.charCodeAt(0);
+  // Most lines begin with a printable character of ASCII.
+  return !(first > 0x20 && first < 0x7f) && line.trim() === '';
 }
 
 /** Whether a line parts documents, as CoNLL-2003 has it. */
@@ -33,7 +38,18 @@ export function isNewDocument(comment: string): boolean {
 /** The columns of a line. Only tabs, or only tabs and plain spaces, part them: words may hold other white space. */
 export function splitColumns(line: string, separator: 'tab' | 'space'): string[] {
   if (separator === 'tab') return line.split('\t');
-  return line.replace(/^[ \t]+|[ \t]+$/g, '').split(/[ \t]+/);
+  const columns: string[] = [];
+  let start = -1;
+  for (let i = 0; i < line.length; i++) {
+    const unit = line.charCodeAt(i);
+    const isGap = unit === SPACE || unit === TAB;
+    if (!isGap && start < 0) start = i;
+    if (!isGap || start < 0) continue;
+    columns.push(line.slice(start, i));
+    start = -1;
+  }
+  if (start >= 0) columns.push(line.slice(start));
+  return columns.length > 0 ? columns : [''];
 }
 
 /**

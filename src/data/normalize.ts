@@ -1,5 +1,6 @@
 import type { PermafrostError } from '../errors/error.js';
-import { formatError } from './format-error.js';
+import { Turns } from '../io/turns.js';
+import { formatError, shown } from './format-error.js';
 import type { Sentence } from './sentence.js';
 import { findViolation, isTag, SchemeEvidence, TAG_FORMS, type TagScheme, toIob2 } from './tag-scheme.js';
 
@@ -15,21 +16,25 @@ export interface RawSentence {
 /**
  * Gives the sentences of a file in IOB2.
  *
- * @param read reads the file from its start; with `auto` it is called twice, first to find the scheme.
+ * @param read reads the file from its start, some sentences at once; with `auto` it is called twice, first to find the scheme.
  * @throws DATA_FORMAT for a file without sentences, and for a tag that breaks the rules of a scheme that was named.
  */
 export async function* normalizeSentences(
   file: string,
-  read: () => AsyncIterable<RawSentence>,
+  read: () => AsyncIterable<RawSentence[]>,
   scheme: TagScheme | 'auto',
 ): AsyncGenerator<Sentence> {
   const actual = scheme === 'auto' ? await detectScheme(read()) : scheme;
   let isEmpty = true;
-  for await (const { words, tags, lines, document } of read()) {
-    isEmpty = false;
-    if (scheme !== 'auto') requireScheme(file, tags, lines, scheme);
-    const place = { file, line: lines[0]!, ...(document !== undefined && { document }) };
-    yield { words, tags: toIob2(tags, actual), ...place };
+  const turns = new Turns();
+  for await (const sentences of read()) {
+    for (const { words, tags, lines, document } of sentences) {
+      isEmpty = false;
+      if (scheme !== 'auto') requireScheme(file, tags, lines, scheme);
+      const place = { file, line: lines[0]!, ...(document !== undefined && { document }) };
+      yield { words, tags: toIob2(tags, actual), ...place };
+      if (turns.areDue) await turns.take();
+    }
   }
   if (isEmpty) {
     throw formatError(
@@ -58,9 +63,9 @@ export class TagForms {
   }
 }
 
-async function detectScheme(sentences: AsyncIterable<RawSentence>): Promise<TagScheme> {
+async function detectScheme(blocks: AsyncIterable<RawSentence[]>): Promise<TagScheme> {
   const evidence = new SchemeEvidence();
-  for await (const { tags } of sentences) evidence.add(tags);
+  for await (const sentences of blocks) for (const { tags } of sentences) evidence.add(tags);
   return evidence.scheme();
 }
 
@@ -78,12 +83,7 @@ function requireScheme(file: string, tags: string[], lines: number[], scheme: Ta
 }
 
 function malformedTag(file: string, line: number, got: string, remedy: string): PermafrostError {
-  return formatError(
-    file,
-    line,
-    `expected a tag of the form ${TAG_FORMS}, got ${JSON.stringify(got)}. ${remedy}`,
-    {
-      got,
-    },
-  );
+  return formatError(file, line, `expected a tag of the form ${TAG_FORMS}, got ${shown(got)}. ${remedy}`, {
+    got,
+  });
 }

@@ -1,3 +1,4 @@
+import { Turns } from '../io/turns.js';
 import {
   type ConllLayout,
   detectLayout,
@@ -8,11 +9,14 @@ import {
   isSpanIndex,
   splitColumns,
 } from './conll-layout.js';
-import { formatError } from './format-error.js';
+import { formatError, shown } from './format-error.js';
 import { normalizeSentences, type RawSentence, TagForms } from './normalize.js';
-import { readLineBlocks } from './read-lines.js';
+import { type LineBlock, readLineBlocks } from './read-lines.js';
 import { type CheckedConllOptions, type ConllOptions, parseConllOptions } from './reader-options.js';
 import type { Sentence } from './sentence.js';
+
+/** Between how many lines others may have a turn. */
+const LINES_A_STEP = 256;
 
 /**
  * Reads a file of columns, one word a line and sentences parted by blank lines, and gives its tags in IOB2.
@@ -26,25 +30,47 @@ import type { Sentence } from './sentence.js';
  * columns, an empty word, a malformed tag, bytes that are not UTF-8, a file without sentences.
  */
 export function readConll(file: string, options: ConllOptions = {}): AsyncIterable<Sentence> {
-  const checked = parseConllOptions(options);
-  return normalizeSentences(file, () => rawSentences(file, checked), checked.scheme);
+  return conllSentences(file, () => readLineBlocks(file), options);
 }
 
-async function* rawSentences(file: string, options: CheckedConllOptions): AsyncGenerator<RawSentence> {
+/**
+ * The same for lines from anywhere.
+ *
+ * @param file name of their source, for messages.
+ * @param lines gives them from the first on, whenever it is called.
+ */
+export function conllSentences(
+  file: string,
+  lines: () => AsyncIterable<LineBlock>,
+  options: ConllOptions = {},
+): AsyncIterable<Sentence> {
+  const checked = parseConllOptions(options);
+  return normalizeSentences(file, () => rawSentences(file, lines(), checked), checked.scheme);
+}
+
+async function* rawSentences(
+  file: string,
+  blocks: AsyncIterable<LineBlock>,
+  options: CheckedConllOptions,
+): AsyncGenerator<RawSentence[]> {
+  const turns = new Turns();
   let reader: SentenceReader | null = null;
-  for await (const { lines, first } of readLineBlocks(file)) {
+  for await (const { lines, first } of blocks) {
     if (reader === null) {
       const layout = detectLayout(lines, options);
       if (layout === null) continue;
       reader = new SentenceReader(file, layout);
     }
+    const finished: RawSentence[] = [];
     for (let i = 0; i < lines.length; i++) {
-      const finished = reader.take(lines[i]!, first + i);
-      if (finished !== null) yield finished;
+      const sentence = reader.take(lines[i]!, first + i);
+      if (sentence !== null) finished.push(sentence);
+      if (i % LINES_A_STEP === 0 && turns.areDue) await turns.take();
     }
+    yield finished;
   }
   const last = reader?.finish() ?? null;
-  if (last !== null) yield last;
+  if (last !== null) yield [last];
 }
 
 /** Gathers lines into sentences. */
@@ -100,12 +126,12 @@ class SentenceReader {
       throw formatError(
         this.file,
         number,
-        `expected a word in column ${tokenColumn} (counted from 0), got nothing in ${quote(line)}. Write the word, or ` +
+        `expected a word in column ${tokenColumn} (counted from 0), got nothing in ${shown(line)}. Write the word, or ` +
           'name its column with `tokenColumn`.',
         { column: tokenColumn },
       );
     }
-    const remedy = `It stands in column ${tagColumn} (counted from 0) of ${quote(line)}; if the tags are elsewhere, name \`tagColumn\`.`;
+    const remedy = `It stands in column ${tagColumn} (counted from 0) of ${shown(line)}; if the tags are elsewhere, name \`tagColumn\`.`;
     return [word, this.#tags.check(trimSpaces(columns[tagColumn]!), number, remedy)];
   }
 
@@ -115,7 +141,7 @@ class SentenceReader {
       this.file,
       number,
       `expected at least ${needed} columns parted by ${separator}s (word in column ${tokenColumn}, tag in column ` +
-        `${tagColumn}, counted from 0), got ${got} in ${quote(line)}. Complete the line, or name \`tokenColumn\` ` +
+        `${tagColumn}, counted from 0), got ${got} in ${shown(line)}. Complete the line, or name \`tokenColumn\` ` +
         'and `tagColumn`. Columns parted by something else need `separator`.',
       { expected: needed, got, separator },
     );
@@ -123,9 +149,8 @@ class SentenceReader {
 }
 
 function trimSpaces(text: string): string {
-  return text.replace(/^ +| +$/g, '');
-}
-
-function quote(line: string): string {
-  return JSON.stringify(line.length > 60 ? `${line.slice(0, 60)}…` : line);
+  let [start, end] = [0, text.length];
+  while (start < end && text[start] === ' ') start++;
+  while (start < end && text[end - 1] === ' ') end--;
+  return text.slice(start, end);
 }

@@ -1,10 +1,17 @@
-import { formatError } from './format-error.js';
+import { parseJson } from '../io/json.js';
+import { Turns } from '../io/turns.js';
+import { isBlank } from './conll-layout.js';
+import { formatError, listed, shown } from './format-error.js';
 import { normalizeSentences, type RawSentence, TagForms } from './normalize.js';
-import { readLineBlocks } from './read-lines.js';
+import { type LineBlock, readLineBlocks } from './read-lines.js';
 import { type CheckedJsonlOptions, type JsonlOptions, parseJsonlOptions } from './reader-options.js';
 import type { Sentence } from './sentence.js';
 
 const WORDS_KEYS = ['words', 'tokens'];
+/** Between how many lines others may have a turn. */
+const LINES_A_STEP = 16;
+/** Keys that an error lists. */
+const MOST_KEYS = 100;
 const TAGS_KEYS = ['tags', 'ner_tags'];
 
 /**
@@ -15,16 +22,38 @@ const TAGS_KEYS = ['tags', 'ner_tags'];
  * no such object, a malformed tag, bytes that are not UTF-8, a file without sentences.
  */
 export function readJsonlSentences(file: string, options: JsonlOptions = {}): AsyncIterable<Sentence> {
-  const checked = parseJsonlOptions(options);
-  return normalizeSentences(file, () => rawSentences(file, checked), checked.scheme);
+  return jsonlSentences(file, () => readLineBlocks(file), options);
 }
 
-async function* rawSentences(file: string, options: CheckedJsonlOptions): AsyncGenerator<RawSentence> {
+/**
+ * The same for lines from anywhere.
+ *
+ * @param file name of their source, for messages.
+ * @param lines gives them from the first on, whenever it is called.
+ */
+export function jsonlSentences(
+  file: string,
+  lines: () => AsyncIterable<LineBlock>,
+  options: JsonlOptions = {},
+): AsyncIterable<Sentence> {
+  const checked = parseJsonlOptions(options);
+  return normalizeSentences(file, () => rawSentences(file, lines(), checked), checked.scheme);
+}
+
+async function* rawSentences(
+  file: string,
+  blocks: AsyncIterable<LineBlock>,
+  options: CheckedJsonlOptions,
+): AsyncGenerator<RawSentence[]> {
+  const turns = new Turns();
   const tags = new TagForms(file);
-  for await (const { lines, first } of readLineBlocks(file)) {
+  for await (const { lines, first } of blocks) {
+    const sentences: RawSentence[] = [];
     for (let i = 0; i < lines.length; i++) {
-      if (lines[i]!.trim() !== '') yield parseSentence(lines[i]!, file, first + i, options, tags);
+      if (!isBlank(lines[i]!)) sentences.push(parseSentence(lines[i]!, file, first + i, options, tags));
+      if (i % LINES_A_STEP === 0 && turns.areDue) await turns.take();
     }
+    yield sentences;
   }
 }
 
@@ -59,7 +88,7 @@ function parseSentence(
 function parseObject(text: string, file: string, line: number): Record<string, unknown> {
   let value: unknown;
   try {
-    value = JSON.parse(text);
+    value = parseJson(text);
   } catch (cause) {
     throw formatError(file, line, `expected a JSON object on each line, got ${(cause as Error).message}.`);
   }
@@ -67,7 +96,7 @@ function parseObject(text: string, file: string, line: number): Record<string, u
     throw formatError(
       file,
       line,
-      `expected a JSON object with words and tags on each line, got ${Array.isArray(value) ? 'an array' : String(value)}.`,
+      `expected a JSON object with words and tags on each line, got ${shown(value)}.`,
     );
   }
   return value as Record<string, unknown>;
@@ -89,10 +118,9 @@ function arrayOf(
   const value = key === undefined ? undefined : record[key];
   if (Array.isArray(value)) return value;
   const names = keys.map((name) => JSON.stringify(name)).join(' or ');
-  const got =
-    key === undefined ? `the keys ${Object.keys(record).join(', ') || '(none)'}` : JSON.stringify(value);
+  const got = key === undefined ? `the keys ${listed(Object.keys(record)) || '(none)'}` : shown(value);
   throw formatError(file, line, `expected an array ${names}, got ${got}. Name the key with ${option}.`, {
-    keys: Object.keys(record),
+    keys: Object.keys(record).slice(0, MOST_KEYS),
   });
 }
 
@@ -101,7 +129,7 @@ function wordOf(word: unknown, index: number, file: string, line: number): strin
   throw formatError(
     file,
     line,
-    `expected a non-empty string as word ${index} (counted from 0), got ${JSON.stringify(word)}. Correct the line.`,
+    `expected a non-empty string as word ${index} (counted from 0), got ${shown(word)}. Correct the line.`,
     { index, got: word },
   );
 }
@@ -109,11 +137,7 @@ function wordOf(word: unknown, index: number, file: string, line: number): strin
 function tagName(tag: unknown, { tagNames }: CheckedJsonlOptions, file: string, line: number): string {
   if (typeof tag === 'string') return tag;
   if (typeof tag !== 'number') {
-    throw formatError(
-      file,
-      line,
-      `expected a tag as a string, got ${JSON.stringify(tag)}. Correct the line.`,
-    );
+    throw formatError(file, line, `expected a tag as a string, got ${shown(tag)}. Correct the line.`);
   }
   const name = tagNames?.[tag];
   if (name !== undefined) return name;

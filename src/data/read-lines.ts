@@ -11,14 +11,17 @@ export interface LineBlock {
 }
 
 export interface LineOptions {
-  /** Longest line that is read. @default none */
+  /** Longest line that is read. @default a mebibyte */
   maxLineBytes?: number;
   /** Whether NUL is a character like others; bytes that look like UTF-16 are refused all the same. @default false */
   allowNul?: boolean;
 }
 
 const NEWLINE = 0x0a;
-const CHUNK_BYTES = 1 << 20;
+/** What is read at once: its lines are taken apart in one go. */
+const CHUNK_BYTES = 1 << 18;
+/** The longest line that is taken for text of people. */
+export const MAX_LINE_BYTES = 1 << 20;
 
 /**
  * Reads a UTF-8 file in blocks of whole lines. Lines end in `\n` or `\r\n`, the last one with or without; a byte order
@@ -39,7 +42,7 @@ export function readLineBlocks(file: string, options: LineOptions = {}): AsyncGe
 export async function* lineBlocks(
   chunks: AsyncIterable<Uint8Array>,
   name: string,
-  { maxLineBytes = Number.POSITIVE_INFINITY, allowNul = false }: LineOptions = {},
+  { maxLineBytes = MAX_LINE_BYTES, allowNul = false }: LineOptions = {},
 ): AsyncGenerator<LineBlock> {
   const place: Place = { name, first: 1, offset: 0, allowNul };
   /** The beginning of a line whose end has not come yet. */

@@ -1,8 +1,8 @@
-import { asyncBufferFromFile, parquetMetadataAsync, parquetReadObjects } from 'hyparquet';
-import { compressors } from 'hyparquet-compressors';
 import { PermafrostError } from '../errors/error.js';
-import { formatError } from './format-error.js';
+import { formatError, listed, shown } from './format-error.js';
 import { normalizeSentences, type RawSentence, TagForms } from './normalize.js';
+import { ParquetDecoder } from './parquet-decoder.js';
+import type { ParquetLayout, ParquetRow } from './parquet-worker.js';
 import type { Sentence } from './sentence.js';
 
 /** How to read a parquet file. */
@@ -15,13 +15,13 @@ export interface ParquetOptions {
   tagNames?(column: string): readonly string[] | null;
 }
 
-/** Description of the columns that the `datasets` library leaves in a parquet file. */
-export const DESCRIPTION_KEY = 'huggingface';
-
 const TOKEN_COLUMNS = ['tokens', 'words', 'token', 'word'];
 const TAG_COLUMNS = ['ner_tags', 'tags', 'labels', 'ner', 'ner_labels', 'label'];
-/** Rows that are in memory at once. */
-const ROWS = 10_000;
+/** Rows that come from the decoder's thread at once. */
+const ROWS = 500;
+
+/** What decodes a file; see {@link ParquetDecoder}. */
+export type Decoder = Pick<ParquetDecoder, 'open' | 'rows' | 'close'>;
 
 /** A parquet file whose metadata have been read. */
 export interface ParquetFile {
@@ -39,37 +39,23 @@ export interface ParquetFile {
  * @throws DATA_FORMAT for a file that is not parquet; while iterating for columns that cannot be told (the message lists
  * them) and for rows that are no annotated sentence.
  */
-export async function openParquet(file: string): Promise<ParquetFile> {
-  const buffer = await asyncBufferFromFile(file);
-  const metadata = await parquetMetadataAsync(buffer).catch((cause: Error) => {
-    throw formatError(file, null, `expected a parquet file, got ${cause.message}. Fetch it again.`);
-  });
-  const columns = topColumns(metadata.schema);
-  const rows = Number(metadata.num_rows);
-  const description =
-    metadata.key_value_metadata?.find(({ key }: { key: string }) => key === DESCRIPTION_KEY)?.value ?? null;
+export async function openParquet(
+  file: string,
+  decoder: Decoder = new ParquetDecoder(),
+): Promise<ParquetFile> {
+  const { rows, columns, description } = await openWith(decoder, file);
   const read = async function* (names: [string, string], tagNames: readonly string[] | null) {
     const forms = new TagForms(file);
     for (let start = 0; start < rows; start += ROWS) {
       const end = Math.min(rows, start + ROWS);
-      const wanted = {
-        file: buffer,
-        metadata,
-        compressors,
-        columns: [...names],
-        rowStart: start,
-        rowEnd: end,
-      };
-      const records = await parquetReadObjects(wanted).catch((cause: Error) => {
-        throw formatError(
-          file,
-          null,
-          `the rows from ${start} cannot be read: ${cause.message}. Fetch it again.`,
-        );
+      const records = await decoder.rows(names, start, end).catch((cause: Error) => {
+        throw unreadableRows(file, start, cause.message);
       });
-      for (const [index, record] of records.entries()) {
-        const sentence = sentenceOf(record, names, tagNames, forms, file, start + index);
-        if (sentence.words.length > 0) yield sentence;
+      yield records
+        .map((record, index) => sentenceOf(record, names, tagNames, forms, file, start + index))
+        .filter(({ words }) => words.length > 0);
+      if (records.length < end - start) {
+        throw unreadableRows(file, start + records.length, `they end there, and there should be ${rows}`);
       }
     }
   };
@@ -87,15 +73,21 @@ export async function openParquet(file: string): Promise<ParquetFile> {
   };
 }
 
-/** Columns at the top of a schema, which lists a tree depth first. */
-function topColumns(schema: readonly { name: string; num_children?: number }[]): string[] {
-  const columns: string[] = [];
-  for (let i = 1; i < schema.length; ) {
-    columns.push(schema[i]!.name);
-    let pending = 1;
-    while (pending > 0 && i < schema.length) pending += (schema[i++]!.num_children ?? 0) - 1;
-  }
-  return columns;
+async function openWith(decoder: Decoder, file: string): Promise<ParquetLayout> {
+  const layout = await decoder.open(file).catch((cause: Error) => {
+    throw formatError(file, null, `expected a parquet file, got ${cause.message}. Fetch it again.`);
+  });
+  if (Number.isSafeInteger(layout.rows) && layout.rows >= 0) return layout;
+  throw formatError(file, null, `expected a parquet file, got one of ${layout.rows} rows. Fetch it again.`);
+}
+
+function unreadableRows(file: string, start: number, why: string): PermafrostError {
+  return formatError(file, null, `the rows from ${start} cannot be read: ${why}. Fetch it again.`);
+}
+
+/** Number of a class, of which parquet has several kinds; none where it is no number. */
+function numberOf(tag: unknown): number {
+  return typeof tag === 'number' || typeof tag === 'bigint' ? Number(tag) : -1;
 }
 
 function chooseColumn(
@@ -110,14 +102,14 @@ function chooseColumn(
   const wanted = given === undefined ? `one of ${usual.join(', ')}` : given;
   throw new PermafrostError(
     'DATA_FORMAT',
-    `${file}: expected a column with the ${kind}s (${wanted}), got the columns ${columns.join(', ')}. Name it with ` +
+    `${file}: expected a column with the ${kind}s (${wanted}), got the columns ${listed(columns)}. Name it with ` +
       `--${kind}-column.`,
     { file, columns, option: `${kind}Column` },
   );
 }
 
 function sentenceOf(
-  record: Record<string, unknown>,
+  [words, tags]: ParquetRow,
   [tokenColumn, tagColumn]: [string, string],
   tagNames: readonly string[] | null,
   forms: TagForms,
@@ -125,8 +117,6 @@ function sentenceOf(
   row: number,
 ): RawSentence {
   const at = `row ${row} (counted from 0)`;
-  const words = listOf(record[tokenColumn]);
-  const tags = listOf(record[tagColumn]);
   if (words === null || tags === null || words.length !== tags.length) {
     throw formatError(
       file,
@@ -140,20 +130,19 @@ function sentenceOf(
     throw formatError(
       file,
       null,
-      `${at}: expected a word at ${index} of ${tokenColumn}, got ${JSON.stringify(word)}.`,
+      `${at}: expected a word at ${index} of ${tokenColumn}, got ${shown(word)}.`,
     );
   });
   const named = tags.map((tag) => {
-    const text = typeof tag === 'string' ? tag : tagNames?.[Number(tag)];
+    const text = typeof tag === 'string' ? tag : tagNames?.[numberOf(tag)];
     if (text !== undefined) return forms.check(text, row + 1, 'Name another column with `tagColumn`.');
     const known =
       tagNames === null ? 'the dataset does not name its classes' : `there are ${tagNames.length} classes`;
-    throw formatError(file, null, `${at}: expected the tag of number ${tag} in ${tagColumn}; ${known}.`);
+    throw formatError(
+      file,
+      null,
+      `${at}: expected the tag of number ${shown(tag)} in ${tagColumn}; ${known}.`,
+    );
   });
   return { words: texts, tags: named, lines: texts.map(() => row + 1) };
-}
-
-function listOf(value: unknown): unknown[] | null {
-  if (Array.isArray(value)) return value;
-  return ArrayBuffer.isView(value) && !(value instanceof DataView) ? Array.from(value as Int32Array) : null;
 }

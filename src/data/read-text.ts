@@ -1,9 +1,10 @@
+import { inTurns, type Steps } from '../io/turns.js';
 import { formatError } from './format-error.js';
 import { readLineBlocks } from './read-lines.js';
-import { splitWords } from './split-words.js';
+import { wordSteps } from './split-words.js';
 
-/** The longest line that is taken for text. */
-export const MAX_LINE_BYTES = 1 << 20;
+/** Between how many lines others may have a turn. */
+const LINES_A_STEP = 64;
 
 /**
  * Reads plain text, a sentence or paragraph a line; blank lines are passed over.
@@ -14,12 +15,17 @@ export const MAX_LINE_BYTES = 1 << 20;
  */
 export async function readText(file: string): Promise<string[][]> {
   const lines: string[][] = [];
-  for await (const block of readLineBlocks(file, { maxLineBytes: MAX_LINE_BYTES })) {
-    for (const line of block.lines) {
-      const words = splitWords(line);
-      if (words.length > 0) lines.push(words);
-    }
+  for await (const block of readLineBlocks(file)) {
+    await inTurns(addWords(block.lines, lines));
   }
   if (lines.length > 0) return lines;
   throw formatError(file, null, 'expected text, got a file without a word. Give one sentence a line.');
+}
+
+function* addWords(lines: readonly string[], all: string[][]): Steps<void> {
+  for (const [i, line] of lines.entries()) {
+    const words = yield* wordSteps(line);
+    if (words.length > 0) all.push(words);
+    if (i % LINES_A_STEP === 0) yield;
+  }
 }

@@ -6,10 +6,11 @@ import { LabelSet } from '../data/label-set.js';
 import type { Sentence } from '../data/sentence.js';
 import { PermafrostError } from '../errors/error.js';
 import { parseOptions } from '../errors/option-error.js';
+import { inTurns } from '../io/turns.js';
 import type { PrefixStore } from '../model/prefix-store.js';
 import { TokenClassifier } from '../model/token-classifier.js';
 import type { LongSentences } from '../text/cut-examples.js';
-import { encodeDataset } from '../text/encode.js';
+import { encodeSteps } from '../text/encode.js';
 import { encodingOf, encodingShape, tokenizerOf } from './encoding.js';
 import { computeMetrics, type Metrics } from './metrics.js';
 import { countWords, outsideTags, putWordTags } from './word-tags.js';
@@ -77,7 +78,9 @@ export async function evaluate(options: EvaluateOptions): Promise<Evaluation> {
   const started = performance.now();
   const dataset =
     options.dataset ??
-    encodeDataset(sentences, tokenizerOf(model), new LabelSet(model.labels), encodingOf(model, options));
+    (await inTurns(
+      encodeSteps(sentences, tokenizerOf(model), new LabelSet(model.labels), encodingOf(model, options)),
+    ));
   const encoded = dataset.wordCounts.length;
   if (encoded !== sentences.length) {
     throw new PermafrostError(

@@ -4,7 +4,8 @@ import type { Sentence } from '../data/sentence.js';
 import { PermafrostError } from '../errors/error.js';
 import { digestOf, digestSentences } from '../io/digest.js';
 import { Random } from '../io/random.js';
-import { type EncodeDatasetOptions, encodeDataset } from '../text/encode.js';
+import { inTurns } from '../io/turns.js';
+import { type EncodeDatasetOptions, encodeSteps } from '../text/encode.js';
 import { encodingDirectory, keptEncoding } from '../text/kept-encoding.js';
 import type { Tokenizer } from '../text/tokenizer.js';
 import { factsOf, type Splits } from './dataset-source.js';
@@ -141,7 +142,7 @@ export class DataPortions {
 
   async #encode(sentences: readonly Sentence[], data: string): Promise<EncodedDataset> {
     const { labels, tokenizer, encoding, keep } = this.#encoding;
-    const run = () => encodeDataset(sentences, tokenizer, new LabelSet(labels), encoding);
+    const run = () => inTurns(encodeSteps(sentences, tokenizer, new LabelSet(labels), encoding));
     const { train, validation, test, tests } = this.#whole.splits;
     const isWhole = [train, validation, test, ...Object.values(tests)].includes(sentences as Sentence[]);
     const documents = encoding.contextTokens ? { documents: documentsOf(sentences) } : {};

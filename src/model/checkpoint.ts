@@ -4,6 +4,7 @@ import { join } from 'node:path';
 import type { LoadReport } from '../contract/results.js';
 import { PermafrostError } from '../errors/error.js';
 import { isLfsPointer, LFS_POINTER } from '../io/git-lfs.js';
+import { parseJson } from '../io/json.js';
 import type { NativeParameter } from '../native/addon.js';
 import type { Engine } from '../native/engine.js';
 import type { Architecture } from './architectures.js';
@@ -155,7 +156,7 @@ async function readWeightMap(index: string): Promise<Record<string, string>> {
     throw new PermafrostError('WEIGHTS_FORMAT', `${index} ${LFS_POINTER}.`, { file: index });
   let content: { weight_map?: unknown } | null;
   try {
-    content = JSON.parse(text);
+    content = parseJson(text) as typeof content;
   } catch (cause) {
     throw new PermafrostError(
       'WEIGHTS_FORMAT',

@@ -4,6 +4,7 @@ import type { EncoderConfig } from '../contract/encoder-config.js';
 import { PermafrostError } from '../errors/error.js';
 import { parseOptions } from '../errors/option-error.js';
 import { isLfsPointer, LFS_POINTER } from '../io/git-lfs.js';
+import { parseJson } from '../io/json.js';
 import { type Architecture, architectureOf, type ConfigField } from './architectures.js';
 import { type HeadName, headOf } from './heads.js';
 import { missingConfig } from './missing-files.js';
@@ -59,10 +60,13 @@ const encoderSchema = z.strictObject({
 /** For a model whose head has no labels. */
 const unlabelledSchema = encoderSchema.extend({ labels: z.array(z.string()).default([]) });
 
+/** Labels that a number alone can ask for. */
+const MOST_LABELS = 1_000_000;
+
 /** The labels in a `config.json`. */
 const labelSchema = z.looseObject({
   id2label: z.record(z.string(), z.string()).optional(),
-  num_labels: z.int().positive().optional(),
+  num_labels: z.int().positive().max(MOST_LABELS).optional(),
 });
 
 /** An {@link EncoderConfig} in which everything with a common value may be left out. */
@@ -82,10 +86,19 @@ export async function readConfigFile(file: string): Promise<HuggingFaceConfig> {
   } catch (cause) {
     throw missingConfig(file, cause as NodeJS.ErrnoException);
   }
+  return parseConfig(text, file);
+}
+
+/**
+ * The same for its text.
+ *
+ * @throws WEIGHTS_FORMAT
+ */
+export function parseConfig(text: string, file: string): HuggingFaceConfig {
   if (isLfsPointer(text)) throw new PermafrostError('WEIGHTS_FORMAT', `${file} ${LFS_POINTER}.`, { file });
   let content: unknown;
   try {
-    content = JSON.parse(text);
+    content = parseJson(text);
   } catch (cause) {
     const remedy = 'Fetch or save the model again.';
     throw new PermafrostError(
@@ -239,8 +252,13 @@ function labelsOf(
   });
 }
 
+function firstRepeated(labels: readonly string[]): string | undefined {
+  const seen = new Set<string>();
+  return labels.find((label) => seen.size === seen.add(label).size);
+}
+
 function checkConfig(config: EncoderConfig, where: string): EncoderConfig {
-  const repeated = config.labels.find((label, id) => config.labels.indexOf(label) !== id);
+  const repeated = firstRepeated(config.labels);
   if (repeated !== undefined) {
     throw new PermafrostError(
       'INVALID_OPTION',

@@ -1,7 +1,7 @@
 import { join } from 'node:path';
 import type { EncoderConfig } from '../contract/encoder-config.js';
 import { PermafrostError } from '../errors/error.js';
-import type { NativeParameter } from '../native/addon.js';
+import type { NativeConfig, NativeParameter } from '../native/addon.js';
 import { Engine } from '../native/engine.js';
 import type { Tokenizer } from '../text/tokenizer.js';
 import { architectureOf } from './architectures.js';
@@ -14,9 +14,6 @@ import { locateModel } from './locate-model.js';
 import { findTokenizer } from './model-directory.js';
 import type { ParsedCreateOptions, ParsedDeviceOptions, ParsedLoadOptions } from './options.js';
 import type { StoredTensor } from './safetensors.js';
-
-/** Weights that any machine has room for. */
-const SMALL_MODEL = 100_000_000;
 
 /** What becomes of a checkpoint's head: it is taken as it is, label by label, or not at all. */
 export type HeadSource = 'stored' | 'by-label' | 'fresh';
@@ -41,13 +38,16 @@ export async function loadParts(
   const huggingFaceConfig = await readConfigFile(configFile);
   const config = huggingFaceEncoder(huggingFaceConfig, configFile, labels);
   const tensors = await listCheckpoint(directory);
-  checkSize(config, configFile, tensors);
+  checkLayers(config, configFile, tensors);
   const tokenizer = await findTokenizer(directory, lowercase);
   if (tokenizer !== null) checkVocabulary(tokenizer, config, configFile, tensors);
   const source = headSource(huggingFaceConfig);
-  return withEngine(device, head, config, async (engine, parameters) => {
-    const architecture = architectureOf(config.modelType, configFile);
-    const plan = planLoading(tensors, parameters, architecture, source !== 'stored');
+  const architecture = architectureOf(config.modelType, configFile);
+  return withEngine(device, async (engine) => {
+    // Nothing is allocated before the checkpoint is known to cover it.
+    const described = await engine.call((native) => native.describeModel(nativeConfig(head, config)));
+    const plan = planLoading(tensors, described, architecture, source !== 'stored');
+    const parameters = await createModel(engine, head, config, device);
     await loadTensors(engine, plan, signal);
     if (plan.fresh.length > 0) await engine.call((native) => native.initialise(device.seed, plan.fresh));
     const kept =
@@ -61,24 +61,22 @@ export async function loadParts(
 }
 
 /**
- * A configuration that is far larger than its weights would take all memory before it is found wrong.
+ * Every layer has tensors of its own: what lists more layers than there are tensors would be listed for minutes.
  *
  * @throws WEIGHTS_MISMATCH
  */
-function checkSize(config: EncoderConfig, configFile: string, tensors: readonly StoredTensor[]): void {
-  const { vocabSize, maxPositions, typeVocabSize, embeddingSize, numLayers, hiddenSize, intermediateSize } =
-    config;
-  const described =
-    (vocabSize + maxPositions + typeVocabSize) * embeddingSize +
-    numLayers * hiddenSize * (4 * hiddenSize + 2 * intermediateSize);
-  const held = tensors.reduce((sum, { shape }) => sum + shape.reduce((product, n) => product * n, 1), 0);
-  if (described <= Math.max(2 * held, SMALL_MODEL)) return;
+function checkLayers(
+  { numLayers }: EncoderConfig,
+  configFile: string,
+  tensors: readonly StoredTensor[],
+): void {
+  if (numLayers <= tensors.length) return;
+  const weights = tensors[0]?.file ?? 'the checkpoint';
   throw new PermafrostError(
     'WEIGHTS_MISMATCH',
-    `${configFile} describes a model of at least ${count(described)} weights (${numLayers} layers of ${hiddenSize}, ` +
-      `${vocabSize} tokens, ${typeVocabSize} token types), but ${tensors[0]?.file ?? 'the checkpoint'} holds ` +
-      `${count(held)}. Take both from one model.`,
-    { described, held },
+    `${configFile} describes ${numLayers} layers, but ${weights} holds no more than ${tensors.length} tensors. Take both ` +
+      'from one model.',
+    { layers: numLayers, tensors: tensors.length },
   );
 }
 
@@ -104,15 +102,14 @@ function checkVocabulary(
   );
 }
 
-const count = (n: number) => n.toLocaleString('en');
-
 /** The parts of a model whose every weight is drawn from the seed. */
 export async function createParts(
   head: HeadName,
   config: EncoderConfig,
   { tokenizer, ...device }: ParsedCreateOptions,
 ): Promise<ModelParts> {
-  return withEngine(device, head, config, async (engine, parameters) => {
+  return withEngine(device, async (engine) => {
+    const parameters = await createModel(engine, head, config, device);
     await engine.call((native) => native.initialise(device.seed, []));
     const loadReport = { fresh: parameters.map(({ name }) => name), unused: [] };
     const parts = { engine, head, config, parameters, huggingFaceConfig: {}, loadReport };
@@ -120,34 +117,36 @@ export async function createParts(
   });
 }
 
-/**
- * An engine with a model of the configuration, whose weights are still to be written.
- *
- * @param build completes the parts; where it fails, the engine is disposed of.
- */
+/** @param build makes a model with the engine; where it fails, the engine is disposed of. */
 async function withEngine(
-  options: ParsedDeviceOptions,
-  head: HeadName,
-  config: EncoderConfig,
-  build: (engine: Engine, parameters: NativeParameter[]) => Promise<ModelParts>,
+  { threads }: ParsedDeviceOptions,
+  build: (engine: Engine) => Promise<ModelParts>,
 ): Promise<ModelParts> {
-  const { labels: _labels, ...shape } = config;
-  const engine = new Engine(options.threads);
+  const engine = new Engine(threads);
   try {
-    const parameters = await engine.call((native) =>
-      native.createModel(
-        { ...shape, head, numLabels: headOf(head).classes(config) },
-        options.device,
-        options.kernels,
-        options.precision,
-        options.tf32,
-      ),
-    );
-    // What `auto` and `cuda` came to.
-    engine.device = (await engine.call((native) => native.device())).name;
-    return await build(engine, parameters);
+    return await build(engine);
   } catch (error) {
     await engine.dispose();
     throw error;
   }
+}
+
+/** A model of the configuration, whose weights are still to be written. */
+async function createModel(
+  engine: Engine,
+  head: HeadName,
+  config: EncoderConfig,
+  { device, kernels, precision, tf32 }: ParsedDeviceOptions,
+): Promise<NativeParameter[]> {
+  const parameters = await engine.call((native) =>
+    native.createModel(nativeConfig(head, config), device, kernels, precision, tf32),
+  );
+  // What `auto` and `cuda` came to.
+  engine.device = (await engine.call((native) => native.device())).name;
+  return parameters;
+}
+
+function nativeConfig(head: HeadName, config: EncoderConfig): NativeConfig {
+  const { labels: _labels, ...shape } = config;
+  return { ...shape, head, numLabels: headOf(head).classes(config) };
 }

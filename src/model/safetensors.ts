@@ -1,6 +1,7 @@
 import { type FileHandle, open } from 'node:fs/promises';
 import { PermafrostError } from '../errors/error.js';
 import { isLfsPointer, LFS_POINTER, LFS_POINTER_BYTES } from '../io/git-lfs.js';
+import { parseJson } from '../io/json.js';
 
 /** The largest header that is read; the format's own libraries have the same limit. */
 export const MAX_HEADER_BYTES = 100_000_000;
@@ -51,33 +52,45 @@ export async function readSafetensors(file: string): Promise<SafetensorsContent>
   const handle = await openWeights(file);
   try {
     const { size } = await handle.stat();
-    if (isLfsPointer(await readExactly(handle, file, 0, Math.min(size, LFS_POINTER_BYTES)))) {
-      throw new PermafrostError('WEIGHTS_FORMAT', `${file} ${LFS_POINTER}.`, { file });
-    }
-    if (size < 8) throw damaged(file, `it has ${size} bytes, too few for a header`);
-    const headerBytes = Number((await readExactly(handle, file, 0, 8)).readBigUInt64LE());
-    if (headerBytes > MAX_HEADER_BYTES) {
-      throw damaged(
-        file,
-        `its header claims ${headerBytes} bytes, more than the limit of ${MAX_HEADER_BYTES}`,
-      );
-    }
-    if (8 + headerBytes > size) {
-      throw damaged(
-        file,
-        `its header claims ${headerBytes} bytes, but the file has only ${size}; it was cut short`,
-      );
-    }
-    const header = parseHeader(file, (await readExactly(handle, file, 8, headerBytes)).toString('utf8'));
-    const { __metadata__: metadata = {}, ...entries } = header;
-    const tensors = Object.entries(entries).map(([name, entry]) =>
-      checkEntry(file, name, entry, 8 + headerBytes, size),
-    );
-    checkOverlap(file, tensors);
-    return { tensors, metadata: metadata as Record<string, string> };
+    return await readContent(file, size, (position, length) => readExactly(handle, file, position, length));
   } finally {
     await handle.close();
   }
+}
+
+/**
+ * The same for bytes from anywhere.
+ *
+ * @param file name of their source, for messages
+ * @param size bytes that there are
+ * @param read gives `length` bytes from `position` on
+ */
+export async function readContent(
+  file: string,
+  size: number,
+  read: (position: number, length: number) => Promise<Buffer>,
+): Promise<SafetensorsContent> {
+  if (isLfsPointer(await read(0, Math.min(size, LFS_POINTER_BYTES)))) {
+    throw new PermafrostError('WEIGHTS_FORMAT', `${file} ${LFS_POINTER}.`, { file });
+  }
+  if (size < 8) throw damaged(file, `it has ${size} bytes, too few for a header`);
+  const headerBytes = Number((await read(0, 8)).readBigUInt64LE());
+  if (headerBytes > MAX_HEADER_BYTES) {
+    throw damaged(file, `its header claims ${headerBytes} bytes, more than the limit of ${MAX_HEADER_BYTES}`);
+  }
+  if (8 + headerBytes > size) {
+    throw damaged(
+      file,
+      `its header claims ${headerBytes} bytes, but the file has only ${size}; it was cut short`,
+    );
+  }
+  const header = parseHeader(file, (await read(8, headerBytes)).toString('utf8'));
+  const { __metadata__: metadata = {}, ...entries } = header;
+  const tensors = Object.entries(entries).map(([name, entry]) =>
+    checkEntry(file, name, entry, 8 + headerBytes, size),
+  );
+  checkOverlap(file, tensors);
+  return { tensors, metadata: metadata as Record<string, string> };
 }
 
 /** Reads the bytes of tensors one after another, keeping one file open at a time. */
@@ -155,7 +168,7 @@ async function readExactly(
 function parseHeader(file: string, text: string): Record<string, unknown> {
   let header: unknown;
   try {
-    header = JSON.parse(text);
+    header = parseJson(text);
   } catch (cause) {
     throw damaged(file, `its header is not JSON (${(cause as Error).message})`);
   }

@@ -178,6 +178,8 @@ export interface NativeLinearCka {
 
 /** One model on one device with its own thread; every promise settles in the order of the calls. */
 export interface NativeEngine {
+  /** The parameters that `createModel` gives, without memory for them. */
+  describeModel(config: NativeConfig): Promise<NativeParameter[]>;
   createModel(
     config: NativeConfig,
     device: string,

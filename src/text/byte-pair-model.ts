@@ -69,27 +69,30 @@ function mergeFew(symbols: number[], merges: Merges, ids: number[]): void {
 
 /** The same in time n log n: a queue of the merges that are possible, over a linked list of the symbols. */
 function mergeMany(symbols: number[], merges: Merges, ids: number[]): void {
-  const next = Int32Array.from(symbols, (_, i) => i + 1);
-  const previous = Int32Array.from(symbols, (_, i) => i - 1);
   const end = symbols.length;
-  const queue = new MergeQueue();
+  const next = Int32Array.from({ length: end }, (_, i) => i + 1);
+  const previous = Int32Array.from({ length: end }, (_, i) => i - 1);
+  /** What the symbol at a place and the one behind it become, undefined where nothing. */
+  const mergeAt = (left: number) =>
+    left >= 0 && next[left]! < end ? merges.get(keyOf(symbols[left]!, symbols[next[left]!]!)) : undefined;
+  const queue = new MergeQueue(end);
   const offer = (left: number) => {
-    const right = next[left]!;
-    if (left < 0 || right >= end) return;
-    const merge = merges.get(keyOf(symbols[left]!, symbols[right]!));
-    if (merge !== undefined) queue.push({ ...merge, at: left, pair: keyOf(symbols[left]!, symbols[right]!) });
+    const merge = mergeAt(left);
+    if (merge !== undefined) queue.push(merge.rank, left);
   };
   for (let left = 0; left < end; left++) offer(left);
-  for (let merge = queue.pop(); merge !== undefined; merge = queue.pop()) {
-    const { at, id, pair } = merge;
+  while (queue.length > 0) {
+    const { rank, at } = queue.pop();
+    // One of the two may have become part of another symbol since. Each rank is that of one pair.
+    if (symbols[at] === MERGED) continue;
+    const merge = mergeAt(at);
+    if (merge?.rank !== rank) continue;
     const right = next[at]!;
-    // One of the two may have become part of another symbol since.
-    if (symbols[at] === MERGED || right >= end || keyOf(symbols[at]!, symbols[right]!) !== pair) continue;
-    symbols[at] = id;
+    symbols[at] = merge.id;
     symbols[right] = MERGED;
     next[at] = next[right]!;
     if (next[at]! < end) previous[next[at]!] = at;
-    if (previous[at]! >= 0) offer(previous[at]!);
+    offer(previous[at]!);
     offer(at);
   }
   for (const id of symbols) if (id !== MERGED) ids.push(id);
@@ -97,46 +100,50 @@ function mergeMany(symbols: number[], merges: Merges, ids: number[]): void {
 
 /** In place of a symbol that went into the one before it. */
 const MERGED = -1;
+/** Places and ranks as one number: more than there are symbols in the longest text, and ranks up to 2^23. */
+const PLACES = 2 ** 30;
 
-interface PossibleMerge {
-  rank: number;
-  id: number;
-  /** Place of its left symbol. */
-  at: number;
-  /** Key of the two symbols. */
-  pair: number;
-}
-
-/** Merges by rank, of equal ones the leftmost first: a binary heap. */
+/** Possible merges by rank, of equal ones the leftmost first: a binary heap of one number each. */
 class MergeQueue {
-  readonly #heap: PossibleMerge[] = [];
+  length = 0;
+  #heap: Float64Array;
 
-  push(merge: PossibleMerge): void {
+  constructor(capacity: number) {
+    this.#heap = new Float64Array(capacity + 1);
+  }
+
+  push(rank: number, at: number): void {
+    if (this.length === this.#heap.length) {
+      const grown = new Float64Array(2 * this.length);
+      grown.set(this.#heap);
+      this.#heap = grown;
+    }
     const heap = this.#heap;
-    let i = heap.length;
-    for (let parent = (i - 1) >> 1; i > 0 && isBefore(merge, heap[parent]!); parent = (i - 1) >> 1) {
+    const entry = rank * PLACES + at;
+    let i = this.length++;
+    while (i > 0) {
+      const parent = (i - 1) >> 1;
+      if (heap[parent]! <= entry) break;
       heap[i] = heap[parent]!;
       i = parent;
     }
-    heap[i] = merge;
+    heap[i] = entry;
   }
 
-  pop(): PossibleMerge | undefined {
+  /** Of a queue that is not empty. */
+  pop(): { rank: number; at: number } {
     const heap = this.#heap;
-    const [first, last] = [heap[0], heap.pop()];
-    if (heap.length === 0 || last === undefined) return first;
+    const first = heap[0]!;
+    const size = --this.length;
+    const last = heap[size]!;
     let i = 0;
-    for (let child = 1; child < heap.length; child = 2 * i + 1) {
-      if (child + 1 < heap.length && isBefore(heap[child + 1]!, heap[child]!)) child++;
-      if (!isBefore(heap[child]!, last)) break;
+    for (let child = 1; child < size; child = 2 * i + 1) {
+      if (child + 1 < size && heap[child + 1]! < heap[child]!) child++;
+      if (heap[child]! >= last) break;
       heap[i] = heap[child]!;
       i = child;
     }
     heap[i] = last;
-    return first;
+    return { rank: Math.floor(first / PLACES), at: first % PLACES };
   }
-}
-
-function isBefore(a: PossibleMerge, b: PossibleMerge): boolean {
-  return a.rank < b.rank || (a.rank === b.rank && a.at < b.at);
 }

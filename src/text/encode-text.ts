@@ -1,6 +1,8 @@
-import { Tokenizer as NativeTokenizer } from 'tokenizers';
+import { type Encoding, Tokenizer as NativeTokenizer } from 'tokenizers';
 import { ATTACHED_CHARACTERS } from '../data/split-words.js';
 import { PermafrostError } from '../errors/error.js';
+import { Turns } from '../io/turns.js';
+import { type CuttableDocument, chunksOf, isCuttable } from './text-chunks.js';
 
 /** A text as token ids, without special tokens, and where in the text each token stands. */
 export interface EncodedText {
@@ -25,7 +27,7 @@ const ONLY_PUNCTUATION = /^[\p{P}!-/:-@[-`{-~]+$/u;
  * The encoder of running text for a tokenizer.json.
  *
  * Normalizer, pre-tokenizer and model are those of the `tokenizers` package. It is told to cut nothing off: what lies
- * beyond a length limit would be lost there.
+ * beyond a length limit would be lost there. Long texts go in chunks, so that what is done with each is a short piece of work.
  *
  * @throws UNSUPPORTED_MODEL where the package cannot read the document
  */
@@ -41,19 +43,25 @@ export function textEncoder(document: object, where: string): TextEncoder {
       { cause },
     );
   }
-  return async (text) => {
-    const encoding = await native.encode(text, null, { addSpecialTokens: false }).catch((cause) => {
+  const isInChunks = isCuttable(document as CuttableDocument);
+  const encode = (text: string) =>
+    native.encode(text, null, { addSpecialTokens: false }).catch((cause: Error) => {
       throw unusable(where, cause);
     });
-    const inputIds = Int32Array.from(encoding.getIds());
-    const units = codeUnits(text);
-    const starts = new Int32Array(inputIds.length);
-    const ends = new Int32Array(inputIds.length);
-    for (const [token, [start, end]] of encoding.getOffsets().entries()) {
-      starts[token] = units(start!);
-      ends[token] = units(end!);
+  return async (text) => {
+    const chunks = isInChunks ? chunksOf(text) : [{ start: 0, context: 0, end: text.length }];
+    const turns = new Turns();
+    const parts: EncodedText[] = [];
+    let words = 0;
+    for (const { start, context, end } of chunks) {
+      const given = text.slice(context, end);
+      const whole = encodedText(await encode(given), given);
+      if (turns.areDue) await turns.take();
+      const part = moved(whole, context, start, words);
+      words = (part.wordIds.at(-1) ?? words - 1) + 1;
+      parts.push(part);
     }
-    return { inputIds, wordIds: wordNumbers(encoding.getWordIds(), text, starts, ends), starts, ends };
+    return parts.length === 1 ? parts[0]! : joined(parts);
   };
 }
 
@@ -67,6 +75,56 @@ function unusable(where: string, cause: Error): Error {
     { file: where },
     { cause },
   );
+}
+
+function encodedText(encoding: Encoding, text: string): EncodedText {
+  const inputIds = Int32Array.from(encoding.getIds());
+  const units = codeUnits(text);
+  const starts = new Int32Array(inputIds.length);
+  const ends = new Int32Array(inputIds.length);
+  for (const [token, [start, end]] of encoding.getOffsets().entries()) {
+    starts[token] = units(start!);
+    ends[token] = units(end!);
+  }
+  return { inputIds, wordIds: wordNumbers(encoding.getWordIds(), text, starts, ends), starts, ends };
+}
+
+/**
+ * A chunk's tokens in their places.
+ *
+ * @param shift place of what was encoded.
+ * @param start place of the chunk, whose context is left out.
+ * @param words number of its first word.
+ */
+function moved(
+  { inputIds, wordIds, starts, ends }: EncodedText,
+  shift: number,
+  start: number,
+  words: number,
+): EncodedText {
+  const first = shift === start ? 0 : starts.findIndex((place) => place + shift >= start);
+  const from = first < 0 ? inputIds.length : first;
+  const firstWord = words - (wordIds[from] ?? 0);
+  return {
+    inputIds: inputIds.subarray(from),
+    wordIds: wordIds.subarray(from).map((word) => word + firstWord),
+    starts: starts.subarray(from).map((place) => place + shift),
+    ends: ends.subarray(from).map((place) => place + shift),
+  };
+}
+
+function joined(parts: readonly EncodedText[]): EncodedText {
+  const length = parts.reduce((sum, { inputIds }) => sum + inputIds.length, 0);
+  const all = (column: keyof EncodedText) => {
+    const result = new Int32Array(length);
+    let at = 0;
+    for (const part of parts) {
+      result.set(part[column], at);
+      at += part[column].length;
+    }
+    return result;
+  };
+  return { inputIds: all('inputIds'), wordIds: all('wordIds'), starts: all('starts'), ends: all('ends') };
 }
 
 /** UTF-16 offset of a code point's number, which is what the tokenizers package counts in. */

@@ -3,6 +3,7 @@ import { IGNORED_LABEL } from '../contract/packed-batch.js';
 import type { LabelSet } from '../data/label-set.js';
 import type { Sentence } from '../data/sentence.js';
 import { PermafrostError } from '../errors/error.js';
+import { atOnce, type Steps } from '../io/turns.js';
 import { alignLabels } from './align-labels.js';
 import { cutExamples, type LongSentences } from './cut-examples.js';
 import { requireMaxLength, type Tokenizer } from './tokenizer.js';
@@ -24,6 +25,8 @@ export interface EncodeDatasetOptions {
 
 /** The paper's maximum length. */
 const DEFAULT_MAX_LENGTH = 128;
+/** Between how many examples others may have a turn. */
+const EXAMPLES_A_STEP = 32;
 /** Word index of special tokens. */
 const NO_WORD = -1;
 
@@ -40,6 +43,16 @@ export function encodeDataset(
   labels: LabelSet,
   options: EncodeDatasetOptions = {},
 ): EncodedDataset {
+  return atOnce(encodeSteps(sentences, tokenizer, labels, options));
+}
+
+/** The same in steps, see `inTurns`. */
+export function encodeSteps(
+  sentences: readonly Sentence[],
+  tokenizer: Tokenizer,
+  labels: LabelSet,
+  options: EncodeDatasetOptions = {},
+): Steps<EncodedDataset> {
   return encodeExamples(
     sentences.map(({ words }) => words),
     (_, example) => labelIds(sentences[example]!, example, labels),
@@ -59,6 +72,15 @@ export function encodeWordsDataset(
   tokenizer: Tokenizer,
   options: EncodeDatasetOptions = {},
 ): EncodedDataset {
+  return atOnce(encodeWordSteps(sentences, tokenizer, options));
+}
+
+/** The same in steps, see `inTurns`. */
+export function encodeWordSteps(
+  sentences: readonly (readonly string[])[],
+  tokenizer: Tokenizer,
+  options: EncodeDatasetOptions = {},
+): Steps<EncodedDataset> {
   return encodeExamples(
     sentences,
     (words) => new Int32Array(words.length).fill(IGNORED_LABEL),
@@ -76,25 +98,25 @@ function beginsDocument(sentences: readonly Sentence[], index: number): boolean 
   return sentence.file !== before.file || sentence.document !== before.document;
 }
 
-function encodeExamples(
+function* encodeExamples(
   sentences: readonly (readonly string[])[],
   labelsOf: (words: readonly string[], example: number) => ArrayLike<number>,
   tokenizer: Tokenizer,
   { maxLength = DEFAULT_MAX_LENGTH, longSentences = 'truncate', contextTokens = 0 }: EncodeDatasetOptions,
   beginsDocument: (sentence: number) => boolean,
-): EncodedDataset {
+): Steps<EncodedDataset> {
   requireMaxLength(maxLength);
   const isCut = longSentences === 'windows' || contextTokens > 0;
-  const whole = encodeAll(sentences, labelsOf, tokenizer, isCut ? Infinity : maxLength);
+  const whole = yield* encodeAll(sentences, labelsOf, tokenizer, isCut ? Infinity : maxLength);
   return isCut ? cutExamples(whole, { maxLength, longSentences, contextTokens, beginsDocument }) : whole;
 }
 
-function encodeAll(
+function* encodeAll(
   sentences: readonly (readonly string[])[],
   labelsOf: (words: readonly string[], example: number) => ArrayLike<number>,
   tokenizer: Tokenizer,
   maxLength: number,
-): EncodedDataset {
+): Steps<EncodedDataset> {
   const size = sentences.length;
   const tokens = new TokenColumns(sentences.reduce((sum, words) => sum + 2 * words.length + 2, 0));
   const offsets = new Int32Array(size + 1);
@@ -104,6 +126,7 @@ function encodeAll(
     truncatedWords[example] = tokens.addSentence(words, labelsOf(words, example), tokenizer, maxLength);
     wordCounts[example] = words.length;
     offsets[example + 1] = tokens.length;
+    if (example % EXAMPLES_A_STEP === 0) yield;
   }
   return { size, ...tokens.columns(), offsets, wordCounts, truncatedWords };
 }

@@ -41,12 +41,12 @@ export function encodingDirectory(environment: NodeJS.ProcessEnv = process.env):
 export async function keptEncoding(
   directory: string,
   key: EncodingKey,
-  encode: () => EncodedDataset,
+  encode: () => EncodedDataset | Promise<EncodedDataset>,
 ): Promise<EncodedDataset> {
   const path = join(directory, `${digestOf(key)}.bin`);
   const kept = await readFile(path).then(decode, () => null);
   if (kept) return kept;
-  const dataset = encode();
+  const dataset = await encode();
   await writeFileAtomic(path, encodeFile(dataset)).catch((error: Error) =>
     process.emitWarning(`The encoded dataset is not kept: ${error.message}`, {
       code: 'PERMAFROST_ENCODING_NOT_KEPT',

@@ -2,6 +2,7 @@ import { readFile, stat } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { PermafrostError } from '../errors/error.js';
 import { isLfsPointer, LFS_POINTER } from '../io/git-lfs.js';
+import { parseJson } from '../io/json.js';
 import { checkDocument } from './check-document.js';
 import { configuredDocument, type TokenizerNeighbours } from './configured-document.js';
 import { addsPrefixSpace, specialTokensOf } from './sequence-layout.js';
@@ -37,8 +38,20 @@ export interface TokenizerSource {
 export async function readTokenizer(path: string, lowercase?: boolean): Promise<TokenizerSource> {
   const file = await tokenizerFile(path);
   const neighbours = await readNeighbours(dirname(file));
+  const content = await readFile(file);
+  return tokenizerSource(file, content, neighbours, lowercase);
+}
+
+/** The same for the file's content. */
+export function tokenizerSource(
+  file: string,
+  content: Uint8Array,
+  neighbours: TokenizerNeighbours,
+  lowercase?: boolean,
+): TokenizerSource {
   const { config } = neighbours;
-  const read = file.endsWith('.json') ? await readJson(file) : await readVocabulary(file, config);
+  const text = decoded(file, content);
+  const read = file.endsWith('.json') ? parseObject(file, text) : vocabularyDocument(file, text, config);
   const stated = checkDocument(read, file);
   // What cannot be read is said, also where the class puts something else in its place.
   nativeParts(stated, file);
@@ -68,7 +81,7 @@ async function tokenizerFile(path: string): Promise<string> {
 }
 
 /** The document of a vocab.txt, which is BERT's. */
-async function readVocabulary(file: string, config: Json): Promise<TokenizerDocument> {
+function vocabularyDocument(file: string, text: string, config: Json): TokenizerDocument {
   const { tokenizer_class: name } = config;
   if (typeof name === 'string' && PYTHON_CLASSES.test(name)) {
     throw unsupported(
@@ -77,7 +90,7 @@ async function readVocabulary(file: string, config: Json): Promise<TokenizerDocu
       "BERT's",
     );
   }
-  const lines = (await readText(file)).split('\n').map((line) => line.replace(/\r$/, ''));
+  const lines = text.split('\n').map((line) => line.replace(/\r$/, ''));
   if (lines.at(-1) === '') lines.pop();
   if (lines.length === 0) throw malformed(file, 'expected one token a line, got an empty file');
   const settings = {
@@ -93,7 +106,7 @@ async function readVocabulary(file: string, config: Json): Promise<TokenizerDocu
 async function readNeighbours(directory: string): Promise<TokenizerNeighbours> {
   const readBeside = async (name: string): Promise<Json> => {
     const file = join(directory, name);
-    return (await stat(file).catch(() => null)) ? readJson(file) : {};
+    return (await stat(file).catch(() => null)) ? parseObject(file, decoded(file, await readFile(file))) : {};
   };
   const config = await readBeside('tokenizer_config.json');
   const { model_type: modelType } = await readBeside('config.json');
@@ -116,11 +129,10 @@ function relowercased(document: TokenizerDocument, lowercase: boolean, file: str
   return { ...document, normalizer: { ...(normalizer as BertNormalizerSettings), lowercase } };
 }
 
-async function readJson(file: string): Promise<Json> {
-  const text = await readText(file);
+function parseObject(file: string, text: string): Json {
   let json: unknown;
   try {
-    json = JSON.parse(text);
+    json = parseJson(text);
   } catch (cause) {
     throw malformed(file, `it is not JSON: ${(cause as Error).message}`);
   }
@@ -128,8 +140,7 @@ async function readJson(file: string): Promise<Json> {
   return json;
 }
 
-async function readText(file: string): Promise<string> {
-  const bytes = await readFile(file);
+function decoded(file: string, bytes: Uint8Array): string {
   if (isLfsPointer(bytes)) throw new PermafrostError('DATA_FORMAT', `${file} ${LFS_POINTER}.`, { file });
   try {
     return new TextDecoder('utf-8', { fatal: true }).decode(bytes);

@@ -1,3 +1,5 @@
+import { canonicalForm } from './canonical-form.js';
+
 /** How BERT's normalizer is set. */
 export interface ReferenceTextSettings {
   cleanText: boolean;
@@ -25,8 +27,8 @@ export function toReferenceText(text: string, settings: ReferenceTextSettings): 
   if (ASCII.test(text)) return text;
   let result = settings.cleanText ? text.replace(CONTROL, '') : text;
   result = settings.stripAccents
-    ? result.normalize('NFD').replace(NONSPACING_MARK, '')
-    : result.normalize('NFC');
+    ? canonicalForm(result, 'NFD').replace(NONSPACING_MARK, '')
+    : canonicalForm(result, 'NFC');
   if (settings.handleChineseChars) result = result.replace(MISSED_IDEOGRAPH, ' $& ');
   // White space ends a piece and leaves nothing behind.
   return result.replace(PUNCTUATION, ' $& ');

@@ -29,7 +29,12 @@ export function rulesOf(
   return {
     model: modelOf(document, vocab, unkId),
     rawTokens: new Map(raw.map(({ content, id }) => [content, id])),
-    normalizedTokens: new Map(normalized.map(({ content, id }) => [normalize(content), id])),
+    normalizedTokens: new Map(
+      normalized
+        .map(({ content, id }): [string, number] => [normalize(content), id])
+        // One of which nothing is left is found nowhere.
+        .filter(([content]) => content !== ''),
+    ),
     normalize,
     preTokenizer,
     innerPreTokenizer: nativeParts({ ...document, pre_tokenizer: inner }, file).preTokenizer,

@@ -104,6 +104,11 @@ export class Tokenizer {
     return new Tokenizer(await readTokenizer(await locateTokenizer(path, options.hub), options.lowercase));
   }
 
+  /** Makes a tokenizer of what was read. @internal */
+  static of(source: TokenizerSource): Tokenizer {
+    return new Tokenizer(source);
+  }
+
   /**
    * Makes a tokenizer from the tokens of a vocabulary; the position is the id.
    *

@@ -1,4 +1,4 @@
-import type { PieceModel } from './word-pieces.js';
+import { type PieceModel, tokenLengths } from './word-pieces.js';
 
 export interface UnigramSettings {
   /** Tokens by id with the logarithm of their probability. */
@@ -15,16 +15,15 @@ const UNKNOWN_PENALTY = 10;
  */
 export function unigramModel({ vocab, unkId }: UnigramSettings): PieceModel {
   const ids = new Map(vocab.map(([token], id) => [token, id]));
-  let longestToken = 0;
+  const lengths = tokenLengths(ids.keys());
   let leastScore = Number.POSITIVE_INFINITY;
-  for (const [token, score] of vocab) {
-    longestToken = Math.max(longestToken, token.length);
-    leastScore = Math.min(leastScore, score);
-  }
+  for (const [, score] of vocab) leastScore = Math.min(leastScore, score);
   const unknownScore = leastScore - UNKNOWN_PENALTY;
   return (piece, output) => {
     const borders = characterBorders(piece);
     const count = borders.length - 1;
+    const borderAt = new Int32Array(piece.length + 1);
+    for (const [border, unit] of borders.entries()) borderAt[unit] = border;
     const best = new Float64Array(count + 1);
     const from = new Int32Array(count + 1).fill(-1);
     const token = new Int32Array(count + 1);
@@ -40,7 +39,12 @@ export function unigramModel({ vocab, unkId }: UnigramSettings): PieceModel {
       const character = tokenAt(start, start + 1);
       if (character === undefined) offer(start, start + 1, unkId, unknownScore);
       else offer(start, start + 1, character, vocab[character]![1]);
-      for (let end = start + 2; end <= count && borders[end]! - borders[start]! <= longestToken; end++) {
+      for (const length of lengths) {
+        const unit = borders[start]! + length;
+        if (unit > piece.length) break;
+        const end = borderAt[unit]!;
+        // Within a character, or the single character above.
+        if (end <= start + 1) continue;
         const id = tokenAt(start, end);
         if (id !== undefined) offer(start, end, id, vocab[id]![1]);
       }

@@ -1,4 +1,4 @@
-import { isWithinCharacter, type PieceModel } from './word-pieces.js';
+import { isWithinCharacter, type PieceModel, tokenLengths } from './word-pieces.js';
 
 export interface WordPieceSettings {
   /** Id of each token, added tokens excluded. */
@@ -13,8 +13,8 @@ export interface WordPieceSettings {
 /** WordPiece: greedy longest match from the left; one unmatched rest makes the whole piece unknown. */
 export function wordPieceModel(settings: WordPieceSettings): PieceModel {
   const { vocab, unkId, continuingPrefix, maxCharsPerPiece } = settings;
-  let longestToken = 0;
-  for (const token of vocab.keys()) longestToken = Math.max(longestToken, token.length);
+  const lengths = tokenLengths(vocab.keys()).reverse();
+  const longestToken = lengths[0] ?? 0;
   return (piece, ids) => {
     if (piece.length > maxCharsPerPiece && numCodePoints(piece) > maxCharsPerPiece) {
       ids.push(unkId);
@@ -23,14 +23,17 @@ export function wordPieceModel(settings: WordPieceSettings): PieceModel {
     const before = ids.length;
     let start = 0;
     while (start < piece.length) {
-      const rest = start === 0 ? piece : continuingPrefix + piece.slice(start);
-      const fixed = start === 0 ? 0 : continuingPrefix.length;
-      let end = Math.min(rest.length, longestToken);
+      const prefix = start === 0 ? '' : continuingPrefix;
+      const rest = prefix + piece.slice(start, start + longestToken);
       let id: number | undefined;
-      for (; end > fixed; end--) {
-        if (isWithinCharacter(rest, end)) continue;
-        id = vocab.get(rest.slice(0, end));
-        if (id !== undefined) break;
+      let end = 0;
+      for (const length of lengths) {
+        if (length <= prefix.length) break;
+        if (length > rest.length || isWithinCharacter(rest, length)) continue;
+        id = vocab.get(rest.slice(0, length));
+        if (id === undefined) continue;
+        end = length;
+        break;
       }
       if (id === undefined) {
         ids.length = before;
@@ -38,7 +41,7 @@ export function wordPieceModel(settings: WordPieceSettings): PieceModel {
         return;
       }
       ids.push(id);
-      start += end - fixed;
+      start += end - prefix.length;
     }
   };
 }

@@ -1,4 +1,5 @@
 import type { PreTokenizer } from 'tokenizers';
+import { PermafrostError } from '../errors/error.js';
 
 /** Appends the ids of a piece's sub-tokens: what a model makes of what normalizer and pre-tokenizer leave. */
 export type PieceModel = (piece: string, ids: number[]) => void;
@@ -20,6 +21,9 @@ export interface PieceRules {
 
 /** Words in the cache before it starts anew: about 200 MB of words that were each met once. */
 const MAX_CACHED_WORDS = 1 << 20;
+
+/** Longest word, in UTF-16 units; the longest line that is read has as many bytes. */
+const MOST_UNITS = 1 << 20;
 
 /** Printable ASCII, on which BERT's normalizer does nothing but lowercase: it needs no call of native code. */
 const PLAIN_WORD = /^[\x21-\x7e]+$/;
@@ -57,7 +61,16 @@ export class WordPieces {
     return this.#starts.get(word) ?? this.#add(word);
   }
 
+  /** @throws DATA_FORMAT for a word that is none */
   #add(word: string): number {
+    if (word.length > MOST_UNITS) {
+      throw new PermafrostError(
+        'DATA_FORMAT',
+        `Expected words of at most ${MOST_UNITS} characters, got one of ${word.length} that begins with ` +
+          `${JSON.stringify(word.slice(0, 20))}. Split the text into words.`,
+        { maxLength: MOST_UNITS, got: word.length },
+      );
+    }
     if (this.#starts.size >= MAX_CACHED_WORDS) {
       this.#starts.clear();
       this.#used = 0;
@@ -125,6 +138,13 @@ export function isWithinCharacter(text: string, at: number): boolean {
   if (!(next >= 0xdc00 && next <= 0xdfff)) return false;
   const previous = text.charCodeAt(at - 1);
   return previous >= 0xd800 && previous <= 0xdbff;
+}
+
+/** The lengths that tokens have, ascending: other lengths need not be looked up, however long one token is. */
+export function tokenLengths(tokens: Iterable<string>): number[] {
+  const lengths = new Set<number>();
+  for (const token of tokens) lengths.add(token.length);
+  return [...lengths].sort((a, b) => a - b);
 }
 
 /** Matches, and keeps when splitting, any of the texts; longer ones first. */

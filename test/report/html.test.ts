@@ -89,6 +89,7 @@ describe('the figures', () => {
       step,
       plan: { embeddings: true, layers: record.plan.layers.map((_, layer) => layer < frozen) },
       reason: 'a test',
+      scores: [],
     });
     const stages = [stage(1, 9, 0), stage(2, 6, 10), stage(3, 0, 15)];
     const changing = { ...record, stages, scenario: { ...record.scenario, strategy: 'plateau:9,6,0' } };

@@ -1,0 +1,46 @@
+import { built } from '../built.mjs';
+import { jsonSamples } from '../corpus.mjs';
+import { anyText, anyValue, mutatedBytes, mutatedJson } from '../mutate.mjs';
+
+// tokenizer.json with what lies beside it, and words and text by the tokenizer that it describes.
+export default {
+  name: 'tokenizer',
+  async setUp() {
+    const { tokenizerSource } = await built('text/read-tokenizer.js');
+    const { Tokenizer } = await built('text/tokenizer.js');
+    const documents = jsonSamples('tokenizer');
+    const texts = documents.map((document) => Buffer.from(JSON.stringify(document)));
+    return { tokenizerSource, Tokenizer, documents, texts };
+  },
+  input(random, { documents, texts }) {
+    const content = random.once(6)
+      ? mutatedBytes(random, random.pick(texts), texts).toString('latin1')
+      : JSON.stringify(mutatedJson(random, random.pick(documents)));
+    const config = random.once(2) ? {} : { ...configOf(random) };
+    return { content, config, words: [anyText(random), anyText(random), anyText(random, 512)] };
+  },
+  async run({ content, config, words }, { tokenizerSource, Tokenizer }) {
+    const neighbours = { config, added: {}, modelType: undefined };
+    const tokenizer = Tokenizer.of(
+      tokenizerSource('tokenizer.json', Buffer.from(content, 'latin1'), neighbours),
+    );
+    tokenizer.encodeWords(words, { maxLength: 64 });
+    void tokenizer.digest;
+    await tokenizer.encodeText(words.join(' '));
+  },
+};
+
+const CLASSES = ['BertTokenizer', 'RobertaTokenizer', 'XLMRobertaTokenizer', 'DebertaV2Tokenizer', 'Other'];
+const FIELDS = [
+  'do_lower_case',
+  'strip_accents',
+  'add_prefix_space',
+  'unk_token',
+  'cls_token',
+  'added_tokens_decoder',
+];
+
+function configOf(random) {
+  const fields = FIELDS.filter(() => random.once(4)).map((name) => [name, anyValue(random)]);
+  return Object.fromEntries([['tokenizer_class', random.pick(CLASSES)], ...fields]);
+}
