@@ -6,6 +6,7 @@ set(PERMAFROST_CORE_SOURCES
   core/buffer_pool.cc
   core/error.cc
   core/file.cc
+  core/interruption.cc
   core/matrix_product.cc
   device/cuda_graph.cc
   device/device.cc
@@ -13,6 +14,7 @@ set(PERMAFROST_CORE_SOURCES
   device/staging.cc
   device/step_graph.cc
   engine/engine.cc
+  engine/engines.cc
   freezing/apply_plan.cc
   freezing/prefix_store.cc
   freezing/weight_digests.cc
@@ -72,11 +74,13 @@ set(PERMAFROST_BINDING_SOURCES
 set(PERMAFROST_TEST_SOURCES
   test/main.cc
   test/device_step_test.cc
+  test/engine_test.cc
   test/gemm_floor_test.cc
   test/model_test.cc
   test/ops_test.cc
   test/precision_test.cc
   test/prefix_store_test.cc
+  test/prefix_store_threads_test.cc
   test/ranks_test.cc
   test/slopes_test.cc
   test/snapshot_test.cc

@@ -1,6 +1,6 @@
 // Builds the addon through cmake-js; `--tests` builds and runs the C++ tests, which need no Node.
 //
-//   node scripts/build-native.mjs [--tests] [--configure-only] [--jobs N]
+//   node scripts/build-native.mjs [--tests] [--configure-only] [--jobs N] [--sanitize address,undefined]
 //
 // Each libtorch has a build directory of its own (build/libtorch-<version>), or PERMAFROST_BUILD_DIR names one.
 // Without PERMAFROST_BUILD_DIR the addon is also put where node-gyp-build looks: build/Release/permafrost.node.
@@ -28,6 +28,7 @@ const { values } = parseArgs({
     tests: { type: 'boolean', default: false },
     'configure-only': { type: 'boolean', default: false },
     jobs: { type: 'string' },
+    sanitize: { type: 'string' },
   },
 });
 
@@ -49,7 +50,11 @@ function build() {
     values.jobs ??
     String(Math.max(1, Math.min(availableParallelism(), Math.floor(totalmem() / BYTES_PER_JOB))));
 
-  const definitions = { LIBTORCH: root, ...(values.tests && { PERMAFROST_TESTS: 'ON' }) };
+  const definitions = {
+    LIBTORCH: root,
+    PERMAFROST_SANITIZE: values.sanitize ?? '',
+    ...(values.tests && { PERMAFROST_TESTS: 'ON' }),
+  };
   const flags = Object.entries(definitions).map(([name, value]) => `--CD${name}=${value}`);
   run(process.execPath, [cmakeJs(), 'configure', '--log-level', 'warn', '--out', buildDir, ...flags]);
   if (values['configure-only']) return;

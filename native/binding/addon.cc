@@ -6,6 +6,7 @@
 #include "binding/napi_setup.h"
 #include "binding/prefix_store_object.h"
 #include "core/error.h"
+#include "engine/engines.h"
 #include "permafrost/build_info.h"
 
 namespace permafrost {
@@ -20,6 +21,8 @@ Napi::Array list_codes(Napi::Env env) {
   return codes;
 }
 
+void end_all_engines(const Napi::CallbackInfo&) { end_engines(); }
+
 Napi::Object initialise_addon(Napi::Env env, Napi::Object exports) {
   env.SetInstanceData(new std::shared_ptr<Environment>(std::make_shared<Environment>(env)));
   exports.Set("version", PERMAFROST_VERSION);
@@ -28,6 +31,7 @@ Napi::Object initialise_addon(Napi::Env env, Napi::Object exports) {
   exports.Set("availableCores", available_cores());
   exports.Set("nvidiaDriver", Napi::Function::New(env, describe_driver, "nvidiaDriver"));
   exports.Set("cardEnergy", Napi::Function::New(env, describe_card_energy, "cardEnergy"));
+  exports.Set("endEngines", Napi::Function::New(env, end_all_engines, "endEngines"));
   exports.Set("Engine", EngineObject::define(env));
   exports.Set("PrefixStore", PrefixStoreObject::define(env));
   exports.Set("LinearCka", LinearCkaObject::define(env));

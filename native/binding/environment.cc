@@ -52,10 +52,7 @@ void Environment::call(Napi::Env env, Napi::Function, Environment*, Settle* sett
 void Environment::close() {
   closed_ = true;
   for (const auto& weak : engines_) {
-    if (const auto engine = weak.lock()) {
-      engine->stop();
-      engine->cancel_running();
-    }
+    if (const auto engine = weak.lock()) engine->abandon();
   }
   for (const auto& weak : engines_) {
     if (const auto engine = weak.lock()) engine->join();

@@ -63,6 +63,8 @@ Napi::Value promise_job(Napi::Env env, const std::shared_ptr<Engine>& engine, Wo
         promise->deferred.Resolve(promise->to_value(env, *outcome->result));
       } catch (const Napi::Error& error) {
         promise->deferred.Reject(error.Value());
+      } catch (...) {
+        promise->deferred.Reject(to_js(env, describe(std::current_exception())));
       }
     });
   };

@@ -7,6 +7,7 @@
 #include "binding/engine_object.h"
 #include "binding/promise_job.h"
 #include "core/error.h"
+#include "core/interruption.h"
 #include "weights/convert.h"
 #include "weights/dump.h"
 
@@ -189,6 +190,7 @@ Napi::Value EngineObject::dump_tensors(const Napi::CallbackInfo& info) {
         [=](EngineState& state) {
           const Parameters& parameters = model_of(state).parameters;
           for (size_t i = 0; i < names.size(); ++i) {
+            interruption_point();
             const NamedParameter& named = parameters.named(names[i]);
             dump_elements(descriptor, tensor_of(state, id, named, kinds[i]), scalar_of(type));
           }

@@ -6,6 +6,8 @@
 
 #include "core/blas.h"
 #include "core/error.h"
+#include "core/interruption.h"
+#include "engine/engines.h"
 
 namespace permafrost {
 
@@ -40,22 +42,20 @@ void drop_model(EngineState& state) {
 
 std::shared_ptr<Engine> Engine::start(int num_threads) {
   std::shared_ptr<Engine> engine(new Engine(num_threads > 0 ? num_threads : available_cores()));
-  // The thread keeps the engine alive until it ends, so that nobody has to wait for it.
-  engine->thread_ = std::thread([engine] { engine->work(); });
+  engine->thread_ = std::thread([raw = engine.get()] { raw->work(); });
+  try {
+    keep_until_joined(engine);
+  } catch (const Error&) {
+    engine->stop();
+    engine->join();
+    throw;
+  }
   return engine;
 }
 
 Engine::Engine(int num_threads) : num_threads_(num_threads) {}
 
-Engine::~Engine() {
-  // The last reference may be the thread's own.
-  if (!thread_.joinable()) return;
-  if (thread_.get_id() == std::this_thread::get_id()) {
-    thread_.detach();
-  } else {
-    thread_.join();
-  }
-}
+Engine::~Engine() = default;
 
 uint64_t Engine::submit(std::function<void(EngineState&)> run, std::function<void()> refuse, bool overlaps) {
   const std::lock_guard<std::mutex> lock(mutex_);
@@ -104,10 +104,20 @@ bool Engine::stop(std::function<void(EngineState&)> last) {
   return true;
 }
 
-void Engine::cancel_running() { cancelled_ = true; }
+void Engine::abandon() {
+  cancelled_ = abandoned_ = true;
+  stop();
+}
 
 void Engine::join() {
-  if (thread_.joinable()) thread_.join();
+  std::call_once(joined_, [this] {
+    // A thread that ends the process itself cannot be waited for.
+    if (thread_.get_id() == std::this_thread::get_id()) {
+      thread_.detach();
+    } else {
+      thread_.join();
+    }
+  });
 }
 
 void Engine::work() {
@@ -115,6 +125,8 @@ void Engine::work() {
   // inference mode spares every operation libtorch's own bookkeeping for gradients.
   set_compute_threads(num_threads_);
   const c10::InferenceMode inference;
+  interrupt_by(abandoned_);
+  end_engines_at_exit();
   while (true) {
     Job job;
     {
@@ -131,14 +143,16 @@ void Engine::work() {
       job = std::move(queue_.front());
       queue_.pop_front();
       running_id_ = job.id;
-      cancelled_ = false;
+      cancelled_ = abandoned_.load();
     }
     if (!job.overlaps) settle_launched(0);
     job.run(state_);
+    end_engines_at_exit();
     const size_t allowed = state_.trainer ? static_cast<size_t>(state_.trainer->read_back_every()) : 1;
     settle_launched(allowed - 1);
   }
   drop_model(state_);
+  ended_ = true;
 }
 
 void Engine::settle_launched(size_t left) {

@@ -43,9 +43,10 @@ struct Job {
   bool overlaps = false;
 };
 
-class Engine : public std::enable_shared_from_this<Engine> {
+class Engine {
  public:
-  // `num_threads`: cores that a computation uses; 0 for all of them.
+  // `num_threads`: cores that a computation uses; 0 for all of them. Its thread is joined by `join`, a later engine's
+  // start or the process's exit, whichever comes first.
   static std::shared_ptr<Engine> start(int num_threads);
   ~Engine();
 
@@ -62,9 +63,11 @@ class Engine : public std::enable_shared_from_this<Engine> {
   // Refuses what waits and ends the thread after the running job and, where one is given, a last one.
   // Does not wait. Only the first call does anything, and returns true.
   bool stop(std::function<void(EngineState&)> last = {});
-  // Tells the running job to stop where it can.
-  void cancel_running();
-  // Waits until the thread has ended. Not to be called on the thread itself.
+  // The same for an engine whose results nobody will see: its running job is given up halfway.
+  void abandon();
+  // Whether the thread has nothing more to do.
+  bool has_ended() const { return ended_; }
+  // Waits until the thread is gone. From any thread, any number of times.
   void join();
 
  private:
@@ -82,6 +85,9 @@ class Engine : public std::enable_shared_from_this<Engine> {
   uint64_t running_id_ = 0;
   bool stopping_ = false;
   std::atomic<bool> cancelled_{false};
+  std::atomic<bool> abandoned_{false};
+  std::atomic<bool> ended_{false};
+  std::once_flag joined_;
   std::thread thread_;
 };
 

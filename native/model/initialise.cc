@@ -2,6 +2,7 @@
 
 #include <cmath>
 
+#include "core/interruption.h"
 #include "core/parallel.h"
 #include "core/philox.h"
 
@@ -56,6 +57,7 @@ void initialise_one(const NamedParameter& named, const Parameters& parameters, c
 void initialise(Parameters& parameters, const EncoderConfig& config, uint64_t seed,
                 const std::vector<std::string>& names, Snapshot* snapshot) {
   const auto draw = [&](const NamedParameter& named) {
+    interruption_point();
     if (snapshot != nullptr) snapshot->keep(*named.parameter);
     initialise_one(named, parameters, config, seed);
   };

@@ -2,12 +2,14 @@
 // they read the rounded copies of the weights; gradients of weights are fp32 at any precision.
 #pragma once
 
+#include "core/interruption.h"
 #include "model/forward_context.h"
 
 namespace permafrost {
 
 // y_TO = x_TI W^T
 inline void linear(const PassContext& context, const at::Tensor& x_TI, const LinearWeights& weights, at::Tensor& y_TO) {
+  interruption_point();
   context.ops.product(y_TO, x_TI, weights.weight->operand().t(), false, context.rows_apart);
 }
 
@@ -21,6 +23,7 @@ inline at::Tensor linear_but_bias(const PassContext& context, const at::Tensor& 
     linear(context, x_TI, weights, y_TO);
     return weights.bias->value;
   }
+  interruption_point();
   at::addmm_out(y_TO, weights.bias->operand(), x_TI, weights.weight->operand().t());
   return {};
 }
@@ -34,6 +37,7 @@ inline void affine(const PassContext& context, const at::Tensor& x_TI, const Lin
 // dW_OI = dy^T x, where the weight learns.
 inline void linear_weight_backward(const PassContext& context, const at::Tensor& dy_TO, const at::Tensor& x_TI,
                                    Parameter& weight) {
+  interruption_point();
   const GradSink sink = context.sink(weight);
   if (!sink.wanted()) return;
   context.ops.weight_gradient(dy_TO, x_TI, sink);

@@ -27,6 +27,19 @@ struct Register {
   Register(const char* name, std::function<void()> body) { tests().push_back({name, std::move(body)}); }
 };
 
+// What a test runs in a process of its own, because the process ends by it.
+inline std::vector<Test>& programs() {
+  static std::vector<Test> registered;
+  return registered;
+}
+
+struct RegisterProgram {
+  RegisterProgram(const char* name, std::function<void()> body) { programs().push_back({name, std::move(body)}); }
+};
+
+// Runs a program in a process of its own; its exit status, or minus the signal that ended it.
+int run_program(const std::string& name);
+
 template <typename... Parts>
 void expect(bool holds, const Parts&... parts) {
   if (holds) return;
@@ -66,6 +79,11 @@ inline int run_all(const std::string& filter) {
 
 #define PERMAFROST_JOIN_(a, b) a##b
 #define PERMAFROST_JOIN(a, b) PERMAFROST_JOIN_(a, b)
+#define PROGRAM(name)                                                                                     \
+  static void PERMAFROST_JOIN(program_body_, __LINE__)();                                                 \
+  static const permafrost::testing::RegisterProgram PERMAFROST_JOIN(program_, __LINE__)(                  \
+      name, PERMAFROST_JOIN(program_body_, __LINE__));                                                    \
+  static void PERMAFROST_JOIN(program_body_, __LINE__)()
 #define TEST(name)                                                                                  \
   static void PERMAFROST_JOIN(test_body_, __LINE__)();                                              \
   static const permafrost::testing::Register PERMAFROST_JOIN(test_, __LINE__)(name,                 \

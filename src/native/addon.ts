@@ -1,3 +1,4 @@
+import { isMainThread } from 'node:worker_threads';
 import type { RelativePositions } from '../contract/encoder-config.js';
 import type { StepResult } from '../contract/results.js';
 import type { ErrorCode } from '../errors/error.js';
@@ -324,10 +325,14 @@ export interface Addon {
   nvidiaDriver(): NativeNvidiaDriver;
   /** @param device number of the device, as in `cuda:0` */
   cardEnergy(device: number): NativeCardEnergy;
+  /** Gives up the work of every engine of this process and waits for their threads; there is none afterwards. */
+  endEngines(): void;
   Engine: new (threads: number) => NativeEngine;
   PrefixStore: new (offsets: Int32Array, options: NativePrefixStoreOptions) => NativePrefixStore;
   LinearCka: new (pairs: number) => NativeLinearCka;
 }
+
+let known: Addon | undefined;
 
 /**
  * The addon, loaded at the first call.
@@ -335,5 +340,12 @@ export interface Addon {
  * @throws ADDON_MISSING, ADDON_MISMATCH
  */
 export function addon(): Addon {
-  return loadAddon() as Addon;
+  if (known === undefined) {
+    const loaded = loadAddon() as Addon;
+    // exit() destroys what libtorch computes with, while other threads go on. Worker threads end before the main one
+    // exits, and their engines with them.
+    if (isMainThread) process.prependListener('exit', () => loaded.endEngines());
+    known = loaded;
+  }
+  return known;
 }

@@ -17,8 +17,13 @@ export interface ChildResult {
 
 /** Runs a module's text in a process of its own; `${BUILT_INDEX}` imports the package. */
 export function runChild(source: string, flags: string[] = [], timeoutMs = 30_000): Promise<ChildResult> {
+  return runNode([...flags, '--input-type=module', '-e', source], timeoutMs);
+}
+
+/** Runs Node in a process of its own. */
+export function runNode(args: string[], timeoutMs = 30_000): Promise<ChildResult> {
   return new Promise((settle, reject) => {
-    const child = spawn(process.execPath, [...flags, '--input-type=module', '-e', source]);
+    const child = spawn(process.execPath, args);
     let stdout = '';
     let stderr = '';
     child.stdout.on('data', (chunk) => {

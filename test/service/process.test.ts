@@ -2,8 +2,9 @@ import { type ChildProcess, execFileSync, spawn } from 'node:child_process';
 import { cpSync, mkdirSync, symlinkSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import { dirname, join, resolve } from 'node:path';
+import { setTimeout } from 'node:timers/promises';
 import { afterAll, beforeAll, expect, it } from 'vitest';
-import { makeModel, post, removeFolder, task } from './running-service.js';
+import { conllText, makeModel, post, removeFolder, serverEvents, task } from './running-service.js';
 
 const require = createRequire(import.meta.url);
 const ROOT = resolve('.');
@@ -32,12 +33,27 @@ afterAll(async () => {
   await removeFolder(folder);
 });
 
-it('the example compiles, listens, tags, and ends with 0 on SIGTERM', async () => {
+/** Starts the example and waits until it listens. */
+async function start(): Promise<{ started: ChildProcess; url: string; ended: Promise<unknown[]> }> {
   const example = join(folder, 'service');
-  const args = ['dist/main.js', '--model', join(folder, 'base'), '--port', '0', '--threads', '1'];
+  const base = join(folder, 'base');
+  const args = [
+    'dist/main.js',
+    '--model',
+    base,
+    '--output',
+    join(folder, 'models'),
+    '--port',
+    '0',
+    '--threads',
+    '1',
+  ];
   const started = spawn(process.execPath, args, { cwd: example });
   child = started;
   let output = '';
+  const ended = new Promise<unknown[]>((settle) =>
+    started.on('close', (code, signal) => settle([code, signal, output.replace(/Listening at .*\n/, '')])),
+  );
   const url = await new Promise<string>((settle, reject) => {
     const read = (chunk: Buffer) => {
       output += chunk;
@@ -48,10 +64,40 @@ it('the example compiles, listens, tags, and ends with 0 on SIGTERM', async () =
     started.stderr.on('data', read);
     started.on('exit', (code) => reject(new Error(`exit ${code}: ${output}`)));
   });
+  return { started, url, ended };
+}
+
+it('the example compiles, listens, tags, and ends with 0 on SIGTERM', async () => {
+  const { started, url, ended } = await start();
   const { status, body } = await post(`${url}/tag`, { text: task.test[0]!.words.join(' ') });
   expect(status).toBe(200);
   expect(Array.isArray(body.entities)).toBe(true);
-  const ended = new Promise((settle) => started.on('exit', (code, signal) => settle([code, signal])));
   started.kill('SIGTERM');
-  expect(await ended).toEqual([0, null]);
+  expect(await ended).toEqual([0, null, '']);
+});
+
+it('the example ends in order when SIGTERM comes again and again while a job trains', async () => {
+  for (const pauses of [[0], [5, 5, 5], [40, 1]]) {
+    const { started, url, ended } = await start();
+    const job = await post(`${url}/jobs`, {
+      train: conllText(task.train),
+      validation: conllText(task.validation),
+      freezing: 'full',
+      epochs: 100,
+      learningRate: 1e-9,
+    });
+    expect(job.status).toBe(202);
+    for await (const { event } of serverEvents(await fetch(`${url}/jobs/${job.body.id}/events`))) {
+      if (event === 'step') break;
+    }
+    started.kill('SIGTERM');
+    for (const ms of pauses) {
+      await setTimeout(ms);
+      started.kill('SIGTERM');
+    }
+    const [code, signal, output] = await ended;
+    // 0 where the job gave up before it was asked again.
+    expect([0, 1]).toContain(code);
+    expect([signal, output]).toEqual([null, '']);
+  }
 });
