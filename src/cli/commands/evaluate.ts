@@ -4,7 +4,9 @@ import { SPLITS, type SplitName } from '../../data/hub/find-files.js';
 import { type ColumnOptions, columnOptions, readSentences } from '../../data/read-sentences.js';
 import type { Sentence } from '../../data/sentence.js';
 import { PermafrostError } from '../../errors/error.js';
+import { encodingShape } from '../../evaluation/encoding.js';
 import { evaluate } from '../../evaluation/evaluate.js';
+import { predictionsOf, writePredictions } from '../../evaluation/predictions.js';
 import type { HubOptions } from '../../hub/snapshot.js';
 import { locateModel } from '../../model/locate-model.js';
 import { loadTrainedModel } from '../../model/trained-model.js';
@@ -12,7 +14,7 @@ import type { CommandContext, Runner } from '../context.js';
 import { withDownloads } from '../download-progress.js';
 import { metricsText } from '../metrics-text.js';
 import { addEngineOptions, addJsonOption, engineOptionsOf } from '../options.js';
-import { columnOf, type Flags, wholeNumber } from '../schema-options.js';
+import { addShape, columnOf, type Flags, optionsOf, wholeNumber } from '../schema-options.js';
 import { unusedText } from '../unused-text.js';
 
 export function addEvaluateCommand(program: Command, run: Runner): void {
@@ -26,7 +28,12 @@ export function addEvaluateCommand(program: Command, run: Runner): void {
     .addOption(new Option('--dataset-split <split>', 'split of --dataset').choices(SPLITS).default('test'))
     .option('--token-column <column>', 'column of the word: its number from 0, or its name', columnOf)
     .option('--tag-column <column>', 'column of the tag: its number from 0, or its name', columnOf)
-    .option('--max-length <n>', 'longest example in tokens (default: as the model was trained)', wholeNumber);
+    .option('--max-length <n>', 'longest example in tokens (default: as the model was trained)', wholeNumber)
+    .option(
+      '--predictions <file>',
+      'writes gold and predicted tags of every sentence, one JSON object a line',
+    );
+  addShape(command, encodingShape);
   addJsonOption(addEngineOptions(command)).action(run(evaluateModel));
 }
 
@@ -40,15 +47,22 @@ async function evaluateModel(flags: Flags, context: CommandContext): Promise<voi
   try {
     const left = unusedText(model.loadReport.unused);
     if (left !== null) output.note(left);
-    const { metrics, seconds } = await evaluate({
+    const { metrics, predicted, loss, seconds } = await evaluate({
       model,
       sentences,
       ...(flags.maxLength !== undefined && { maxLength: flags.maxLength as number }),
+      ...optionsOf(encodingShape, flags),
       signal,
     });
+    const answers = flags.predictions as string | undefined;
+    if (answers !== undefined) await writePredictions(answers, predictionsOf(file, sentences, predicted));
     output.print(metricsText(file, metrics));
-    output.print(`${seconds.toFixed(1)} s on ${model.device}`);
-    output.json({ type: 'evaluation', file, metrics, seconds, device: model.device });
+    output.print(
+      `${loss === null ? '' : `loss ${loss.toFixed(4)}, `}${seconds.toFixed(1)} s on ${model.device}`,
+    );
+    if (answers !== undefined) output.print(`Predictions: ${answers}`);
+    const written = answers === undefined ? {} : { predictions: answers };
+    output.json({ type: 'evaluation', file, metrics, loss, seconds, device: model.device, ...written });
   } finally {
     await model.dispose();
   }
