@@ -13,6 +13,7 @@ import { addPaperCommand } from './commands/paper.js';
 import { addPredictCommand } from './commands/predict.js';
 import { addPretrainCommand } from './commands/pretrain.js';
 import { addSearchCommand } from './commands/search.js';
+import { addStudyCommand } from './commands/study.js';
 import { addTrainCommand } from './commands/train.js';
 import type { Runner } from './context.js';
 import {
@@ -33,6 +34,7 @@ const COMMANDS = [
   addTrainCommand,
   addEvaluateCommand,
   addPredictCommand,
+  addStudyCommand,
   addInspectCommand,
   addDatasetsCommand,
   addBenchCommand,

@@ -39,3 +39,18 @@ export interface LoadReport {
   /** Labels whose rows of the head were drawn, where those of the others are the checkpoint's. */
   freshLabels?: string[];
 }
+
+/** Outputs of the embeddings and of each layer. */
+export interface HiddenStates {
+  data: Float32Array;
+  /** [1 + layers, tokens, hidden] */
+  shape: [outputs: number, tokens: number, hidden: number];
+}
+
+/** What the gradients of several batches, B of them, say of a parameter. */
+export interface GradientMoments {
+  /** (1 / B) sum of |g_b|^2. */
+  meanSquaredNorm: number;
+  /** |(1 / B) sum of g_b|^2; the rest of the first is the variance, summed over the parameter's elements. */
+  squaredNormOfMean: number;
+}

@@ -10,6 +10,7 @@ export { relativeCost, trainableShare } from '../freezing/relative-cost.js';
 export { trainableTable } from '../freezing/trainable-table.js';
 export type { EncoderConfigInput, HuggingFaceConfig } from '../model/config.js';
 export { PrefixStore, type PrefixStoreOptions, type StorePrecision } from '../model/prefix-store.js';
+export { RepresentationSimilarity } from '../model/similarity.js';
 export { stackLayers } from '../model/stack-layers.js';
 export type { TrainedWith } from '../model/trained-with.js';
 export type { EventRun } from '../training/event-run.js';

@@ -3,7 +3,7 @@ import { PermafrostError } from '../errors/error.js';
 import { ERROR_KINDS, type ErrorKind, pairEntities } from './entity-errors.js';
 import { type EntitySpan, spanReader } from './entity-spans.js';
 import type { Prediction } from './predictions.js';
-import { sortedByCodePoint } from './scores.js';
+import { scoresOf, sortedByCodePoint } from './scores.js';
 
 /** Entities of one group, means over the runs. */
 export interface ErrorCounts extends Record<ErrorKind, number> {
@@ -205,7 +205,7 @@ class GroupCounter {
     predicted: 0,
     ...(Object.fromEntries(ERROR_KINDS.map((kind) => [kind, 0])) as Record<ErrorKind, number>),
   };
-  /** Of the correct, those that are gold or predicted here: the same but where a property tells them apart. */
+
   add(kind: ErrorKind, isGold: boolean, isPredicted: boolean): void {
     if (isGold) this.#counts.gold++;
     if (isPredicted) this.#counts.predicted++;
@@ -215,9 +215,7 @@ class GroupCounter {
 
   group(name: string, runs: number): ErrorGroup {
     const { gold, predicted, correct } = this.#counts;
-    const precision = predicted === 0 ? 0 : correct / predicted;
-    const recall = gold === 0 ? 0 : correct / gold;
-    const f1 = precision + recall === 0 ? 0 : (2 * precision * recall) / (precision + recall);
+    const { precision, recall, f1 } = scoresOf({ correct, predicted, gold });
     const means = Object.fromEntries(Object.entries(this.#counts).map(([key, count]) => [key, count / runs]));
     return { name, ...(means as unknown as ErrorCounts), precision, recall, f1 };
   }

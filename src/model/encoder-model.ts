@@ -1,7 +1,7 @@
 import type { EncoderConfig } from '../contract/encoder-config.js';
 import type { FreezePlan } from '../contract/freeze-plan.js';
 import type { PackedBatch, RaggedBatch } from '../contract/packed-batch.js';
-import type { LoadReport, Logits, ParameterInfo } from '../contract/results.js';
+import type { HiddenStates, LoadReport, Logits, ParameterInfo } from '../contract/results.js';
 import type { Strategy } from '../freezing/strategy.js';
 import type { NativeDevice, NativeMemory, NativeParameter } from '../native/addon.js';
 import type { Engine } from '../native/engine.js';
@@ -155,6 +155,22 @@ export abstract class EncoderModel {
     const data = await this.#parts.engine.call((native) => native.logits(packed), options.signal);
     const classes = headOf(this.#parts.head).classes(this.config);
     return { data, shape: [data.length / classes, classes] };
+  }
+
+  /**
+   * Outputs of the embeddings and of each layer, dropout off: shape [1 + layers, tokens, hidden], of the labelled tokens
+   * where the batch has labels, else of all.
+   *
+   * @throws INVALID_BATCH
+   */
+  async hiddenStates(
+    batch: PackedBatch | RaggedBatch,
+    options: { signal?: AbortSignal } = {},
+  ): Promise<HiddenStates> {
+    const packed = toPacked(batch);
+    const data = await this.#parts.engine.call((native) => native.hiddenStates(packed), options.signal);
+    const { numLayers, hiddenSize } = this.config;
+    return { data, shape: [numLayers + 1, data.length / (numLayers + 1) / hiddenSize, hiddenSize] };
   }
 
   /**

@@ -1,8 +1,8 @@
 import type { PackedBatch, RaggedBatch } from '../contract/packed-batch.js';
-import type { StepResult } from '../contract/results.js';
+import type { GradientMoments, StepResult } from '../contract/results.js';
 import type { NativeMoments, NativeParameter, TrainerPosition } from '../native/addon.js';
 import type { Engine } from '../native/engine.js';
-import { toPacked } from './batch-input.js';
+import { toPacked, toPackedList } from './batch-input.js';
 import type { PrefixStore } from './prefix-store.js';
 
 /** What a training's state holds of a parameter, as the engine numbers it. */
@@ -66,6 +66,29 @@ export class Trainer {
   async gradients(batch: PackedBatch | RaggedBatch): Promise<Map<string, number>> {
     const packed = toPacked(batch);
     return this.#byName(await this.#engine.call((native) => native.gradients(this.id, packed)));
+  }
+
+  /**
+   * What the gradients of several batches have in common, of each parameter that learns, dropout as in training; nothing
+   * is updated. One copy of the gradients is kept, however many batches there are.
+   *
+   * @throws INVALID_BATCH, INVALID_PLAN, NON_FINITE, DISPOSED
+   */
+  async gradientMoments(
+    batches: readonly (PackedBatch | RaggedBatch)[],
+    options: { signal?: AbortSignal } = {},
+  ): Promise<Map<string, GradientMoments>> {
+    const packed = toPackedList(batches);
+    const moments = await this.#engine.call(
+      (native) => native.gradientMoments(this.id, packed),
+      options.signal,
+    );
+    const found = new Map<string, GradientMoments>();
+    for (const [i, { name }] of this.#parameters.entries()) {
+      const [meanSquaredNorm, squaredNormOfMean] = [moments[2 * i]!, moments[2 * i + 1]!];
+      if (!Number.isNaN(meanSquaredNorm)) found.set(name, { meanSquaredNorm, squaredNormOfMean });
+    }
+    return found;
   }
 
   /**

@@ -165,6 +165,12 @@ export interface NativeProducts {
   products: number;
 }
 
+/** Covariances of pairs of representations, for linear CKA. */
+export interface NativeLinearCka {
+  values(): Float64Array;
+  tokens(): number;
+}
+
 /** One model on one device with its own thread; every promise settles in the order of the calls. */
 export interface NativeEngine {
   createModel(
@@ -216,7 +222,18 @@ export interface NativeEngine {
     names: readonly string[],
     dtype: 'F32' | 'F16',
   ): Promise<void>;
+  /** For each parameter the mean squared norm of the batches' gradients and the squared norm of their mean; NaN where it does not learn. */
+  gradientMoments(trainer: number, batches: NativeBatch[]): Promise<Float64Array>;
   logits(batch: NativeBatch): Promise<Float32Array>;
+  /** Outputs of the embeddings and of each layer, of the labelled tokens where there are labels, else of all. */
+  hiddenStates(batch: NativeBatch): Promise<Float32Array>;
+  /** Adds the outputs for a batch beside those of another model, of tokens of so many numbers each. */
+  compareStates(
+    comparison: NativeLinearCka,
+    batch: NativeBatch,
+    states: Float32Array,
+    width: number,
+  ): Promise<void>;
   loss(batches: NativeBatch[]): Promise<NativeLoss>;
   predict(batches: NativeBatch[], store?: NativePrefixStore): Promise<NativePredictions>;
   takeSnapshot(): Promise<void>;
@@ -286,6 +303,7 @@ export interface Addon {
   cardEnergy(device: number): NativeCardEnergy;
   Engine: new (threads: number) => NativeEngine;
   PrefixStore: new (offsets: Int32Array, options: NativePrefixStoreOptions) => NativePrefixStore;
+  LinearCka: new (pairs: number) => NativeLinearCka;
 }
 
 /**

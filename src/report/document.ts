@@ -1,6 +1,7 @@
 import { DRAWS } from '../evaluation/bootstrap.js';
 import { DRAWN_SCORES } from '../evaluation/sentence-counts.js';
 import { borrowedNote, COLUMN_NOTES, gridFacts, limits, paperNote } from './context.js';
+import { errorBlocks } from './error-tables.js';
 import type { GridSummary, StrategyTable } from './summary.js';
 import {
   comparisonTable,
@@ -43,6 +44,7 @@ export function reportBlocks(summary: GridSummary): Block[] {
     ...comparisonBlocks(summary),
     ...transferBlocks(summary),
     ...sizeBlocks(summary),
+    ...errorBlocks(summary.errors, summary.evaluatedOn),
     ...(twins === null
       ? []
       : [heading(2, 'The same configuration twice'), paragraph(TWIN_NOTE), table(twins)]),

@@ -1,6 +1,7 @@
 import { isDeepStrictEqual } from 'node:util';
 import type { EvaluationCounts } from '../evaluation/word-tags.js';
 import type { Comparison } from '../experiment/comparisons.js';
+import type { ErrorStudy } from '../experiment/error-studies.js';
 import { groupBy } from '../experiment/group-by.js';
 import type { RunRecord } from '../experiment/run-record.js';
 import type { Portion } from '../experiment/scenario.js';
@@ -33,6 +34,8 @@ export interface SummaryOptions {
   paperDataset?: PaperDataset;
   /** Comparisons with k = 0, from `compareWithBaseline`. @default none */
   comparisons?: readonly Comparison[];
+  /** The errors of the runs on the most training sentences. @default none */
+  errors?: readonly ErrorStudy[];
 }
 
 /** Every scenario on one number of training sentences. */
@@ -86,6 +89,7 @@ export interface GridSummary {
   /** Ascending; one entry where all runs have the same number of training sentences. */
   sizes: SizeSummary[];
   comparisons: readonly Comparison[];
+  errors: readonly ErrorStudy[];
   tables: StrategyTable[];
   twins: TwinCheck[];
   notRun: ({ strategy: string; seed: number } & Pick<Portion, 'trainSize'>)[];
@@ -112,7 +116,7 @@ export function summarise(records: readonly RunRecord[], options: SummaryOptions
     const groups = [...groupBy(found, ({ scenario }) => scenario.strategy).values()];
     return { sentences, scenarios: groups.map(summariseScenario) };
   });
-  const whole = bySize.at(-1)![1];
+  const whole = runsOnMost(records);
   const { scenarios } = sizes.at(-1)!;
   const paperDataset = options.paperDataset ?? closestPaperDataset(first.scenario.dataset.name);
   return {
@@ -121,6 +125,7 @@ export function summarise(records: readonly RunRecord[], options: SummaryOptions
     scenarios,
     sizes,
     comparisons: options.comparisons ?? [],
+    errors: options.errors ?? [],
     tables: strategyTables(scenarios, paperDataset),
     twins: twinChecks(whole, order),
     notRun: missingRuns(records, options.planned),
@@ -128,6 +133,12 @@ export function summarise(records: readonly RunRecord[], options: SummaryOptions
     evaluatedOn: first.test === null ? 'validation' : 'test',
     counts: reportedMetrics(first).counts,
   };
+}
+
+/** The runs on the most training sentences, which most tables show. */
+export function runsOnMost(records: readonly RunRecord[]): RunRecord[] {
+  const most = Math.max(...records.map(trainSizeOf));
+  return records.filter((record) => trainSizeOf(record) === most);
 }
 
 function trainSizeOf({ data }: RunRecord): number {

@@ -22,24 +22,33 @@ export interface ReportFiles {
  * @throws WRITE_FAILED
  */
 export async function writeReport(directory: string, summary: GridSummary): Promise<ReportFiles> {
-  return writeFiles(directory, { blocks: reportBlocks(summary), figures: await renderFigures(summary) });
+  return writePage(directory, 'report', {
+    blocks: reportBlocks(summary),
+    figures: await renderFigures(summary),
+  });
 }
 
 /** The same of a search. @throws WRITE_FAILED */
 export async function writeSearchReport(directory: string, result: SearchResult): Promise<ReportFiles> {
-  return writeFiles(directory, await searchReport(result));
+  return writePage(directory, 'report', await searchReport(result));
 }
 
-async function writeFiles(
+/**
+ * Writes `<name>.md`, `<name>.html` and `figures/*.svg`.
+ *
+ * @throws WRITE_FAILED
+ */
+export async function writePage(
   directory: string,
+  name: string,
   { blocks, figures }: { blocks: readonly Block[]; figures: readonly Figure[] },
 ): Promise<ReportFiles> {
-  const markdown = join(directory, 'report.md');
-  const html = join(directory, 'report.html');
+  const markdown = join(directory, `${name}.md`);
+  const html = join(directory, `${name}.html`);
   await writeFileAtomic(markdown, renderMarkdown(blocks));
   const files: string[] = [];
-  for (const { name, svg } of figures) {
-    const file = join(directory, 'figures', `${name}.svg`);
+  for (const { name: figure, svg } of figures) {
+    const file = join(directory, 'figures', `${figure}.svg`);
     await writeFileAtomic(file, svg);
     files.push(file);
   }

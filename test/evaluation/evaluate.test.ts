@@ -111,14 +111,14 @@ describe('evaluate', () => {
     const reason = new Error('later');
     const controller = new AbortController();
     const many = { model, sentences: Array(40).fill(sentences).flat(), maxTokens: 64 };
-    const predict = vi.spyOn(model, 'predict');
+    const predict = vi.spyOn(model, 'predictWithLoss');
     try {
       await evaluate(many);
       expect(predict.mock.calls.length).toBeGreaterThan(4);
 
       predict.mockClear();
       predict.mockImplementation((...args) => {
-        const labels = TokenClassifier.prototype.predict.apply(model, args);
+        const labels = TokenClassifier.prototype.predictWithLoss.apply(model, args);
         if (predict.mock.calls.length === 2) controller.abort(reason);
         return labels;
       });

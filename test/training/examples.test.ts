@@ -64,18 +64,16 @@ const countWords = (sentences: readonly Sentence[]) =>
 
 describe('training on long sentences', () => {
   it('in windows learns and scores every word, truncated not, and says what it lost', async () => {
-    const { result: cut } = await trained({});
-    const { result: whole } = await trained({ longSentences: 'windows' });
+    const { result: cut } = await trained({ epochs: 8 });
+    const { result: whole } = await trained({ longSentences: 'windows', epochs: 8 });
     expect(cut.evaluations[0]!.metrics.counts.truncatedWords).toBeGreaterThan(100);
-    expect(cut.warnings).toEqual([
-      expect.stringMatching(/^\d+ words .* behind 16 tokens .*longSentences: 'windows'/),
-    ]);
+    expect(cut.warnings[0]).toMatch(/^\d+ words .* behind 16 tokens .*longSentences: 'windows'/);
     expect(whole.evaluations[0]!.metrics.counts).toMatchObject({
       words: countWords(long.validation),
       truncatedWords: 0,
     });
     expect(whole.warnings).toEqual([]);
-    expect(whole.tokens).toBeGreaterThan(2 * (countWords(long.train) + 2 * long.train.length));
+    expect(whole.tokens).toBeGreaterThan(8 * (countWords(long.train) + 2 * long.train.length));
     // What was cut off counts as O, and is most of it.
     expect(whole.bestScore).toBeGreaterThan(cut.bestScore);
   });

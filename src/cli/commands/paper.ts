@@ -1,12 +1,13 @@
 import { join } from 'node:path';
 import type { Command } from 'commander';
 import { compareWithBaseline } from '../../experiment/comparisons.js';
+import { type ErrorStudy, studyErrors } from '../../experiment/error-studies.js';
 import { parseStrategyList, parseTrainSizes } from '../../experiment/grid.js';
 import { runScenario } from '../../experiment/run.js';
 import { runGrid } from '../../experiment/run-grid.js';
 import type { RunRecord } from '../../experiment/run-record.js';
 import { openWorkspace, type Workspace } from '../../experiment/workspace.js';
-import { summarise } from '../../report/summary.js';
+import { runsOnMost, summarise } from '../../report/summary.js';
 import { renderTerminal } from '../../report/terminal.js';
 import { writeReport } from '../../report/write-report.js';
 import { probe } from '../../training/directory.js';
@@ -71,10 +72,21 @@ async function train(
 
 async function report(plan: Plan, { output }: CommandContext, records: RunRecord[]): Promise<void> {
   const comparisons = await compareWithBaseline(plan.directory, records);
-  const summary = summarise(records, { planned: plan, comparisons });
+  const errors = await errorsOf(plan, records);
+  const summary = summarise(records, { planned: plan, comparisons, errors });
   if (summary === null) return;
   const { markdown, html, figures } = await writeReport(plan.directory, summary);
   output.print(renderTerminal(summary));
   output.print(`Report: ${markdown}, ${html}; one record a run: ${join(plan.directory, '*', 'record.json')}`);
   output.json({ type: 'report', file: markdown, html, figures, directory: plan.directory });
+}
+
+/** What the best weights of the runs got wrong, on the split that the tables show. */
+async function errorsOf({ directory, workspace }: Plan, records: RunRecord[]): Promise<ErrorStudy[]> {
+  const { splits, tokenizer } = workspace;
+  const runs = runsOnMost(records).map((record) => ({ record, directory: join(directory, record.run) }));
+  return studyErrors(runs, splits.test === null ? 'validation' : 'test', {
+    train: splits.train,
+    countTokens: (word) => tokenizer.wordPieces(word).length,
+  });
 }

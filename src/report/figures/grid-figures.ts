@@ -1,9 +1,11 @@
 import { PAPER, paperDatasetTitle, paperRow } from '../paper-tables.js';
 import type { ScenarioSummary, Spread } from '../scenario-summary.js';
 import type { GridSummary } from '../summary.js';
+import { errorFigure } from './errors.js';
 import { type Draft, drawFigures, type Figure } from './figure.js';
 import { learningCurves } from './learning-curves.js';
 import { type Level, linesPlot, type Point, pointOf } from './lines.js';
+import { lossCurves } from './overtraining.js';
 
 const K = 'frozen layers k';
 
@@ -23,6 +25,8 @@ export async function renderFigures(summary: GridSummary): Promise<Figure[]> {
     ...(hasDepths && scenarios.some(({ tests }) => tests.size > 0) ? [transferFigure(summary)] : []),
     ...(summary.sizes.length > 1 ? [sizesFigure(summary)] : []),
     learningCurves(summary.whole),
+    lossCurves(summary.whole),
+    errorFigure(summary.errors, summary.evaluatedOn),
   ];
   return drawFigures(drafts.filter((draft) => draft !== null));
 }

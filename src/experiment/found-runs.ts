@@ -1,0 +1,36 @@
+import { existsSync } from 'node:fs';
+import { readdir } from 'node:fs/promises';
+import { join } from 'node:path';
+import { PermafrostError } from '../errors/error.js';
+import { type RunRecord, readRunRecord } from './run-record.js';
+
+/** A run that is finished, and its directory. */
+export interface FoundRun {
+  record: RunRecord;
+  directory: string;
+}
+
+/**
+ * Finds the finished runs of a directory: that of one run, or that of a grid.
+ *
+ * @throws FILE_NOT_FOUND where there is none; DATA_FORMAT for a record that is damaged or newer than this program
+ */
+export async function findRuns(directory: string): Promise<FoundRun[]> {
+  if (existsSync(join(directory, 'record.json'))) return [await readRun(directory)];
+  const entries = await readdir(directory, { withFileTypes: true }).catch(() => []);
+  const names = entries.filter((entry) => entry.isDirectory()).map(({ name }) => name);
+  const runs = names
+    .map((name) => join(directory, name))
+    .filter((run) => existsSync(join(run, 'record.json')));
+  if (runs.length > 0) return Promise.all(runs.sort().map(readRun));
+  throw new PermafrostError(
+    'FILE_NOT_FOUND',
+    `${directory}: expected the directory of a finished run (record.json) or of a grid of runs, found neither. Name the ` +
+      '--out of train or paper.',
+    { file: directory },
+  );
+}
+
+async function readRun(directory: string): Promise<FoundRun> {
+  return { record: await readRunRecord(join(directory, 'record.json')), directory };
+}
