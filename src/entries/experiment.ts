@@ -1,4 +1,7 @@
 // permafrost/experiment: the paper's grid, its records and its report.
+export { type ErrorStudy, studyErrors } from '../experiment/error-studies.js';
+export { type FoundRun, findRuns } from '../experiment/found-runs.js';
+export { type GradientStudy, measureGradients } from '../experiment/gradient-study.js';
 export { paperStrategies, parseStrategyList } from '../experiment/grid.js';
 export { PRESETS, presetByName } from '../experiment/presets/by-name.js';
 export type { Preset } from '../experiment/presets/preset.js';
@@ -6,6 +9,7 @@ export { type RunScenarioOptions, runScenario } from '../experiment/run.js';
 export { type GridEvent, type RunGridOptions, runGrid } from '../experiment/run-grid.js';
 export { type RunRecord, readRunRecord } from '../experiment/run-record.js';
 export { type Scenario, scenarioOf } from '../experiment/scenario.js';
+export { measureSimilarity, type SimilarityStudy } from '../experiment/similarity-study.js';
 export type { TrainingSettings } from '../experiment/training-settings.js';
 export { openWorkspace, type Workspace } from '../experiment/workspace.js';
 export type { WorkspaceOptions } from '../experiment/workspace-options.js';

@@ -1,5 +1,12 @@
 // permafrost/metrics: scores of tags, whoever predicted them.
+export { compareSentences, type SentenceComparison } from '../evaluation/compare-sentences.js';
+export { type ErrorKind, type PairedEntity, pairEntities } from '../evaluation/entity-errors.js';
 export { type EntityReport, entityReport } from '../evaluation/entity-metrics.js';
+export {
+  analyseErrors,
+  type ErrorAnalysis,
+  type ErrorAnalysisOptions,
+} from '../evaluation/error-analysis.js';
 export { computeMetrics, type Metrics } from '../evaluation/metrics.js';
 export { type Prediction, readPredictions } from '../evaluation/predictions.js';
 export { macroAtLeast, type TokenReport, tokenReport } from '../evaluation/token-metrics.js';
