@@ -6,6 +6,7 @@ export { IGNORED_LABEL } from '../contract/packed-batch.js';
 export { type DatasetOptions, downloadDataset, type HubDataset } from '../data/hub/download-dataset.js';
 export { KNOWN_DATASETS, type KnownDataset } from '../data/hub/known-datasets.js';
 export { LabelSet } from '../data/label-set.js';
+export { mapTypes, parseTypeMap, type TypeMap } from '../data/map-types.js';
 export { splitSentences } from '../data/split.js';
 export { type CorpusName, corpusStream, generateCorpus } from '../data/synthetic/generate.js';
 export type { HubOptions, HubProgress } from '../hub/snapshot.js';

@@ -33,6 +33,8 @@ export interface GridIdentity {
 export class GridStore {
   readonly #records = new Map<string, RunRecord>();
   readonly #damaged: string[] = [];
+  /** Finished runs that may have left weights. */
+  readonly #withWeights = new Set<string>();
 
   readonly #lock: FileLock;
 
@@ -94,8 +96,10 @@ export class GridStore {
 
   /** Deletes weights and states of finished runs, save those of the runs that are named. */
   async keepWeights(kept: ReadonlySet<string>): Promise<void> {
-    const finished = [...this.#records.keys()].filter((run) => !kept.has(run));
-    for (const run of finished) await discardWeights(this.runDirectory(run));
+    for (const run of [...this.#withWeights].filter((run) => !kept.has(run))) {
+      await discardWeights(this.runDirectory(run));
+      this.#withWeights.delete(run);
+    }
   }
 
   /**
@@ -107,6 +111,7 @@ export class GridStore {
     await writeFileAtomic(this.recordFile(record.run), `${JSON.stringify(record, null, 2)}\n`);
     const isNew = !this.#records.has(record.run);
     this.#records.set(record.run, record);
+    this.#withWeights.add(record.run);
     if (isNew) await appendJsonl(this.#indexFile, indexLine(record));
   }
 
@@ -124,6 +129,7 @@ export class GridStore {
       const file = this.recordFile(run);
       try {
         this.#records.set(run, await readRunRecord(file));
+        this.#withWeights.add(run);
       } catch (error) {
         if (!(error instanceof PermafrostError)) throw error;
         // A directory without a record is a run that was killed: it is simply done again.

@@ -129,7 +129,7 @@ export function limits(summary: GridSummary): string[] {
 
 function notRunByStrategy(notRun: GridSummary['notRun']): string[] {
   const nameOf = ({ strategy, trainSize }: GridSummary['notRun'][number]) =>
-    trainSize === null ? strategy : `${strategy}, ${portionText({ trainSize })}`;
+    trainSize === undefined ? strategy : `${strategy}, ${portionText({ trainSize })}`;
   return [...new Set(notRun.map(nameOf))].map((name) => {
     const seeds = notRun.filter((run) => nameOf(run) === name).map(({ seed }) => seed);
     return `${name}: not run with seed${seeds.length > 1 ? 's' : ''} ${seeds.join(', ')}.`;

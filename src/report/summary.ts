@@ -4,6 +4,7 @@ import type { Comparison } from '../experiment/comparisons.js';
 import type { ErrorStudy } from '../experiment/error-studies.js';
 import { groupBy } from '../experiment/group-by.js';
 import type { RunRecord } from '../experiment/run-record.js';
+import type { Portion } from '../experiment/scenario.js';
 import {
   closestPaperDataset,
   type PaperDataset,
@@ -91,7 +92,7 @@ export interface GridSummary {
   errors: readonly ErrorStudy[];
   tables: StrategyTable[];
   twins: TwinCheck[];
-  notRun: { strategy: string; seed: number; trainSize: number | null }[];
+  notRun: ({ strategy: string; seed: number } & Pick<Portion, 'trainSize'>)[];
   paperDataset: PaperDataset;
   evaluatedOn: 'test' | 'validation';
   /** Of the evaluated split. */
@@ -208,12 +209,10 @@ function missingRuns(records: readonly RunRecord[], planned: PlannedGrid | undef
   if (planned === undefined) return [];
   const { strategies, seeds, trainSizes = ['all'] } = planned;
   const key = (run: GridSummary['notRun'][number]) => JSON.stringify([run.strategy, run.seed, run.trainSize]);
-  const done = new Set(
-    records.map(({ scenario: { strategy, trainSize = null }, seed }) => key({ strategy, seed, trainSize })),
-  );
+  const done = new Set(records.map(({ scenario, seed }) => key({ ...scenario, seed })));
   const all = trainSizes.flatMap((size) =>
     strategies.flatMap((strategy) =>
-      seeds.map((seed) => ({ strategy, seed, trainSize: size === 'all' ? null : size })),
+      seeds.map((seed) => ({ strategy, seed, ...(size !== 'all' && { trainSize: size }) })),
     ),
   );
   return all.filter((run) => !done.has(key(run)));

@@ -20,6 +20,7 @@ describe('the command line', () => {
     const names = buildProgram(() => () => Promise.resolve()).commands.map((command) => command.name());
     expect(names).toEqual([
       'paper',
+      'search',
       'pretrain',
       'train',
       'evaluate',

@@ -28,7 +28,7 @@ const count = (text: string, pattern: RegExp) => [...text.matchAll(pattern)].len
 describe('the figures', () => {
   it('show quality and time against k, a point for each scenario and measure', async () => {
     const figures = await renderFigures(gridOf());
-    expect(figures.map(({ name }) => name)).toEqual(['quality', 'time']);
+    expect(figures.map(({ name }) => name)).toEqual(['quality', 'time', 'learning-curves']);
     const [quality, time] = figures.map(({ svg }) => svg);
     for (const svg of [quality!, time!]) {
       expect(svg).toMatch(/^<svg[^>]*>.*<\/svg>$/s);
@@ -67,15 +67,67 @@ describe('the figures', () => {
     const [, time] = await figuresOf([...facts, borrowed]);
     expect(time!.caption).toContain('Left out');
     expect(count(time!.svg, /aria-roledescription="point"/g)).toBe(4);
-    expect(await figuresOf([borrowed])).toHaveLength(1);
+    expect((await figuresOf([borrowed])).map(({ name }) => name)).not.toContain('time');
   });
 
   it('are the same text for the same runs', async () => {
     expect(await renderFigures(gridOf())).toEqual(await renderFigures(gridOf()));
   });
 
-  it('are left out where nothing has a k', async () => {
-    expect(await renderFigures(summarise([makeRecord({ strategy: 'full' })])!)).toEqual([]);
+  it('are the learning curves alone where nothing has a k, and none where there is one epoch', async () => {
+    const figuresOf = async (facts: RecordFacts) =>
+      (await renderFigures(summarise([makeRecord(facts)])!)).map(({ name }) => name);
+    expect(await figuresOf({ strategy: 'full' })).toEqual(['learning-curves']);
+    expect(await figuresOf({ strategy: 'full', epochs: 1 })).toEqual([]);
+  });
+
+  it('show what was frozen behind the learning curves, from stage to stage', async () => {
+    const record = makeRecord({ strategy: 'bottom-up:9', epochs: 3 });
+    const stage = (number: number, frozen: number, step: number) => ({
+      stage: number,
+      epoch: number,
+      step,
+      plan: { embeddings: true, layers: record.plan.layers.map((_, layer) => layer < frozen) },
+      reason: 'a test',
+    });
+    const stages = [stage(1, 9, 0), stage(2, 6, 10), stage(3, 0, 15)];
+    const changing = { ...record, stages, scenario: { ...record.scenario, strategy: 'plateau:9,6,0' } };
+    const figures = await renderFigures(summarise([changing, record])!);
+    const curves = figures.find(({ name }) => name === 'learning-curves')!.svg;
+    // Thirty steps in three epochs: the second stage begins after the first epoch, the third within the second.
+    const bands = [...curves.matchAll(/aria-label="epoch: ([\d.]+); to: ([\d.]+); frozen layers: (\d+)"/g)];
+    expect(bands.map(([, ...numbers]) => numbers.map(Number))).toEqual([
+      [0, 1, 9],
+      [1, 1.5, 6],
+      [1.5, 3, 0],
+      [0, 3, 9],
+    ]);
+    expect(curves).toContain('plateau:9,6,0');
+  });
+
+  it('show every test set and every number of training sentences that was measured', async () => {
+    const facts = [0, 6].map((k) => ({ strategy: `bottom-up:${k}` }));
+    const transfer = facts.map(makeRecord).map((record) => ({
+      ...record,
+      tests: { en: record.test!, kk: record.test! },
+    }));
+    const small = facts.map(makeRecord).map((record) => ({
+      ...record,
+      run: `${record.run}-small`,
+      scenario: { ...record.scenario, trainSize: 5 },
+      data: { ...record.data, train: { ...record.data.train, sentences: 5 } },
+    }));
+    const figures = await renderFigures(summarise([...transfer, ...small])!);
+    expect(figures.map(({ name }) => name)).toEqual([
+      'quality',
+      'time',
+      'transfer',
+      'train-sizes',
+      'learning-curves',
+    ]);
+    const points = figures.map(({ svg }) => count(svg, /aria-roledescription="point"/g));
+    // Two measures of two scenarios, on two test sets and at two numbers of sentences.
+    expect(points.slice(2, 4)).toEqual([8, 8]);
   });
 });
 
@@ -83,7 +135,7 @@ describe('report.html', () => {
   it('holds its figures and every table, and needs no other file', async () => {
     const summary = gridOf();
     const html = renderHtml(reportBlocks(summary), await renderFigures(summary));
-    expect(count(html, /<svg/g)).toBe(2);
+    expect(count(html, /<svg/g)).toBe(3);
     expect(count(html, /<table/g)).toBe(count(html, /<\/table>/g));
     expect(html).toContain('<th scope="col">× bound</th>');
     expect(html).toContain('10.37943/220XKY5402');
@@ -108,6 +160,7 @@ describe('writeReport', () => {
       const left = await readdir(directory, { recursive: true });
       expect(left.sort()).toEqual([
         'figures',
+        join('figures', 'learning-curves.svg'),
         join('figures', 'quality.svg'),
         join('figures', 'time.svg'),
         'report.html',

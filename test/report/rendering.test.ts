@@ -1,4 +1,5 @@
 import { describe, expect, it } from 'vitest';
+import type { Comparison } from '../../src/experiment/comparisons.js';
 import { reportBlocks } from '../../src/report/document.js';
 import { renderMarkdown } from '../../src/report/markdown.js';
 import { summarise } from '../../src/report/summary.js';
@@ -190,5 +191,105 @@ describe('terminal table', () => {
       .map((line) => line.length);
     expect(new Set(widths.slice(0, 5)).size).toBe(1);
     expect(Math.max(...widths)).toBeLessThanOrEqual(190);
+  });
+});
+
+describe('differences from k = 0', () => {
+  const comparison = (facts: Partial<Comparison>): Comparison => ({
+    score: 'entityF1',
+    strategy: 'bottom-up:6',
+    baseline: 'bottom-up:0',
+    trainSize: null,
+    testSet: null,
+    difference: -0.0012,
+    low: -0.0043,
+    high: 0.0021,
+    p: 0.4,
+    adjusted: 0.61,
+    seeds: 3,
+    sentences: 300,
+    ...facts,
+  });
+  const records = gridOf().records;
+  const textOf = (...comparisons: Comparison[]) =>
+    renderMarkdown(reportBlocks(summarise(records, { comparisons })!));
+
+  it('are told in words, and never as being equal', () => {
+    const text = textOf(
+      comparison({}),
+      comparison({ strategy: 'bottom-up:12', difference: -0.31, low: -0.33, high: -0.29, adjusted: 0.0004 }),
+      comparison({ strategy: 'top-down:3', difference: 0.02, low: 0.004, high: 0.03, adjusted: 0.04 }),
+    );
+    expect(text).toContain('## Differences from k = 0');
+    expect(text).toContain(
+      'no difference seen (difference −0.0012, 95% interval −0.0043 to +0.0021, p = 0.610)',
+    );
+    expect(text).toContain('lower (difference −0.3100, 95% interval −0.3300 to −0.2900, p \\< 0.001)');
+    expect(text).toContain('higher (difference +0.0200, 95% interval +0.0040 to +0.0300, p = 0.040)');
+    expect(text.split('## Differences from k = 0')[1]!.split('\n## ')[0]).not.toMatch(/equal|same quality/);
+  });
+
+  it('of one seed are said to rest on sentences alone', () => {
+    expect(textOf(comparison({ seeds: 1 }))).toContain('There is one seed, so sentences alone are drawn');
+    expect(textOf(comparison({}))).not.toContain('sentences alone');
+  });
+
+  it('name the test set and the number of sentences where these differ', () => {
+    const text = textOf(comparison({ testSet: 'kk' }), comparison({ trainSize: 50 }));
+    expect(text).toMatch(/\| frozen \| sentences \| test set \| score \|/);
+    expect(text).toContain('| bottom-up:6 | 50 | first | entity F1 | bottom-up:0 |');
+    expect(text).toContain('| bottom-up:6 | all | kk | entity F1 | bottom-up:0 |');
+  });
+
+  it('have no part where none was made', () => {
+    expect(textOf()).not.toContain('Differences from k = 0');
+  });
+});
+
+describe('test sets and numbers of training sentences', () => {
+  const facts: RecordFacts[] = [0, 6].flatMap((k) =>
+    [1, 2].map((seed) => ({ strategy: `bottom-up:${k}`, seed, found: 80 - k - seed })),
+  );
+
+  it('have a table each, with a row a scenario and a row a number', () => {
+    const whole = facts.map(makeRecord).map((record) => ({
+      ...record,
+      tests: { en: record.test!, kk: makeRecord({ strategy: 'full', found: 10 }).test! },
+    }));
+    const small = facts
+      .map((fact) => makeRecord({ ...fact, found: 20 }))
+      .map((record) => ({
+        ...record,
+        run: `${record.run}-small`,
+        scenario: { ...record.scenario, trainSize: 4 },
+        data: { ...record.data, train: { ...record.data.train, sentences: 4 } },
+        tests: {},
+      }));
+    const planned = {
+      strategies: ['bottom-up:0', 'bottom-up:6'],
+      seeds: [1, 2],
+      trainSizes: [4, 7, 'all'] as const,
+    };
+    const summary = summarise([...small, ...whole], { planned })!;
+    expect(summary.scenarios[0]!.scores.accuracy.mean).toBe(
+      summarise(whole)!.scenarios[0]!.scores.accuracy.mean,
+    );
+    const markdown = renderMarkdown(reportBlocks(summary));
+    const tables = tablesOf(markdown);
+    const transfer = tables.find(([head]) => head?.includes('kk: entity F1'))!;
+    expect(transfer.map(([name]) => name)).toEqual(['frozen', 'bottom-up:0', 'bottom-up:6']);
+    const sizes = tables.filter(([head]) => head?.[0] === 'training sentences');
+    expect(sizes).toHaveLength(2);
+    expect(sizes[0]!.map(([size]) => size)).toEqual(['training sentences', '4', '10']);
+    expect(markdown).toContain('bottom-up:0, 7 sentences: not run with seeds 1, 2.');
+    const every = markdown.split('## Every run')[1]!;
+    expect(every).toContain('| bottom-up:0 | 4 sentences | 1 |');
+    expect(every).toContain('| bottom-up:0 | all | 1 |');
+  });
+
+  it('have no table where there is one of each', () => {
+    const text = renderMarkdown(reportBlocks(summarise(facts.map(makeRecord))!));
+    expect(text).not.toContain('## Test sets');
+    expect(text).not.toContain('Fewer training sentences');
   });
 });

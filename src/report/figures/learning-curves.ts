@@ -43,9 +43,10 @@ export function learningCurves(records: readonly RunRecord[]): Draft | null {
     field: 'x',
     type: 'quantitative',
     title: 'epoch',
-    axis: { tickMinStep: 1, format: 'd' },
+    axis: { tickMinStep: 1 },
   } as const;
   const numLayers = records[0]!.plan.layers.length;
+  const depths = [...new Set(bands.map(({ frozen }) => frozen))].sort((a, b) => a - b);
   return {
     name: 'learning-curves',
     title: 'Learning curves',
@@ -68,9 +69,9 @@ export function learningCurves(records: readonly RunRecord[]): Draft | null {
               x2: { field: 'to' },
               color: {
                 field: 'frozen',
-                type: 'quantitative',
+                type: 'ordinal',
                 title: 'frozen layers',
-                scale: { domain: [0, numLayers], range: ['#ffffff', '#5b9bd0'] },
+                scale: { domain: depths, range: depths.map((depth) => shade(depth / numLayers)) },
               },
             },
           },
@@ -88,6 +89,12 @@ export function learningCurves(records: readonly RunRecord[]): Draft | null {
       config: CONFIG,
     },
   };
+}
+
+/** From white, nothing frozen, to blue, everything. */
+function shade(share: number): string {
+  const [white, blue] = [255, [91, 155, 208]];
+  return `rgb(${blue.map((value) => Math.round(white + share * (value - white))).join(',')})`;
 }
 
 function curveOf(
