@@ -1,5 +1,6 @@
 import { DRAWS } from '../evaluation/bootstrap.js';
 import { DRAWN_SCORES } from '../evaluation/sentence-counts.js';
+import { type Block, heading, list, paragraph, table } from './blocks.js';
 import { borrowedNote, COLUMN_NOTES, gridFacts, limits, paperNote } from './context.js';
 import { errorBlocks } from './error-tables.js';
 import type { GridSummary, StrategyTable } from './summary.js';
@@ -10,23 +11,10 @@ import {
   rareLabelTable,
   runTable,
   sizesTable,
-  type TextTable,
   timeTable,
   transferTable,
   twinTable,
 } from './tables.js';
-
-/** A part of a report, before it is written as Markdown or HTML. */
-export type Block =
-  | { type: 'heading'; level: 1 | 2 | 3; text: string }
-  | { type: 'paragraph'; text: string }
-  | { type: 'table'; table: TextTable }
-  | { type: 'list'; items: readonly string[] };
-
-export const heading = (level: 1 | 2 | 3, text: string): Block => ({ type: 'heading', level, text });
-export const paragraph = (text: string): Block => ({ type: 'paragraph', text });
-export const table = (content: TextTable): Block => ({ type: 'table', table: content });
-export const list = (items: readonly string[]): Block => ({ type: 'list', items });
 
 /** The report of a grid: tables in the paper's form, ours beside the paper's. The same summary gives the same blocks. */
 export function reportBlocks(summary: GridSummary): Block[] {

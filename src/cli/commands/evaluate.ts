@@ -7,7 +7,7 @@ import { type ColumnOptions, columnOptions, readSentences } from '../../data/rea
 import type { Sentence } from '../../data/sentence.js';
 import { PermafrostError } from '../../errors/error.js';
 import { encodingShape } from '../../evaluation/encoding.js';
-import { type Evaluation, evaluate } from '../../evaluation/evaluate.js';
+import { evaluate } from '../../evaluation/evaluate.js';
 import { type Prediction, predictionsOf, writePredictions } from '../../evaluation/predictions.js';
 import { workspaceShape } from '../../experiment/workspace-options.js';
 import type { HubOptions } from '../../hub/snapshot.js';
@@ -57,40 +57,26 @@ async function evaluateModel(flags: Flags, context: CommandContext): Promise<voi
   try {
     const left = unusedText(model.loadReport.unused);
     if (left !== null) output.note(left);
-    const evaluations: [GoldSet, Evaluation][] = [];
-    for (const set of sets) {
-      const evaluation = await evaluate({
+    const answers: Prediction[] = [];
+    for (const { name, file, sentences } of sets) {
+      const { metrics, predicted, loss, seconds } = await evaluate({
         model,
-        sentences: set.sentences,
+        sentences,
         ...(flags.maxLength !== undefined && { maxLength: flags.maxLength as number }),
         ...optionsOf(encodingShape, flags),
         signal,
       });
-      evaluations.push([set, evaluation]);
-    }
-    const answers = flags.predictions as string | undefined;
-    if (answers !== undefined) await writePredictions(answers, answersOf(evaluations));
-    for (const [{ name, file }, { metrics, loss, seconds }] of evaluations) {
+      answers.push(...predictionsOf(file, sentences, predicted));
       output.print(metricsText(name === null ? file : `${name}, ${file}`, metrics));
-      output.print(
-        `${loss === null ? '' : `loss ${loss.toFixed(4)}, `}${seconds.toFixed(1)} s on ${model.device}`,
-      );
+      const lossText = loss === null ? '' : `loss ${loss.toFixed(4)}, `;
+      output.print(`${lossText}${seconds.toFixed(1)} s on ${model.device}`);
       const named = name === null ? {} : { name };
-      const written = answers === undefined ? {} : { predictions: answers };
-      output.json({
-        ...{ type: 'evaluation', ...named, file, metrics, loss, seconds, device: model.device },
-        ...written,
-      });
+      output.json({ type: 'evaluation', ...named, file, metrics, loss, seconds, device: model.device });
     }
-    if (answers !== undefined) output.print(`Predictions: ${answers}`);
+    if (flags.predictions !== undefined) await writePredictions(flags.predictions as string, answers);
   } finally {
     await model.dispose();
   }
-}
-
-function* answersOf(evaluations: readonly [GoldSet, Evaluation][]): Generator<Prediction> {
-  for (const [{ file, sentences }, { predicted }] of evaluations)
-    yield* predictionsOf(file, sentences, predicted);
 }
 
 /** Sentences with gold tags. */
