@@ -1,5 +1,8 @@
 // permafrost/experiment: the paper's grid, its records and its report.
 export { type Comparison, compareWithBaseline } from '../experiment/comparisons.js';
+export { type ErrorStudy, studyErrors } from '../experiment/error-studies.js';
+export { type FoundRun, findRuns } from '../experiment/found-runs.js';
+export { type GradientStudy, measureGradients } from '../experiment/gradient-study.js';
 export { paperStrategies, parseStrategyList } from '../experiment/grid.js';
 export { PRESETS, presetByName } from '../experiment/presets/by-name.js';
 export type { Preset } from '../experiment/presets/preset.js';
@@ -15,6 +18,7 @@ export {
   type SearchResult,
   search,
 } from '../experiment/search/search.js';
+export { measureSimilarity, type SimilarityStudy } from '../experiment/similarity-study.js';
 export type { TrainingSettings } from '../experiment/training-settings.js';
 export { openWorkspace, type Workspace } from '../experiment/workspace.js';
 export type { WorkspaceOptions } from '../experiment/workspace-options.js';

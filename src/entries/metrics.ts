@@ -1,6 +1,14 @@
 // permafrost/metrics: scores of tags, whoever predicted them.
+
 export { type BootstrapDifference, pairedBootstrap } from '../evaluation/bootstrap.js';
+export { compareSentences, type SentenceComparison } from '../evaluation/compare-sentences.js';
+export { type ErrorKind, type PairedEntity, pairEntities } from '../evaluation/entity-errors.js';
 export { type EntityReport, entityReport } from '../evaluation/entity-metrics.js';
+export {
+  analyseErrors,
+  type ErrorAnalysis,
+  type ErrorAnalysisOptions,
+} from '../evaluation/error-analysis.js';
 export { computeMetrics, type Metrics } from '../evaluation/metrics.js';
 export { type Prediction, readPredictions } from '../evaluation/predictions.js';
 export { countSentences, type SentenceCounts } from '../evaluation/sentence-counts.js';

@@ -16,6 +16,9 @@ export interface BootstrapDifference {
   sentences: number;
 }
 
+/** Draws where nothing else is asked for. */
+export const DRAWS = 2000;
+
 export interface BootstrapOptions {
   /** @default 2000 */
   draws?: number;
@@ -37,7 +40,7 @@ export interface BootstrapOptions {
 export function pairedBootstrap(
   systems: readonly (readonly SentenceCounts[])[],
   baseline: readonly SentenceCounts[],
-  { draws = 2000, seed = 1 }: BootstrapOptions = {},
+  { draws = DRAWS, seed = 1 }: BootstrapOptions = {},
 ): BootstrapDifference[][] {
   const seeds = baseline.length;
   const sentences = baseline[0]?.sentences ?? 0;

@@ -1,3 +1,6 @@
+import { DRAWS } from '../evaluation/bootstrap.js';
+import { DRAWN_SCORES } from '../evaluation/sentence-counts.js';
+import { type Block, heading, list, paragraph, table } from './blocks.js';
 import { borrowedNote, COLUMN_NOTES, gridFacts, limits, paperNote } from './context.js';
 import { errorBlocks } from './error-tables.js';
 import type { GridSummary, StrategyTable } from './summary.js';
@@ -8,23 +11,10 @@ import {
   rareLabelTable,
   runTable,
   sizesTable,
-  type TextTable,
   timeTable,
   transferTable,
   twinTable,
 } from './tables.js';
-
-/** A part of a report, before it is written as Markdown or HTML. */
-export type Block =
-  | { type: 'heading'; level: 1 | 2 | 3; text: string }
-  | { type: 'paragraph'; text: string }
-  | { type: 'table'; table: TextTable }
-  | { type: 'list'; items: readonly string[] };
-
-export const heading = (level: 1 | 2 | 3, text: string): Block => ({ type: 'heading', level, text });
-export const paragraph = (text: string): Block => ({ type: 'paragraph', text });
-export const table = (content: TextTable): Block => ({ type: 'table', table: content });
-export const list = (items: readonly string[]): Block => ({ type: 'list', items });
 
 /** The report of a grid: tables in the paper's form, ours beside the paper's. The same summary gives the same blocks. */
 export function reportBlocks(summary: GridSummary): Block[] {
@@ -67,18 +57,19 @@ function comparisonBlocks(summary: GridSummary): Block[] {
   const compared = comparisonTable(summary);
   if (compared === null) return [];
   const { comparisons } = summary;
-  const [most, draws] = [Math.max(...comparisons.map(({ seeds }) => seeds)), 2000];
+  const most = Math.max(...comparisons.map(({ seeds }) => seeds));
   const seeds = comparisons.some(({ seeds }) => seeds < 2)
     ? most < 2
       ? 'There is one seed, so sentences alone are drawn: what another seed would change is not in the intervals.'
       : 'Where there is one seed, sentences alone are drawn, and what another would change is not in the interval.'
-    : 'Of S seeds S - 1 are drawn, then sentences, the same for both sides; intervals over few seeds are rather too narrow.';
+    : 'Of S seeds S - 1 are drawn, then sentences, the same for both sides. Where few seeds differ by far more than ' +
+      'sentences do, intervals are too narrow.';
   return [
     heading(2, 'Differences from k = 0'),
     table(compared),
     paragraph(
-      `Paired bootstrap of ${draws} draws over the sentences that both were measured on. ${seeds} ` +
-        `p is corrected by Holm for the ${comparisons.length / 2} comparisons of each score. Where no difference is seen, ` +
+      `Paired bootstrap of ${DRAWS} draws over the sentences that both were measured on. ${seeds} ` +
+        `p is corrected by Holm for the ${comparisons.length / DRAWN_SCORES.length} comparisons of each score. Where no difference is seen, ` +
         'there may still be one within the interval.',
     ),
   ];

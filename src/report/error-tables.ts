@@ -1,7 +1,7 @@
 import { ERROR_KINDS } from '../evaluation/entity-errors.js';
 import type { ErrorAnalysis, ErrorGroup } from '../evaluation/error-analysis.js';
 import type { ErrorStudy } from '../experiment/error-studies.js';
-import { type Block, heading, paragraph, table } from './document.js';
+import { type Block, heading, paragraph, table } from './blocks.js';
 import { NONE } from './format.js';
 import type { TextTable } from './tables.js';
 

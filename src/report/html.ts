@@ -1,4 +1,4 @@
-import type { Block } from './document.js';
+import type { Block } from './blocks.js';
 import type { Figure } from './figures/figure.js';
 import type { TextTable } from './tables.js';
 

@@ -1,7 +1,7 @@
 import type { RankedPlan, SearchResult } from '../experiment/search/search.js';
 import { TOLERANCE } from '../experiment/search/verdict.js';
+import { type Block, heading, list, paragraph, table } from './blocks.js';
 import { gridFacts } from './context.js';
-import { type Block, heading, list, paragraph, table } from './document.js';
 import { drawFigures, type Figure } from './figures/figure.js';
 import { learningCurves } from './figures/learning-curves.js';
 import { paretoFigure } from './figures/pareto.js';

@@ -3,7 +3,7 @@ import { spanReader } from '../evaluation/entity-spans.js';
 import type { ErrorStudy } from '../experiment/error-studies.js';
 import type { GradientStudy, PartGradients } from '../experiment/gradient-study.js';
 import type { SimilarityStudy } from '../experiment/similarity-study.js';
-import { type Block, heading, paragraph, table } from './document.js';
+import { type Block, heading, paragraph, table } from './blocks.js';
 import { errorBlocks } from './error-tables.js';
 import { errorFigure } from './figures/errors.js';
 import { drawFigures, type Figure } from './figures/figure.js';

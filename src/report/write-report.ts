@@ -1,7 +1,8 @@
 import { join } from 'node:path';
 import type { SearchResult } from '../experiment/search/search.js';
 import { writeFileAtomic } from '../io/atomic-write.js';
-import { type Block, reportBlocks } from './document.js';
+import type { Block } from './blocks.js';
+import { reportBlocks } from './document.js';
 import type { Figure } from './figures/figure.js';
 import { renderFigures } from './figures/grid-figures.js';
 import { renderHtml } from './html.js';

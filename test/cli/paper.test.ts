@@ -57,7 +57,7 @@ describe('permafrost paper', () => {
       type: 'report',
       file: join(directory, 'report.md'),
       html: join(directory, 'report.html'),
-      figures: [join(directory, 'figures', 'quality.svg'), join(directory, 'figures', 'time.svg')],
+      figures: ['quality', 'time', 'errors'].map((name) => join(directory, 'figures', `${name}.svg`)),
       directory,
     });
     expect(records).toHaveLength(6);
@@ -69,7 +69,7 @@ describe('permafrost paper', () => {
       expect(energy.emissions).toBeCloseTo((energy.joules * 0.3) / 3.6e6, 15);
     }
     const html = await readFile(last.html, 'utf8');
-    expect(html.match(/<svg/g)).toHaveLength(2);
+    expect(html.match(/<svg/g)).toHaveLength(3);
     expect(html).toContain('<h2>bottom-up</h2>');
     const markdown = await readFile(last.file, 'utf8');
     expect(markdown).toContain('## bottom-up');

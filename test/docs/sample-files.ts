@@ -33,6 +33,20 @@ export async function writeSampleFiles(directory: string): Promise<void> {
   );
   write('texts.txt', test.map(({ words }) => `${words.join(' ')}\n`).join(''));
 
+  for (const run of ['out/seed-42', 'out/seed-43']) {
+    mkdirSync(join(directory, run, 'predictions'), { recursive: true });
+    const lines = test.map(({ words, tags }, i) =>
+      JSON.stringify({
+        source: `test.conll:${i + 1}`,
+        words,
+        gold: tags,
+        // An entity that has lost its last words.
+        predicted: tags.map((tag) => (tag.startsWith('I-') ? 'O' : tag)),
+      }),
+    );
+    write(`${run}/predictions/test.jsonl`, `${lines.join('\n')}\n`);
+  }
+
   for (const folder of ['bert-base-uncased', 'out/model']) {
     mkdirSync(join(directory, folder), { recursive: true });
     await using model = await task.createModel(1, { numLayers: LAYERS });

@@ -6,7 +6,9 @@ import { parseNamedFiles } from '../../data/named-files.js';
 import { type ColumnOptions, columnOptions, readSentences } from '../../data/read-sentences.js';
 import type { Sentence } from '../../data/sentence.js';
 import { PermafrostError } from '../../errors/error.js';
+import { encodingShape } from '../../evaluation/encoding.js';
 import { evaluate } from '../../evaluation/evaluate.js';
+import { type Prediction, predictionsOf, writePredictions } from '../../evaluation/predictions.js';
 import { workspaceShape } from '../../experiment/workspace-options.js';
 import type { HubOptions } from '../../hub/snapshot.js';
 import { locateModel } from '../../model/locate-model.js';
@@ -15,7 +17,7 @@ import type { CommandContext, Runner } from '../context.js';
 import { withDownloads } from '../download-progress.js';
 import { metricsText } from '../metrics-text.js';
 import { addEngineOptions, addJsonOption, engineOptionsOf } from '../options.js';
-import { collect, columnOf, type Flags, wholeNumber } from '../schema-options.js';
+import { addShape, collect, columnOf, type Flags, optionsOf, wholeNumber } from '../schema-options.js';
 import { unusedText } from '../unused-text.js';
 
 const mapDescription = workspaceShape.map.description!;
@@ -36,7 +38,12 @@ export function addEvaluateCommand(program: Command, run: Runner): void {
     .addOption(new Option('--dataset-split <split>', 'split of --dataset').choices(SPLITS).default('test'))
     .option('--token-column <column>', 'column of the word: its number from 0, or its name', columnOf)
     .option('--tag-column <column>', 'column of the tag: its number from 0, or its name', columnOf)
-    .option('--max-length <n>', 'longest example in tokens (default: as the model was trained)', wholeNumber);
+    .option('--max-length <n>', 'longest example in tokens (default: as the model was trained)', wholeNumber)
+    .option(
+      '--predictions <file>',
+      'writes gold and predicted tags of every sentence, one JSON object a line',
+    );
+  addShape(command, encodingShape);
   addJsonOption(addEngineOptions(command)).action(run(evaluateModel));
 }
 
@@ -50,18 +57,23 @@ async function evaluateModel(flags: Flags, context: CommandContext): Promise<voi
   try {
     const left = unusedText(model.loadReport.unused);
     if (left !== null) output.note(left);
+    const answers: Prediction[] = [];
     for (const { name, file, sentences } of sets) {
-      const { metrics, seconds } = await evaluate({
+      const { metrics, predicted, loss, seconds } = await evaluate({
         model,
         sentences,
         ...(flags.maxLength !== undefined && { maxLength: flags.maxLength as number }),
+        ...optionsOf(encodingShape, flags),
         signal,
       });
+      answers.push(...predictionsOf(file, sentences, predicted));
       output.print(metricsText(name === null ? file : `${name}, ${file}`, metrics));
-      output.print(`${seconds.toFixed(1)} s on ${model.device}`);
+      const lossText = loss === null ? '' : `loss ${loss.toFixed(4)}, `;
+      output.print(`${lossText}${seconds.toFixed(1)} s on ${model.device}`);
       const named = name === null ? {} : { name };
-      output.json({ type: 'evaluation', ...named, file, metrics, seconds, device: model.device });
+      output.json({ type: 'evaluation', ...named, file, metrics, loss, seconds, device: model.device });
     }
+    if (flags.predictions !== undefined) await writePredictions(flags.predictions as string, answers);
   } finally {
     await model.dispose();
   }
