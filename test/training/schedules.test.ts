@@ -209,26 +209,35 @@ describe('the learning rate under a schedule', () => {
 });
 
 describe('the outputs of the frozen prefix under a schedule', () => {
-  const stages: Record<string, Settings> = {
-    'plateau:3,2,1/1': { optimizer: STILL },
-    'gradual:1/1': {},
-    'auto-freeze:50/6': {},
+  /** Freezes more and less again, by epochs. */
+  const depths = [1, 3, 2, 3];
+  const upAndDown: FreezeSchedule<number> = {
+    notation: 'test:up-and-down',
+    start: (numLayers) => ({ state: 0, plan: bottomUp(depths[0]!).plan(numLayers) }),
+    reachable: (numLayers, state = 0) => depths.slice(state).map((k) => bottomUp(k).plan(numLayers)),
+    observe(state) {
+      if (state + 1 === depths.length) return { state, decision: null };
+      const plan = bottomUp(depths[state + 1]!).plan(LAYERS);
+      return { state: state + 1, decision: { plan, fromBest: false, reason: 'in turn' } };
+    },
   };
 
-  it.each(Object.entries(stages))(
-    'have the bits of those computed in every step: %s',
-    async (freezing, options) => {
-      const common = { freezing, frozenDropout: 'off', test, ...options } as const;
-      const computed = await trained({ ...common, prefixCache: false });
-      const kept = await trained(common);
-      expect(kept.result.stages.length).toBeGreaterThan(1);
-      expect(kept.result.losses).toEqual(computed.result.losses);
-      expect(kept.result.stages).toEqual(computed.result.stages);
-      expect(kept.result.test).toEqual(computed.result.test);
-      expect(changedNames(computed.weights, kept.weights)).toEqual([]);
-      expect(kept.result.prefixStore!.hits).toBeGreaterThan(0);
-    },
-  );
+  it.each<[string, Settings]>([
+    ['plateau', { freezing: 'plateau:3,2,1/1', optimizer: STILL }],
+    ['gradual', { freezing: 'gradual:1/1' }],
+    ['auto-freeze', { freezing: 'auto-freeze:50/6' }],
+    ['a schedule of one’s own', { freezing: upAndDown }],
+  ])('have the bits of those computed in every step: %s', async (_, options) => {
+    const common = { frozenDropout: 'off', test, ...options } as const;
+    const computed = await trained({ ...common, prefixCache: false });
+    const kept = await trained(common);
+    expect(kept.result.stages.length).toBeGreaterThan(1);
+    expect(kept.result.losses).toEqual(computed.result.losses);
+    expect(kept.result.stages).toEqual(computed.result.stages);
+    expect(kept.result.test).toEqual(computed.result.test);
+    expect(changedNames(computed.weights, kept.weights)).toEqual([]);
+    expect(kept.result.prefixStore!.hits).toBeGreaterThan(0);
+  });
 
   it('are computed once for all depths where layers thaw', async () => {
     const { result } = await trained({ freezing: 'plateau:3,2,1/1', frozenDropout: 'off', optimizer: STILL });
