@@ -66,6 +66,27 @@ describe('a run of one scenario', () => {
     expect(events.filter(({ type }) => type === 'step')).toHaveLength(12);
   });
 
+  it('lists the stages of a schedule, each with its plan, first step, reason and scores', async () => {
+    const { events, record } = await runToEnd({}, 'gradual:1/1');
+    expect(parseRunRecord(JSON.parse(JSON.stringify(record)), 'record')).toEqual(record);
+    expect(record.scenario.strategy).toBe('gradual:1/1');
+    const scores = events.flatMap((event) =>
+      event.type === 'evaluation' && event.split === 'validation' ? [event.metrics.macro.f1] : [],
+    );
+    expect(record.stages).toEqual([
+      {
+        ...{ stage: 1, epoch: 1, step: 0, untilStep: 6, reason: 'gradual:1/1', scores: scores.slice(0, 1) },
+        plan: { embeddings: true, layers: [true, false] },
+      },
+      {
+        ...{ stage: 2, epoch: 2, step: 6, untilStep: 12, reason: 'after epoch 1 all layers learn' },
+        ...{ scores: scores.slice(1), plan: { embeddings: true, layers: [false, false] } },
+      },
+    ]);
+    expect(record.plan).toEqual(record.stages[0]!.plan);
+    expect(record.frozenPrefix).toBe(0);
+  });
+
   it('gives the same bits for the same seed, and others for another', async () => {
     const bits = ({ losses, epochs, test }: RunRecord) => ({
       losses,

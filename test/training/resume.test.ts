@@ -1,5 +1,14 @@
 import { spawnSync } from 'node:child_process';
-import { existsSync, mkdirSync, mkdtempSync, readdirSync, rmSync, statSync, writeFileSync } from 'node:fs';
+import {
+  cpSync,
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  rmSync,
+  statSync,
+  writeFileSync,
+} from 'node:fs';
 import { readFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -162,9 +171,8 @@ describe('a training that is aborted and called again', () => {
     expect(readdirSync(directory).sort()).toEqual(['best', 'last', 'predictions']);
   });
 
-  // A model of two layers under a schedule, killed behind so many events of each process; null lets it end.
-  const killedChild = (settings: string, directory: string, events: number | null) =>
-    runChild(`
+  it('survives SIGKILL under a schedule that changes the plan', async () => {
+    const source = (directory: string, killAt: number) => `
       import { finetune, labelSet, TokenClassifier } from ${JSON.stringify(BUILT_INDEX)};
       import { generateCorpus, trainWordPiece } from ${JSON.stringify(builtEntry('data'))};
       const corpus = generateCorpus('demo', { seed: 5, sizes: { train: 60, validation: 20, test: 1 } });
@@ -173,7 +181,7 @@ describe('a training that is aborted and called again', () => {
       const model = await TokenClassifier.create(
         { ...shape, vocabSize: tokenizer.vocabSize, labels: labelSet(corpus.train) }, { tokenizer, threads: 1 });
       const plan = (frozen) => ({ embeddings: true, layers: [frozen > 0, frozen > 1] });
-      const thaw = {
+      const freezing = {
         notation: 'test:thaw',
         start: () => ({ state: 2, plan: plan(2) }),
         reachable: () => [plan(2), plan(1), plan(0)],
@@ -182,38 +190,63 @@ describe('a training that is aborted and called again', () => {
           decision: state > 0 ? { plan: plan(state - 1), fromBest: false, reason: 'in turn' } : null,
         }),
       };
-      const run = finetune({ model, ...corpus, epochs: 4, batchSize: 2, optimizer: { learningRate: 1e-2 },
-        ...${settings}, directory: ${JSON.stringify(directory)} });
-      let seen = 0;
-      for await (const _ of run) if (++seen === ${events}) process.kill(process.pid, 'SIGKILL');
+      const run = finetune({ model, ...corpus, freezing, epochs: 4, batchSize: 2, gradientAccumulation: 3, saveSteps: 1,
+        optimizer: { learningRate: 1e-2 }, directory: ${JSON.stringify(directory)} });
+      for await (const event of run) {
+        if (event.type === 'step' && event.step === ${killAt}) process.kill(process.pid, 'SIGKILL');
+      }
       const { losses, stages, bestScore } = await run.result;
       console.log(JSON.stringify({ losses, stages, bestScore }));
-      await model.dispose();`);
-
-  it.each([
-    // Each process begins with two events of its own, and then has some for a step.
-    ['thaw', 'gradientAccumulation: 3, saveSteps: 1', [9, 18, 24]],
-    ["'gradual:1/1'", 'gradientAccumulation: 3, evaluateEvery: 4, saveSteps: 3', [13, 31, 7]],
-    ["'plateau:2,1,0/1'", 'gradientAccumulation: 3, evaluateEvery: 3', [27, 45, 18, 60]],
-    [
-      "'auto-freeze:40/9'",
-      "gradientAccumulation: 2, evaluateEvery: 7, saveSteps: 2, frozenDropout: 'auto'",
-      [12, 33, 20],
-    ],
-  ])('survives SIGKILL under %s', async (freezing, others, kills) => {
-    const settings = `{ freezing: ${freezing}, ${others} }`;
+      await model.dispose();`;
     const [whole, killed] = [fresh(), fresh()];
-    const reference = await killedChild(settings, whole, null);
+    const reference = await runChild(source(whole, -1));
     expect(reference.code, reference.stderr).toBe(0);
-    for (const events of kills) expect((await killedChild(settings, killed, events)).signal).toBe('SIGKILL');
-    const last = await killedChild(settings, killed, null);
+    for (const killAt of [4, 11, 21, 35]) {
+      expect((await runChild(source(killed, killAt))).signal).toBe('SIGKILL');
+    }
+    const last = await runChild(source(killed, -1));
     expect(last.code, last.stderr).toBe(0);
     expect(JSON.parse(last.stdout)).toEqual(JSON.parse(reference.stdout));
-    expect(JSON.parse(last.stdout).stages.length).toBeGreaterThan(1);
+    expect(JSON.parse(last.stdout).stages).toHaveLength(3);
     const weights = (directory: string) => readFile(join(directory, 'best', 'model.safetensors'));
     expect(await weights(killed)).toEqual(await weights(whole));
     expect(readdirSync(killed).sort()).toEqual(['best', 'last']);
   });
+
+  const killed: [string, Settings][] = [
+    ['gradual', { freezing: 'gradual:1/1', batchSize: 3, gradientAccumulation: 3, evaluateEvery: 4 }],
+    [
+      // The weights that the second stage begins from are replaced at step 9, and no state is due from 5 to 10.
+      'plateau',
+      { freezing: 'plateau:2,1,0/1', batchSize: 4, evaluateEvery: 3, saveSteps: 5, epochs: 2 },
+    ],
+    ['auto-freeze', { freezing: 'auto-freeze:40/9', evaluateEvery: 7, saveSteps: 4, frozenDropout: 'auto' }],
+  ];
+
+  it.each(killed)(
+    'ends in the same bits from what a kill leaves at any moment under %s',
+    async (_, options) => {
+      const [directory, left] = [fresh(), fresh()];
+      const copies: string[] = [];
+      let events = 0;
+      // The directory as it is when an event comes is what a process killed then would leave.
+      const copyAt = (event: TrainingEvent) => {
+        const isBest = event.type === 'checkpoint' && event.kind === 'best';
+        const isMoment = isBest || event.type === 'freeze' || events++ % 13 === 5;
+        if (!isMoment || !existsSync(join(directory, 'last'))) return false;
+        copies.push(join(left, `${copies.length}-${event.type}`));
+        cpSync(directory, copies.at(-1)!, { recursive: true, filter: (path) => !path.endsWith('.lock') });
+        return false;
+      };
+      const straight = await trained({ ...options, directory }, copyAt);
+      expect(straight.outcome!.stages.length).toBeGreaterThan(1);
+      for (const copy of copies) {
+        const resumed = await trained({ ...options, directory: copy });
+        expect(resumed.outcome, copy).toEqual(straight.outcome);
+        expect(changedNames(straight.weights, resumed.weights), copy).toEqual([]);
+      }
+    },
+  );
 });
 
 describe('a training with a directory', () => {
