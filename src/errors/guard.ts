@@ -57,35 +57,48 @@ function aroundCalls(
   // A method, as it cannot be called with `new`.
   return {
     guarded(this: unknown, ...given: unknown[]): unknown {
+      const odd = oddArgument(given);
+      if (odd >= 0 && isAsync(target)) return Promise.reject(oddError(nameOf(this), given, odd));
       let result: unknown;
-      requireNoPrimitives(nameOf, this, given);
       try {
         result = Reflect.apply(target, this, given);
       } catch (error) {
         throw typedError(error, nameOf(this), given, made);
       }
+      // Work that was begun tells of its arguments itself.
+      if (odd >= 0 && !isUnderWay(result)) throw oddError(nameOf(this), given, odd);
       if ((typeof result !== 'object' && typeof result !== 'function') || result === null) return result;
       return guardResult(result, () => nameOf(this), made.length === 0 ? given : made.concat(given));
     },
   }.guarded;
 }
 
-/** No call takes a BigInt or a Symbol, and some would not notice one. */
-function requireNoPrimitives(
-  nameOf: (self: unknown) => string,
-  self: unknown,
-  given: readonly unknown[],
-): void {
+/** Position of a BigInt or a Symbol, which no call takes, and which some would not notice; -1 where there is none. */
+function oddArgument(given: readonly unknown[]): number {
   for (let i = 0; i < given.length; i++) {
     const kind = typeof given[i];
-    if (kind !== 'bigint' && kind !== 'symbol') continue;
-    const got = quoteValue(given[i]);
-    throw new PermafrostError(
-      'INVALID_OPTION',
-      `${nameOf(self)}: argument ${i + 1}: expected another value, got the ${kind} ${got}.`,
-      { where: nameOf(self), argument: i + 1 },
-    );
+    if (kind === 'bigint' || kind === 'symbol') return i;
   }
+  return -1;
+}
+
+function oddError(where: string, given: readonly unknown[], position: number): PermafrostError {
+  const got = given[position];
+  return new PermafrostError(
+    'INVALID_OPTION',
+    `${where}: argument ${position + 1}: expected another value, got the ${typeof got} ${quoteValue(got)}.`,
+    { where, argument: position + 1 },
+  );
+}
+
+function isAsync(target: AnyFunction): boolean {
+  return Object.prototype.toString.call(target) === '[object AsyncFunction]';
+}
+
+/** Whether a result is of a call that is not over: a promise, an iteration, an object that holds one. */
+function isUnderWay(result: unknown): boolean {
+  if (typeof result !== 'object' || result === null) return false;
+  return result instanceof Promise || isIteration(result) || Symbol.asyncIterator in result;
 }
 
 /** The same class, whose construction is guarded, too; its members are guarded where they stand. */
@@ -96,7 +109,8 @@ function guardClass(name: string, target: AnyClass): AnyFunction {
   guardMembers(target.prototype);
   const guarded = new Proxy(target, {
     construct(_, given, newTarget) {
-      requireNoPrimitives(() => `new ${name}`, null, given);
+      const odd = oddArgument(given);
+      if (odd >= 0) throw oddError(`new ${name}`, given, odd);
       try {
         return Reflect.construct(target, given, newTarget);
       } catch (error) {

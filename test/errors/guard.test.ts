@@ -140,6 +140,20 @@ describe('the edge', () => {
     });
   });
 
+  it('rejects where a call rejects, and throws where it throws', async () => {
+    const odd = 5n as never;
+    for (const begin of [
+      () => model.freeze(odd),
+      () => TokenClassifier.load(odd),
+      () => finetune(odd).result,
+    ]) {
+      const promise = begin();
+      await expect(promise).rejects.toMatchObject({ code: 'INVALID_OPTION' });
+    }
+    expect(() => labelSet(odd)).toThrow(PermafrostError);
+    expect(() => (full as (given: never) => unknown)(odd)).toThrow(PermafrostError);
+  });
+
   it('stands around what is built as around the sources', () => {
     const script = `
       const { labelSet, PermafrostError } = await import(${JSON.stringify(BUILT_INDEX)});

@@ -70,6 +70,14 @@ describe('unpack', () => {
     expect(existsSync(directory())).toBe(false);
   });
 
+  it('refuses a link whose name is a file', async () => {
+    const content = 'a/'.repeat(4000);
+    const archive = await archiveOf({ 'libtorch/lib/x': { content, mode: SYMBOLIC_LINK } });
+    const error = await thrownBy(() => unpack({ archive, directory: directory() }));
+    expect(error).toMatchObject({ code: 'DATA_FORMAT', message: expect.stringContaining('8000 bytes') });
+    expect(existsSync(directory())).toBe(false);
+  });
+
   it('refuses a file name that leads out of the directory', async () => {
     const archive = await archiveOf({ 'libtorch/aa/evil': 'x' });
     const bytes = readFileSync(archive)
