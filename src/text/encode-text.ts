@@ -29,7 +29,8 @@ const ONLY_PUNCTUATION = /^[\p{P}!-/:-@[-`{-~]+$/u;
  * Normalizer, pre-tokenizer and model are those of the `tokenizers` package. It is told to cut nothing off: what lies
  * beyond a length limit would be lost there. Long texts go in chunks, so that what is done with each is a short piece of work.
  *
- * @throws UNSUPPORTED_MODEL where the package cannot read the document
+ * @throws UNSUPPORTED_MODEL where the package cannot read the document; while encoding DATA_FORMAT for a token that the
+ * vocabulary would need
  */
 export function textEncoder(document: object, where: string): TextEncoder {
   let native: NativeTokenizer;
@@ -44,7 +45,15 @@ export function textEncoder(document: object, where: string): TextEncoder {
     );
   }
   const isInChunks = isCuttable(document as CuttableDocument);
-  const encode = (text: string) => native.encode(text, null, { addSpecialTokens: false });
+  const encode = (text: string) =>
+    native.encode(text, null, { addSpecialTokens: false }).catch((cause: Error) => {
+      throw new PermafrostError(
+        'DATA_FORMAT',
+        `${where}: the tokenizer cannot encode the text: ${cause.message}. Its vocabulary must hold its unknown token.`,
+        { file: where },
+        { cause },
+      );
+    });
   return async (text) => {
     const chunks = isInChunks ? chunksOf(text) : [{ start: 0, context: 0, end: text.length }];
     const turns = new Turns();
