@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cstdint>
 #include <iomanip>
+#include <limits>
 #include <sstream>
 
 #include "core/available_memory.h"
@@ -20,12 +21,14 @@ Activation parse_activation(const std::string& name) {
 
 namespace {
 
-// Beyond every model, and so small that no product of two sizes overflows.
-constexpr int64_t kLargestSize = int64_t{1} << 30;
+// What ids can count, and so small that no product of two sizes overflows.
+constexpr int64_t kLargestSize = std::numeric_limits<int32_t>::max();
+// The table of distances has twice as many rows.
+constexpr int64_t kLargestSpan = kLargestSize / 2;
 
-void check_size(int64_t value, int64_t least, const char* field) {
-  check(value >= least && value <= kLargestSize, ErrorCode::INVALID_OPTION, "config: ", field, " must be from ", least,
-        " to ", kLargestSize, ", got ", value, ".");
+void check_size(int64_t value, int64_t least, const char* field, int64_t most = kLargestSize) {
+  check(value >= least && value <= most, ErrorCode::INVALID_OPTION, "config: ", field, " must be from ", least, " to ",
+        most, ", got ", value, ".");
 }
 
 void check_positive(int64_t value, const char* field) { check_size(value, 1, field); }
@@ -41,8 +44,9 @@ void check_relative(const EncoderConfig& config, const Architecture& row) {
         config.model_type, "'.");
   if (!config.relative) return;
   const RelativeAttention& relative = *config.relative;
-  check_positive(relative.max_distance, "relativePositions.maxDistance");
-  check(relative.buckets == 0 || (relative.buckets >= 4 && relative.buckets <= kLargestSize), ErrorCode::INVALID_OPTION,
+  check_size(relative.max_distance, 1, "relativePositions.maxDistance", kLargestSpan);
+  check_size(relative.buckets, 0, "relativePositions.buckets", kLargestSpan);
+  check(relative.buckets == 0 || relative.buckets >= 4, ErrorCode::INVALID_OPTION,
         "config: relativePositions.buckets must be 0 or at least 4, got ", relative.buckets, ".");
   check(relative.buckets == 0 || relative.max_distance > relative.buckets / 2 + 1, ErrorCode::INVALID_OPTION,
         "config: relativePositions.maxDistance ", relative.max_distance, " is too small for ", relative.buckets,

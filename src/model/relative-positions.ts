@@ -12,6 +12,7 @@ const schema = z.looseObject({
   max_relative_positions: z.int().default(-1),
   pos_att_type: z.union([z.string(), z.array(z.string())]).nullish(),
   norm_rel_ebd: z.string().default('none'),
+  conv_kernel_size: z.int().nullish(),
 });
 
 /** The two comparisons of contents with positions there are, by their names in `pos_att_type`. */
@@ -31,7 +32,7 @@ export function readRelativePositions(
     ['relative_attention', config.relative_attention ?? false, true],
     ['share_att_key', config.share_att_key ?? false, true],
     ['position_biased_input', config.position_biased_input ?? true, false],
-    ['conv_kernel_size', Math.max(0, Number(config.conv_kernel_size ?? 0)), 0],
+    ['conv_kernel_size', Math.max(0, hf.conv_kernel_size ?? 0), 0],
     ['embedding_size', config.embedding_size ?? hf.hidden_size, hf.hidden_size],
     [
       'attention_head_size',

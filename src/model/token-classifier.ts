@@ -61,6 +61,7 @@ function sameLabels(labels: readonly string[], id2label: unknown): boolean {
 function isOtherClassifier(architectures: unknown): boolean {
   return (
     Array.isArray(architectures) &&
-    /For(SequenceClassification|MultipleChoice)$/.test(String(architectures[0]))
+    typeof architectures[0] === 'string' &&
+    /For(SequenceClassification|MultipleChoice)$/.test(architectures[0])
   );
 }

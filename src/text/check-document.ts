@@ -31,6 +31,7 @@ export function checkDocument(json: Json, file: string): TokenizerDocument {
       );
     }
   }
+  for (const field of ['normalizer', 'pre_tokenizer', 'post_processor']) checkPart(json[field], field, file);
   checkPostProcessor(json.post_processor, file);
   return {
     ...json,
@@ -40,6 +41,25 @@ export function checkDocument(json: Json, file: string): TokenizerDocument {
     post_processor: (json.post_processor ?? null) as TokenizerDocument['post_processor'],
     model: { ...json.model, ...checkModel(json.model, file) },
   };
+}
+
+/** Lists of parts, and of what a template lays out. */
+const LISTS = ['normalizers', 'pretokenizers', 'processors', 'single', 'pair'];
+
+/** What is read of a normalizer, pre-tokenizer or post-processor has the form that it is read in. */
+function checkPart(part: unknown, field: string, file: string): void {
+  if (part === null || part === undefined) return;
+  if (!isObject(part) || typeof part.type !== 'string') {
+    throw malformed(file, `expected ${field} to be an object with a type`);
+  }
+  for (const list of LISTS) {
+    const parts = part[list] ?? [];
+    if (!Array.isArray(parts) || !parts.every(isObject)) {
+      throw malformed(file, `expected ${field}.${list} to be a list of objects`);
+    }
+    if (list !== 'single' && list !== 'pair')
+      for (const inner of parts) checkPart(inner, `${field}.${list}`, file);
+  }
 }
 
 function checkModel(model: Json, file: string): TokenizerDocument['model'] {
@@ -94,7 +114,10 @@ function checkUnigram(model: Json, file: string): UnigramDocument {
     throw malformed(file, 'expected model.vocab to be a list of tokens with their scores');
   }
   if (!Number.isSafeInteger(unknown) || (unknown as number) < 0 || (unknown as number) >= vocab.length) {
-    throw malformed(file, `expected model.unk_id to be one of the ${vocab.length} tokens, got ${unknown}`);
+    throw malformed(
+      file,
+      `expected model.unk_id to be one of the ${vocab.length} tokens, got ${JSON.stringify(unknown)}`,
+    );
   }
   return { type: 'Unigram', unk_id: unknown as number, vocab: vocab as [string, number][] };
 }

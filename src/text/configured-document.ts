@@ -200,7 +200,7 @@ function legacyTokens(config: Json, added: Json, own: readonly AddedToken[]): Ad
   const special = new Set([...namedTokens(config), ...own.map(({ content }) => content)]);
   return Object.entries(added).map(([content, id]) => {
     const isSpecial = special.has(content);
-    return { id: Number(id), content, ...flagsOf({ special: isSpecial, normalized: !isSpecial }) };
+    return { id: id as number, content, ...flagsOf({ special: isSpecial, normalized: !isSpecial }) };
   });
 }
 

@@ -29,7 +29,8 @@ const ONLY_PUNCTUATION = /^[\p{P}!-/:-@[-`{-~]+$/u;
  * Normalizer, pre-tokenizer and model are those of the `tokenizers` package. It is told to cut nothing off: what lies
  * beyond a length limit would be lost there. Long texts go in chunks, so that what is done with each is a short piece of work.
  *
- * @throws UNSUPPORTED_MODEL where the package cannot read the document
+ * @throws UNSUPPORTED_MODEL where the package cannot read the document; while encoding DATA_FORMAT for a token that the
+ * vocabulary would need
  */
 export function textEncoder(document: object, where: string): TextEncoder {
   let native: NativeTokenizer;
@@ -71,7 +72,7 @@ function unusable(where: string, cause: Error): Error {
   if ((cause as NodeJS.ErrnoException).code === 'StringExpected') return cause;
   return new PermafrostError(
     'DATA_FORMAT',
-    `${where}: the tokenizer cannot encode the text: ${cause.message}. Save it anew with Hugging Face's tools.`,
+    `${where}: the tokenizer cannot encode the text: ${cause.message}. Its vocabulary must hold its unknown token.`,
     { file: where },
     { cause },
   );

@@ -51,7 +51,7 @@ function isLocal(part: unknown): boolean {
   const { type, normalizers, pretokenizers, pattern, split } = part as Json;
   if (type === 'Sequence') return [normalizers ?? pretokenizers].flat().every(isLocal);
   if (type === 'Replace') return isObject(pattern) && (pattern.Regex === SPACES || pattern.String === ' ');
-  return LOCAL.has(String(type)) && split !== false;
+  return typeof type === 'string' && LOCAL.has(type) && split !== false;
 }
 
 /** Cuts a text between words, about every `CHUNK` units; where there is no border, a chunk is as long as it must be. */

@@ -134,9 +134,30 @@ describe('a configuration', () => {
     async (changes) => {
       const error = await failureOf(modelWith(configWith(changes)));
       expect(error.code).toBe('WEIGHTS_MISMATCH');
-      expect(error.message).toMatch(/config\.json describes .*model\.safetensors holds/);
+      expect(error.message).toMatch(
+        /config\.json describes 1000000 layers.*model\.safetensors|model\.safetensors: tensor .*expected .*by config\.json/,
+      );
     },
   );
+});
+
+describe('a fresh model', () => {
+  it.each([
+    { vocabSize: 2e9, hiddenSize: 4096 },
+    { numLayers: 1e6, hiddenSize: 4096 },
+    { labels: ['O'], typeVocabSize: 2e9, hiddenSize: 4096 },
+  ])('larger than the memory is refused before any is taken, with the bytes: %j', async (sizes) => {
+    const before = process.memoryUsage.rss();
+    const error = await thrownBy(() =>
+      TokenClassifier.create({ ...TINY, ...sizes }, { threads: 1, device: 'cpu' }),
+    );
+    expect(error.code).toBe('OUT_OF_MEMORY');
+    const [, needed, free] = /at least (\d{13,}) bytes.*, but (\d+) .*are free/
+      .exec(error.message)!
+      .map(Number);
+    expect(needed).toBeGreaterThan(free!);
+    expect(process.memoryUsage.rss() - before).toBeLessThan(2 ** 28);
+  });
 });
 
 describe('a tokenizer', () => {

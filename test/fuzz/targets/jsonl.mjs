@@ -1,3 +1,4 @@
+import { anyText, mutatedJson } from '../mutate.mjs';
 import { lineInput, lineTarget, runLines } from './lines.mjs';
 
 const optionsOf = (random) => ({
@@ -9,7 +10,19 @@ const optionsOf = (random) => ({
 
 export default {
   name: 'jsonl',
-  setUp: () => lineTarget('jsonl', 'data/read-jsonl.js', 'jsonlSentences', optionsOf),
-  input: lineInput,
+  async setUp() {
+    const context = await lineTarget('jsonl', 'data/read-jsonl.js', 'jsonlSentences', optionsOf);
+    const lines = context.texts.flatMap((text) => text.toString('utf8').trim().split('\n'));
+    return { ...context, records: lines.map((line) => JSON.parse(line)) };
+  },
+  input(random, context) {
+    if (random.once(2)) return lineInput(random, context);
+    const records = Array.from({ length: 1 + random.below(3) }, () => random.pick(context.records));
+    const lines = records.map((record) =>
+      JSON.stringify(random.once(2) ? record : mutatedJson(random, record)),
+    );
+    const bytes = Buffer.from(lines.join(random.once(8) ? anyText(random, 4) : '\n')).toString('latin1');
+    return { bytes, cut: 1 + random.length(bytes.length + 1), options: optionsOf(random) };
+  },
   run: runLines,
 };

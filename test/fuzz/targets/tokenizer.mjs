@@ -15,7 +15,7 @@ export default {
   input(random, { documents, texts }) {
     const content = random.once(6)
       ? mutatedBytes(random, random.pick(texts), texts).toString('latin1')
-      : JSON.stringify(mutatedJson(random, random.pick(documents)));
+      : Buffer.from(JSON.stringify(mutatedJson(random, random.pick(documents)))).toString('latin1');
     const config = random.once(2) ? {} : { ...configOf(random) };
     return { content, config, words: [anyText(random), anyText(random), anyText(random, 512)] };
   },
