@@ -65,12 +65,14 @@ bool Optimizer::may_overflow(const std::vector<double>& rates) {
   // times the largest first moment over epsilon.
   constexpr double kLargestUpdate = 5070602400912917605986812821504.0;  // 2^102
   const auto& [beta1, beta2, eps, weight_decay] = options_.adamw;
-  if (!(eps <= std::numeric_limits<float>::max())) return true;
+  constexpr double kLargestFloat = std::numeric_limits<float>::max();
+  if (!(eps <= kLargestFloat)) return true;
   const double smallest_divisor = static_cast<float>(eps);
   const double moment = largest_moment();
   for (const double rate : rates) {
-    const double update = rate / (1 - beta1) * moment / smallest_divisor;
-    if (!(update < kLargestUpdate && rate * weight_decay <= 1)) return true;
+    const double step_size = rate / (1 - beta1);
+    const bool is_bounded = step_size <= kLargestFloat && step_size * moment / smallest_divisor < kLargestUpdate;
+    if (!is_bounded || !(rate * weight_decay <= 1)) return true;
   }
   return false;
 }
