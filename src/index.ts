@@ -26,14 +26,7 @@ export { Tagger } from './inference/tagger.js';
 export { downloadModel } from './model/hub-model.js';
 export { MaskedLanguageModel } from './model/masked-language-model.js';
 export type { SaveOptions } from './model/model-directory.js';
-export type {
-  CreateOptions,
-  DeviceOptions,
-  LoadOptions,
-  RateSchedule,
-  StageOptions,
-  TrainerOptions,
-} from './model/options.js';
+export type { CreateOptions, DeviceOptions, LoadOptions, TrainerOptions } from './model/options.js';
 export { TokenClassifier } from './model/token-classifier.js';
 export type { Trainer } from './model/trainer.js';
 export { Tokenizer } from './text/tokenizer.js';

@@ -9,6 +9,7 @@ export { frozenPrefixLength } from '../freezing/frozen-prefix.js';
 export { relativeCost, trainableShare } from '../freezing/relative-cost.js';
 export { trainableTable } from '../freezing/trainable-table.js';
 export type { EncoderConfigInput, HuggingFaceConfig } from '../model/config.js';
+export type { RateSchedule, StageOptions } from '../model/options.js';
 export { PrefixStore, type PrefixStoreOptions, type StorePrecision } from '../model/prefix-store.js';
 export { RepresentationSimilarity } from '../model/similarity.js';
 export { stackLayers } from '../model/stack-layers.js';
