@@ -77,7 +77,7 @@ it('the example compiles, listens, tags, and ends with 0 on SIGTERM', async () =
 });
 
 it('the example ends in order when SIGTERM comes again and again while a job trains', async () => {
-  for (const pauses of [[0], [5, 5, 5], [40, 1]]) {
+  for (const pauses of [[0], [30, 5, 1]]) {
     const { started, url, ended } = await start();
     const job = await post(`${url}/jobs`, {
       train: conllText(task.train),
@@ -100,4 +100,4 @@ it('the example ends in order when SIGTERM comes again and again while a job tra
     expect([0, 1]).toContain(code);
     expect([signal, output]).toEqual([null, '']);
   }
-});
+}, 600_000);
