@@ -1,6 +1,6 @@
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
-import { join } from 'node:path';
+import { dirname, join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { splitWords } from '../../src/data/split-words.js';
 import { Random } from '../../src/io/random.js';
@@ -158,6 +158,8 @@ describe('a tokenizer.json', () => {
       const added = document.added_tokens as unknown as { content: string }[];
       (document as Record<string, unknown>).added_tokens = added.filter(({ content }) => content !== '[UNK]');
     });
+    // Settings beside it that name the token would add it.
+    for (const name of ['tokenizer_config.json', 'special_tokens_map.json']) rmSync(join(dirname(file), name));
     const error = await thrownBy(() => Tokenizer.load(file));
     expect(error).toMatchObject({ code: 'DATA_FORMAT', details: { missing: ['[UNK]'] } });
   });
