@@ -159,7 +159,8 @@ describe('a tokenizer.json', () => {
       (document as Record<string, unknown>).added_tokens = added.filter(({ content }) => content !== '[UNK]');
     });
     // Settings beside it that name the token would add it.
-    for (const name of ['tokenizer_config.json', 'special_tokens_map.json']) rmSync(join(dirname(file), name));
+    for (const name of ['tokenizer_config.json', 'special_tokens_map.json'])
+      rmSync(join(dirname(file), name));
     const error = await thrownBy(() => Tokenizer.load(file));
     expect(error).toMatchObject({ code: 'DATA_FORMAT', details: { missing: ['[UNK]'] } });
   });
