@@ -16,15 +16,21 @@ EncoderConfig validated(const EncoderConfig& config) {
   return config;
 }
 
+// Before anything is declared: even the names of too many layers take all memory.
+EncoderConfig with_room(const EncoderConfig& config, at::Device device) {
+  validate(config);
+  if (device.is_cpu()) require_memory(config);
+  return config;
+}
+
 }  // namespace
 
 DeclaredModel::DeclaredModel(const EncoderConfig& config)
     : config(validated(config)), parameters(this->config), head(make_head(this->config, parameters)) {}
 
 Model::Model(const EncoderConfig& config, at::Device device, Kernels kernels, at::ScalarType type)
-    : config(validated(config)), device(device), type(type), ops(make_ops(device, kernels, type, this->config.head_size())),
+    : config(with_room(config, device)), device(device), type(type), ops(make_ops(device, kernels, type, this->config.head_size())),
       buffers(device, type), parameters(config), head(make_head(this->config, parameters)) {
-  if (device.is_cpu()) require_memory(this->config);
   parameters.allocate(device);
   Parameter& word = *parameters.embeddings.word;
   word.by_rows = ops->updates_rows() && !word.tied;

@@ -1,6 +1,6 @@
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
-import { join } from 'node:path';
+import { dirname, join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { splitWords } from '../../src/data/split-words.js';
 import { Random } from '../../src/io/random.js';
@@ -128,6 +128,57 @@ describe.each([
   });
 });
 
+describe('a tokenizer.json', () => {
+  const saved = async (change: (document: Record<string, Record<string, unknown>>) => void) => {
+    const directory = mkdtempSync(join(root, 'changed-'));
+    await Tokenizer.fromVocab(VOCAB, { lowercase: true }).save(directory);
+    const file = join(directory, 'tokenizer.json');
+    const document = JSON.parse(readFileSync(file, 'utf8'));
+    change(document);
+    writeFileSync(file, JSON.stringify(document));
+    return file;
+  };
+
+  it('whose vocabulary lacks its unknown token is loaded, and what needs the token is refused', async () => {
+    const file = await saved(({ model }) => {
+      const { '[UNK]': _unknown, ...vocab } = model!.vocab as Record<string, number>;
+      model!.vocab = vocab;
+    });
+    const tokenizer = await Tokenizer.load(file);
+    expect((await tokenizer.encodeText('london')).inputIds).toEqual(Int32Array.of(VOCAB.indexOf('london')));
+    const error = await thrownBy(() => tokenizer.encodeText('paris'));
+    expect(error).toMatchObject({ code: 'DATA_FORMAT', details: { file } });
+    expect(error.message).toContain('unknown token');
+  });
+
+  it('without its unknown token at all is refused by name', async () => {
+    const file = await saved((document) => {
+      const { '[UNK]': _unknown, ...vocab } = document.model!.vocab as Record<string, number>;
+      document.model!.vocab = vocab;
+      const added = document.added_tokens as unknown as { content: string }[];
+      (document as Record<string, unknown>).added_tokens = added.filter(({ content }) => content !== '[UNK]');
+    });
+    // Settings beside it that name the token would add it.
+    for (const name of ['tokenizer_config.json', 'special_tokens_map.json'])
+      rmSync(join(dirname(file), name));
+    const error = await thrownBy(() => Tokenizer.load(file));
+    expect(error).toMatchObject({ code: 'DATA_FORMAT', details: { missing: ['[UNK]'] } });
+  });
+
+  it.each([
+    ['post_processor', { single: { length: 3 } }],
+    ['post_processor', { pair: [null] }],
+    ['normalizer', { type: { toString: 1 } }],
+    ['pre_tokenizer', { pretokenizers: [1], type: 'Sequence' }],
+  ])('whose %s has another form is refused: %j', async (field, change) => {
+    const file = await saved((document) => Object.assign(document[field]!, change));
+    expect(await thrownBy(() => Tokenizer.load(file))).toMatchObject({
+      code: 'DATA_FORMAT',
+      details: { file },
+    });
+  });
+});
+
 describe('WordPiece', () => {
   const tokenizer = Tokenizer.fromVocab(VOCAB, { lowercase: true });
 
@@ -143,7 +194,7 @@ describe('WordPiece', () => {
   it('takes as long for pieces without a limit of length', async () => {
     const file = join(root, 'unlimited.json');
     await Tokenizer.fromVocab(VOCAB, { lowercase: true }).save(root);
-    const document = JSON.parse((await import('node:fs')).readFileSync(join(root, 'tokenizer.json'), 'utf8'));
+    const document = JSON.parse(readFileSync(join(root, 'tokenizer.json'), 'utf8'));
     document.model.max_input_chars_per_word = 1e9;
     writeFileSync(file, JSON.stringify(document));
     const unlimited = await Tokenizer.load(file);
