@@ -25,6 +25,7 @@ describe('the command line', () => {
       'train',
       'evaluate',
       'predict',
+      'study',
       'inspect',
       'datasets',
       'bench',

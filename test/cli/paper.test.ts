@@ -57,7 +57,7 @@ describe('permafrost paper', () => {
       type: 'report',
       file: join(directory, 'report.md'),
       html: join(directory, 'report.html'),
-      figures: [join(directory, 'figures', 'quality.svg'), join(directory, 'figures', 'time.svg')],
+      figures: ['quality', 'time', 'errors'].map((name) => join(directory, 'figures', `${name}.svg`)),
       directory,
     });
     expect(records).toHaveLength(6);
