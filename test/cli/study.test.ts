@@ -23,7 +23,7 @@ beforeAll(async () => {
   model = [
     ...['train', 'validation', 'test'].flatMap((split) => [`--${split}`, join(folder, `${split}.conll`)]),
     ...['--model', join(folder, 'model'), '--threads', '1'],
-    ...['--epochs', '10', '--learning-rate', '5e-3', '--batch-size', '8', '--no-early-stopping'],
+    ...['--epochs', '4', '--learning-rate', '5e-3', '--batch-size', '8', '--no-early-stopping'],
   ];
 });
 afterAll(() => rmSync(folder, { recursive: true, force: true }));
@@ -100,7 +100,8 @@ describe('permafrost study', () => {
       readFileSync(join(runOf(gradients.objects, 'bottom-up:0'), 'record.json'), 'utf8'),
     );
     expect(first.analysis.total.f1).toBe(record.test.entities.micro.f1);
-    expect(first.analysis.total.f1).toBeGreaterThan(0);
+    const gold = task.test.flatMap(({ tags }) => tags.filter((tag) => tag.startsWith('B-')));
+    expect(first.analysis.total.gold).toBe(gold.length);
     expect(first.analysis.groupings.map(({ title }: { title: string }) => title)).toEqual([
       'words of the entity',
       'surface form in training',
@@ -110,7 +111,7 @@ describe('permafrost study', () => {
     ]);
     const { bothRight, neitherRight, onlyFirst, onlySecond } = compared.comparison;
     expect(bothRight + neitherRight + onlyFirst.length + onlySecond.length).toBe(task.test.length);
-    expect(onlyFirst[0].source).toMatch(/test\.conll:\d+$/);
+    for (const { source } of [...onlyFirst, ...onlySecond]) expect(source).toMatch(/test\.conll:\d+$/);
     expect(text('errors', 'errors.md')).toMatch(/Sentences that only one gets right/);
     expect(text('errors', 'figures', 'errors.svg')).toContain('<svg');
 
