@@ -69,7 +69,7 @@ describe('permafrost paper', () => {
       expect(energy.emissions).toBeCloseTo((energy.joules * 0.3) / 3.6e6, 15);
     }
     const html = await readFile(last.html, 'utf8');
-    expect(html.match(/<svg/g)).toHaveLength(2);
+    expect(html.match(/<svg/g)).toHaveLength(3);
     expect(html).toContain('<h2>bottom-up</h2>');
     const markdown = await readFile(last.file, 'utf8');
     expect(markdown).toContain('## bottom-up');
