@@ -55,7 +55,7 @@ function live(facts: object, act: (phase: Phase, kill: (signal: NodeJS.Signals) 
   const task = { index: BUILT_INDEX, checkpoint: folder, config: CONFIG, batch: BATCH, ...facts };
   return new Promise<Ended>((settle, reject) => {
     const child = spawn(process.execPath, [LIFE, JSON.stringify(task)]);
-    const timer = setTimeout(() => child.kill('SIGKILL'), 60_000);
+    const timer = setTimeout(() => child.kill('SIGKILL'), 600_000);
     let stderr = '';
     child.stderr.on('data', (text) => {
       stderr += text;
