@@ -1,5 +1,6 @@
 import { readFileSync } from 'node:fs';
 import { describe, expect, it } from 'vitest';
+import type { Observation } from '../../src/entries/training.js';
 import { frozenPrefixLength } from '../../src/entries/training.js';
 import { PermafrostError } from '../../src/errors/error.js';
 import { FREEZING_NOTATIONS } from '../../src/freezing/schedule-notation.js';
@@ -10,7 +11,6 @@ import {
   type FreezeSchedule,
   full,
   gradual,
-  type Observation,
   parseFreezing,
   plateau,
 } from '../../src/index.js';

@@ -9,4 +9,5 @@ export const TARGETS = {
   parquet: 2,
   batches: 2,
   model: 1,
+  hub: 1,
 };

@@ -39,6 +39,7 @@ async function start(): Promise<{ started: ChildProcess; url: string; ended: Pro
   const base = join(folder, 'base');
   const args = [
     'dist/main.js',
+    '--open-training',
     '--model',
     base,
     '--output',

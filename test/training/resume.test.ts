@@ -210,7 +210,7 @@ describe('a training that is aborted and called again', () => {
     expect(JSON.parse(last.stdout).stages).toHaveLength(3);
     const weights = (directory: string) => readFile(join(directory, 'best', 'model.safetensors'));
     expect(await weights(killed)).toEqual(await weights(whole));
-    expect(readdirSync(killed).sort()).toEqual(['best', 'last']);
+    expect(readdirSync(killed).sort()).toEqual(['best', 'last', 'predictions']);
   });
 
   const killed: [string, Settings][] = [
