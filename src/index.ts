@@ -13,10 +13,10 @@ export { entityReport } from './evaluation/entity-metrics.js';
 export { type EvaluateOptions, type Evaluation, evaluate } from './evaluation/evaluate.js';
 export type { Metrics } from './evaluation/metrics.js';
 export { tokenReport } from './evaluation/token-metrics.js';
-export { type AutoFreezeOptions, autoFreeze } from './freezing/auto-freeze.js';
-export { type GradualOptions, gradual } from './freezing/gradual.js';
+export { autoFreeze } from './freezing/auto-freeze.js';
+export { gradual } from './freezing/gradual.js';
 export { parseStrategy } from './freezing/notation.js';
-export { type PlateauOptions, plateau } from './freezing/plateau.js';
+export { plateau } from './freezing/plateau.js';
 export type { Decision, FreezeSchedule, Freezing, Observation } from './freezing/schedule.js';
 export { parseFreezing } from './freezing/schedule-notation.js';
 export { bottomUp, full, interleaved, only, type Strategy, topDown } from './freezing/strategy.js';
@@ -26,14 +26,7 @@ export { Tagger } from './inference/tagger.js';
 export { downloadModel } from './model/hub-model.js';
 export { MaskedLanguageModel } from './model/masked-language-model.js';
 export type { SaveOptions } from './model/model-directory.js';
-export type {
-  CreateOptions,
-  DeviceOptions,
-  LoadOptions,
-  RateSchedule,
-  StageOptions,
-  TrainerOptions,
-} from './model/options.js';
+export type { CreateOptions, DeviceOptions, LoadOptions, TrainerOptions } from './model/options.js';
 export { TokenClassifier } from './model/token-classifier.js';
 export type { Trainer } from './model/trainer.js';
 export { Tokenizer } from './text/tokenizer.js';
