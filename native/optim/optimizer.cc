@@ -65,10 +65,14 @@ bool Optimizer::may_overflow(const std::vector<double>& rates) {
   // times the largest first moment over epsilon.
   constexpr double kLargestUpdate = 5070602400912917605986812821504.0;  // 2^102
   const auto& [beta1, beta2, eps, weight_decay] = options_.adamw;
+  constexpr double kLargestFloat = std::numeric_limits<float>::max();
+  if (!(eps <= kLargestFloat)) return true;
+  const double smallest_divisor = static_cast<float>(eps);
   const double moment = largest_moment();
   for (const double rate : rates) {
-    const double update = rate / (1 - beta1) * moment / static_cast<double>(static_cast<float>(eps));
-    if (!(update < kLargestUpdate && rate * weight_decay <= 1)) return true;
+    const double step_size = rate / (1 - beta1);
+    const bool is_bounded = step_size <= kLargestFloat && step_size * moment / smallest_divisor < kLargestUpdate;
+    if (!is_bounded || !(rate * weight_decay <= 1)) return true;
   }
   return false;
 }
@@ -102,6 +106,11 @@ bool Optimizer::fits(const UpdateRates& rates, double grad_scale) {
 }
 
 bool Optimizer::fits(const Parameter& parameter, const AdamWStep& step) const {
+  // The kernels' constants are fp32.
+  const double step_size = step.learning_rate / (1 - std::pow(step.beta1, static_cast<double>(step.step)));
+  for (const double constant : {step_size, step.learning_rate * step.weight_decay, step.eps}) {
+    if (!(constant <= std::numeric_limits<float>::max())) return false;
+  }
   const auto found = state_.find(&parameter);
   at::Tensor value = parameter.value.clone();
   at::Tensor exp_avg = found == state_.end() ? at::zeros_like(value) : found->second.exp_avg.clone();

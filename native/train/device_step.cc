@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cstring>
+#include <limits>
 #include <stdexcept>
 
 #include "device/cuda_graph.h"
@@ -15,7 +16,8 @@ namespace {
 enum Scalar : int64_t { kLossScale, kMeanScale, kScalars };
 
 int32_t bits_of(double value) {
-  const auto narrow = static_cast<float>(value);
+  constexpr double kLargest = std::numeric_limits<float>::max();
+  const float narrow = value > kLargest ? std::numeric_limits<float>::infinity() : static_cast<float>(value);
   int32_t bits;
   std::memcpy(&bits, &narrow, sizeof(bits));
   return bits;

@@ -4,7 +4,7 @@ export interface StepResult {
   loss: number;
   /** Global L2 norm of the gradients before clipping; null where the call only accumulated gradients. */
   gradNorm: number | null;
-  /** Learning rate of this update. */
+  /** Learning rate of this update, before the factors of layers and of weights that were thawed. */
   learningRate: number;
   /** Number of tokens in the batch, special tokens included. */
   tokens: number;

@@ -147,6 +147,8 @@ export function trainingText({ optimizer, earlyStopping, ...settings }: Training
     `${settings.batchSize} sentences a step`,
     `at most ${settings.maxLength} tokens`,
     `AdamW, learning rate ${optimizer.learningRate}, ${optimizer.schedule}, warm-up ${optimizer.warmupSteps === undefined ? formatPercent(optimizer.warmupRatio) : `${optimizer.warmupSteps} steps`}`,
+    ...(optimizer.layerDecay === undefined ? [] : [`layer decay ${optimizer.layerDecay}`]),
+    ...(optimizer.headLearningRate === undefined ? [] : [`head at ${optimizer.headLearningRate}`]),
     `weight decay ${optimizer.weightDecay}`,
     `dropout of frozen layers ${settings.frozenDropout}`,
     settings.precision,

@@ -4,12 +4,12 @@ import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { describe, expect, it } from 'vitest';
+import type { RateSchedule } from '../../src/entries/training.js';
 import {
   bottomUp,
   full,
   only,
   type RaggedBatch,
-  type RateSchedule,
   TokenClassifier,
   type Trainer,
   type TrainerOptions,
