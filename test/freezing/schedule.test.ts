@@ -1,9 +1,9 @@
 import { readFileSync } from 'node:fs';
 import { describe, expect, it } from 'vitest';
-import type { Observation } from '../../src/entries/training.js';
 import { frozenPrefixLength } from '../../src/entries/training.js';
 import { PermafrostError } from '../../src/errors/error.js';
 import { FREEZING_NOTATIONS } from '../../src/freezing/schedule-notation.js';
+import type { Observation } from '../../src/index.js';
 import {
   autoFreeze,
   bottomUp,
