@@ -1,5 +1,5 @@
 import { describe, expect, it, vi } from 'vitest';
-import type { EncoderConfigInput, FreezeEvent, Observation } from '../../src/entries/training.js';
+import type { EncoderConfigInput, FreezeEvent } from '../../src/entries/training.js';
 import {
   autoFreeze,
   bottomUp,
@@ -7,6 +7,7 @@ import {
   type FreezeSchedule,
   finetune,
   full,
+  type Observation,
   type TrainingEvent,
 } from '../../src/index.js';
 import { Trainer } from '../../src/model/trainer.js';
