@@ -42,14 +42,7 @@ void drop_model(EngineState& state) {
 
 std::shared_ptr<Engine> Engine::start(int num_threads) {
   std::shared_ptr<Engine> engine(new Engine(num_threads > 0 ? num_threads : available_cores()));
-  engine->thread_ = std::thread([raw = engine.get()] { raw->work(); });
-  try {
-    keep_until_joined(engine);
-  } catch (const Error&) {
-    engine->stop();
-    engine->join();
-    throw;
-  }
+  keep_until_joined(engine, [&] { engine->thread_ = std::thread([raw = engine.get()] { raw->work(); }); });
   return engine;
 }
 

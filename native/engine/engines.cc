@@ -26,6 +26,18 @@ Engines& engines() {
   return *all;
 }
 
+void join_ended() {
+  std::vector<std::shared_ptr<Engine>> ended;
+  {
+    const std::lock_guard<std::mutex> lock(engines().mutex);
+    auto& running = engines().running;
+    const auto first = std::partition(running.begin(), running.end(), [](const auto& other) { return !other->has_ended(); });
+    ended.assign(std::make_move_iterator(first), std::make_move_iterator(running.end()));
+    running.erase(first, running.end());
+  }
+  for (const auto& other : ended) other->join();
+}
+
 }  // namespace
 
 void end_engines() {
@@ -39,18 +51,18 @@ void end_engines() {
   for (const auto& engine : running) engine->join();
 }
 
-void keep_until_joined(const std::shared_ptr<Engine>& engine) {
-  std::vector<std::shared_ptr<Engine>> ended;
-  {
-    const std::lock_guard<std::mutex> lock(engines().mutex);
-    check(!engines().process_ends, ErrorCode::DISPOSED, "The process is ending; no model can be made any more.");
-    auto& running = engines().running;
-    const auto first = std::partition(running.begin(), running.end(), [](const auto& other) { return !other->has_ended(); });
-    ended.assign(std::make_move_iterator(first), std::make_move_iterator(running.end()));
-    running.erase(first, running.end());
-    running.push_back(engine);
+void keep_until_joined(const std::shared_ptr<Engine>& engine, const std::function<void()>& start_thread) {
+  join_ended();
+  // Started under the lock: whoever ends the engines knows of every thread, or none comes after.
+  const std::lock_guard<std::mutex> lock(engines().mutex);
+  check(!engines().process_ends, ErrorCode::DISPOSED, "The process is ending; no model can be made any more.");
+  engines().running.push_back(engine);
+  try {
+    start_thread();
+  } catch (...) {
+    engines().running.pop_back();
+    throw;
   }
-  for (const auto& other : ended) other->join();
 }
 
 void end_engines_at_exit() {

@@ -4,15 +4,16 @@
 // on. An engine's thread that then stands in libtorch or the BLAS is a segmentation fault.
 #pragma once
 
+#include <functional>
 #include <memory>
 
 namespace permafrost {
 
 class Engine;
 
-// Keeps the engine until its thread has been joined; joins those that have ended meanwhile. Throws DISPOSED where the
-// process is ending.
-void keep_until_joined(const std::shared_ptr<Engine>& engine);
+// Has `start_thread` start the engine's thread and keeps the engine until that is joined; joins those that have ended
+// meanwhile. Throws DISPOSED where the process is ending, and starts nothing then.
+void keep_until_joined(const std::shared_ptr<Engine>& engine, const std::function<void()>& start_thread);
 
 // Gives up the work of all engines and waits until their threads are gone; no engine can be started any more.
 // The program calls it when it is about to exit.
