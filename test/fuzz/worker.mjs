@@ -26,6 +26,9 @@ process.on('uncaughtException', (error) => {
   untyped = error;
 });
 
+// Whoever started this is gone.
+process.on('disconnect', () => process.exit());
+
 const context = await target.setUp();
 const end = performance.now() + Number(seconds) * 1000;
 const codes = {};
