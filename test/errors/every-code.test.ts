@@ -334,7 +334,11 @@ const CASES: Readonly<Record<ErrorCode, Faces>> = {
       () => readSentences(at('data.conll')),
       /date\.conll/,
     ),
-    cli: command(() => score('--data', at('date.conll')), score, /date\.conll/),
+    cli: command(
+      () => ['evaluate', '--model', at('model'), '--data', at('date.conll')],
+      score,
+      /date\.conll/,
+    ),
   },
   WRITE_FAILED: {
     api: call(
@@ -464,7 +468,7 @@ const CASES: Readonly<Record<ErrorCode, Faces>> = {
   OUT_OF_MEMORY: {
     api: call(
       async () => {
-        await using _ = await TokenClassifier.create({ ...TINY, vocabSize: 2 ** 40, hiddenSize: 2 ** 10 });
+        await using _ = await TokenClassifier.create({ ...TINY, vocabSize: 2e9, hiddenSize: 2 ** 10 });
       },
       async () => {
         await using _ = await TokenClassifier.create(TINY);

@@ -39,7 +39,12 @@ async function inspect(flags: Flags, context: CommandContext): Promise<void> {
   const { workspace, tokenizers } = await withDownloads(context, (hub) => openStudy(flags, hub));
   const { splits, settings } = workspace;
   const { maxLength } = settings.training;
-  const given = Object.entries(splits).filter((entry): entry is [string, Sentence[]] => entry[1] !== null);
+  const { tests, ...main } = splits;
+  // The first of the named test sets is the split `test`.
+  const others = Object.entries(tests).slice(1);
+  const given = [...Object.entries(main), ...others].filter(
+    (entry): entry is [string, Sentence[]] => entry[1] !== null,
+  );
   // One file is shown as a whole, too: that is what one compares with figures of others.
   if (settings.dataset.source === 'split') given.push(['all', given.flatMap(([, sentences]) => sentences)]);
   const shared = findSharedSentences(Object.fromEntries(given.filter(([split]) => split !== 'all')));
