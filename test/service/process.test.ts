@@ -97,8 +97,9 @@ it('the example ends in order when SIGTERM comes again and again while a job tra
       started.kill('SIGTERM');
     }
     const [code, signal, output] = await ended;
-    // 0 where the job gave up before it was asked again.
-    expect([0, 1]).toContain(code);
-    expect([signal, output]).toEqual([null, '']);
+    // 0 where the job gave up before it was asked again; a signal that comes when Node has taken its handlers down ends
+    // the process by itself.
+    expect([0, 1, 'SIGTERM']).toContain(code ?? signal);
+    expect(output).toBe('');
   }
 }, 600_000);
