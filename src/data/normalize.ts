@@ -14,7 +14,7 @@ export interface RawSentence {
 }
 
 /**
- * Gives the sentences of a file in IOB2.
+ * Gives the sentences of a file in IOB2, as many at once as were read.
  *
  * @param read reads the file from its start, some sentences at once; with `auto` it is called twice, first to find the scheme.
  * @throws DATA_FORMAT for a file without sentences, and for a tag that breaks the rules of a scheme that was named.
@@ -23,18 +23,21 @@ export async function* normalizeSentences(
   file: string,
   read: () => AsyncIterable<RawSentence[]>,
   scheme: TagScheme | 'auto',
-): AsyncGenerator<Sentence> {
+): AsyncGenerator<Sentence[]> {
   const actual = scheme === 'auto' ? await detectScheme(read()) : scheme;
   let isEmpty = true;
   const turns = new Turns();
-  for await (const sentences of read()) {
-    for (const { words, tags, lines, document } of sentences) {
+  for await (const found of read()) {
+    const sentences: Sentence[] = [];
+    for (const { words, tags, lines, document } of found) {
       isEmpty = false;
       if (scheme !== 'auto') requireScheme(file, tags, lines, scheme);
-      const place = { file, line: lines[0]!, ...(document !== undefined && { document }) };
-      yield { words, tags: toIob2(tags, actual), ...place };
+      const sentence: Sentence = { words, tags: toIob2(tags, actual), file, line: lines[0]! };
+      if (document !== undefined) sentence.document = document;
+      sentences.push(sentence);
       if (turns.areDue) await turns.take();
     }
+    yield sentences;
   }
   if (isEmpty) {
     throw formatError(
@@ -43,6 +46,11 @@ export async function* normalizeSentences(
       'expected annotated sentences, got none. Give a file with a word and its tag on each line, or JSON lines.',
     );
   }
+}
+
+/** Sentences one by one. */
+export async function* eachOf(blocks: AsyncIterable<Sentence[]>): AsyncGenerator<Sentence> {
+  for await (const block of blocks) yield* block;
 }
 
 /**
@@ -54,10 +62,10 @@ export class TagForms {
   constructor(private readonly file: string) {}
 
   /** @throws DATA_FORMAT naming file and line where the text is no tag. */
-  check(text: string, line: number, remedy: string): string {
+  check(text: string, line: number, remedy: () => string): string {
     const known = this.#known.get(text);
     if (known !== undefined) return known;
-    if (!isTag(text)) throw malformedTag(this.file, line, text, remedy);
+    if (!isTag(text)) throw malformedTag(this.file, line, text, remedy());
     this.#known.set(text, text);
     return text;
   }

@@ -10,7 +10,7 @@ import {
   splitColumns,
 } from './conll-layout.js';
 import { formatError, shown } from './format-error.js';
-import { normalizeSentences, type RawSentence, TagForms } from './normalize.js';
+import { eachOf, normalizeSentences, type RawSentence, TagForms } from './normalize.js';
 import { type LineBlock, readLineBlocks } from './read-lines.js';
 import { type CheckedConllOptions, type ConllOptions, parseConllOptions } from './reader-options.js';
 import type { Sentence } from './sentence.js';
@@ -44,6 +44,15 @@ export function conllSentences(
   lines: () => AsyncIterable<LineBlock>,
   options: ConllOptions = {},
 ): AsyncIterable<Sentence> {
+  return eachOf(conllBlocks(file, lines, options));
+}
+
+/** The same, as many sentences at once as are read: an iteration over single ones takes longer than the reading. */
+export function conllBlocks(
+  file: string,
+  lines: () => AsyncIterable<LineBlock> = () => readLineBlocks(file),
+  options: ConllOptions = {},
+): AsyncIterable<Sentence[]> {
   const checked = parseConllOptions(options);
   return normalizeSentences(file, () => rawSentences(file, lines(), checked), checked.scheme);
 }
@@ -76,7 +85,7 @@ async function* rawSentences(
 /** Gathers lines into sentences. */
 class SentenceReader {
   readonly #tags: TagForms;
-  #open: RawSentence = { words: [], tags: [], lines: [] };
+  readonly #open: RawSentence = { words: [], tags: [], lines: [] };
   /** Documents that have begun. */
   #documents = 0;
 
@@ -112,8 +121,11 @@ class SentenceReader {
   /** @returns the open sentence, or null where no word was read since the last one. */
   finish(): RawSentence | null {
     if (this.#open.words.length === 0) return null;
-    const finished = { ...this.#open, ...(this.#documents > 0 && { document: String(this.#documents) }) };
-    this.#open = { words: [], tags: [], lines: [] };
+    const { words, tags, lines } = this.#open;
+    // Copies are as long as they need to be; arrays that have grown are several times that.
+    const finished: RawSentence = { words: words.slice(), tags: tags.slice(), lines: lines.slice() };
+    if (this.#documents > 0) finished.document = String(this.#documents);
+    for (const column of [words, tags, lines]) column.length = 0;
     return finished;
   }
 
@@ -131,7 +143,8 @@ class SentenceReader {
         { column: tokenColumn },
       );
     }
-    const remedy = `It stands in column ${tagColumn} (counted from 0) of ${shown(line)}; if the tags are elsewhere, name \`tagColumn\`.`;
+    const remedy = () =>
+      `It stands in column ${tagColumn} (counted from 0) of ${shown(line)}; if the tags are elsewhere, name \`tagColumn\`.`;
     return [word, this.#tags.check(trimSpaces(columns[tagColumn]!), number, remedy)];
   }
 

@@ -2,7 +2,7 @@ import { parseJson } from '../io/json.js';
 import { Turns } from '../io/turns.js';
 import { isBlank } from './conll-layout.js';
 import { formatError, listed, shown } from './format-error.js';
-import { normalizeSentences, type RawSentence, TagForms } from './normalize.js';
+import { eachOf, normalizeSentences, type RawSentence, TagForms } from './normalize.js';
 import { type LineBlock, readLineBlocks } from './read-lines.js';
 import { type CheckedJsonlOptions, type JsonlOptions, parseJsonlOptions } from './reader-options.js';
 import type { Sentence } from './sentence.js';
@@ -36,6 +36,15 @@ export function jsonlSentences(
   lines: () => AsyncIterable<LineBlock>,
   options: JsonlOptions = {},
 ): AsyncIterable<Sentence> {
+  return eachOf(jsonlBlocks(file, lines, options));
+}
+
+/** The same, as many sentences at once as are read. */
+export function jsonlBlocks(
+  file: string,
+  lines: () => AsyncIterable<LineBlock> = () => readLineBlocks(file),
+  options: JsonlOptions = {},
+): AsyncIterable<Sentence[]> {
   const checked = parseJsonlOptions(options);
   return normalizeSentences(file, () => rawSentences(file, lines(), checked), checked.scheme);
 }
@@ -79,7 +88,7 @@ function parseSentence(
   }
   return {
     words: words.map((word, index) => wordOf(word, index, file, line)),
-    tags: tags.map((tag) => forms.check(tagName(tag, options, file, line), line, 'Correct the tag.')),
+    tags: tags.map((tag) => forms.check(tagName(tag, options, file, line), line, () => 'Correct the tag.')),
     lines: words.map(() => line),
     ...documentOf(record),
   };

@@ -1,6 +1,6 @@
 import { PermafrostError } from '../errors/error.js';
 import { formatError, listed, shown } from './format-error.js';
-import { normalizeSentences, type RawSentence, TagForms } from './normalize.js';
+import { eachOf, normalizeSentences, type RawSentence, TagForms } from './normalize.js';
 import { ParquetDecoder } from './parquet-decoder.js';
 import type { ParquetLayout, ParquetRow } from './parquet-worker.js';
 import type { Sentence } from './sentence.js';
@@ -68,7 +68,7 @@ export async function openParquet(
       const names = options.tagNames?.(tags) ?? null;
       const isPlain = names?.every((name) => name === 'O' || !/^[BIESLU]-/.test(name)) ?? false;
       const marked = isPlain ? names!.map((name) => (name === 'O' ? name : `I-${name}`)) : names;
-      return normalizeSentences(file, () => read([tokens, tags], marked), isPlain ? 'iob1' : 'auto');
+      return eachOf(normalizeSentences(file, () => read([tokens, tags], marked), isPlain ? 'iob1' : 'auto'));
     },
   };
 }
@@ -135,7 +135,7 @@ function sentenceOf(
   });
   const named = tags.map((tag) => {
     const text = typeof tag === 'string' ? tag : tagNames?.[numberOf(tag)];
-    if (text !== undefined) return forms.check(text, row + 1, 'Name another column with `tagColumn`.');
+    if (text !== undefined) return forms.check(text, row + 1, () => 'Name another column with `tagColumn`.');
     const known =
       tagNames === null ? 'the dataset does not name its classes' : `there are ${tagNames.length} classes`;
     throw formatError(

@@ -1,7 +1,7 @@
 import { extname } from 'node:path';
 import { PermafrostError } from '../errors/error.js';
-import { readConll } from './read-conll.js';
-import { readJsonlSentences } from './read-jsonl.js';
+import { conllBlocks } from './read-conll.js';
+import { jsonlBlocks } from './read-jsonl.js';
 import type { ConllOptions, JsonlOptions } from './reader-options.js';
 import type { Sentence } from './sentence.js';
 
@@ -17,11 +17,11 @@ export async function readSentences(
   file: string,
   options: ConllOptions | JsonlOptions = {},
 ): Promise<Sentence[]> {
-  const sentences = isJsonl(file)
-    ? readJsonlSentences(file, options as JsonlOptions)
-    : readConll(file, options as ConllOptions);
+  const blocks = isJsonl(file)
+    ? jsonlBlocks(file, undefined, options as JsonlOptions)
+    : conllBlocks(file, undefined, options as ConllOptions);
   const all: Sentence[] = [];
-  for await (const sentence of sentences) all.push(sentence);
+  for await (const block of blocks) for (const sentence of block) all.push(sentence);
   return all;
 }
 

@@ -65,12 +65,12 @@ export function findViolation(tags: readonly string[], scheme: TagScheme): Schem
  * Writes the tags of a sentence in IOB2.
  *
  * Tags that break the rules of IOB1 or IOBES read as conlleval reads them: what continues nothing begins an entity.
- * IOB2 is left as it is.
+ * IOB2 is left as it is, the same array.
  *
  * @param tags well-formed tags, see {@link isTag}.
  */
-export function toIob2(tags: readonly string[], scheme: TagScheme): string[] {
-  if (scheme === 'iob2') return [...tags];
+export function toIob2(tags: string[], scheme: TagScheme): string[] {
+  if (scheme === 'iob2') return tags;
   return tags.map((tag, index) => {
     const prefix = tag.charAt(0);
     if (prefix === 'O') return tag;
