@@ -32,7 +32,7 @@ export function finetune(options: FinetuneOptions): FinetuneRun {
   return startRun<TrainingEvent, FinetuneResult>(
     () => {
       const settings = parseOptions(finetuneSchema, options, 'finetune');
-      return train(settings, () => new TaggingTask(settings));
+      return train(settings, () => TaggingTask.create(settings));
     },
     (result) => ({ type: 'done', result }),
   );

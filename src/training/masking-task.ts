@@ -8,8 +8,9 @@ import { PermafrostError } from '../errors/error.js';
 import { maxLengthFor, tokenizerOf } from '../evaluation/encoding.js';
 import { digestArrays } from '../io/digest.js';
 import { Random } from '../io/random.js';
+import { inTurns } from '../io/turns.js';
 import { MaskedLanguageModel } from '../model/masked-language-model.js';
-import { encodeWordsDataset } from '../text/encode.js';
+import { encodeWordSteps } from '../text/encode.js';
 import { segmentWords } from '../text/segments.js';
 import { requireFinite } from './require-finite.js';
 import { optimizerShape, stoppingOption, stoppingShape, trainingShape } from './settings.js';
@@ -89,26 +90,39 @@ export class MaskingTask implements Task<MaskingScores> {
   readonly #validation: EncodedDataset;
 
   /**
-   * Cuts the text into examples and hides the tokens of the validation text.
+   * Cuts the text into examples, in turns with the event loop.
    *
    * @throws WEIGHTS_MISMATCH where tokenizer and model have other vocabularies; INVALID_OPTION where nothing is left of
    *   a text, or `maxLength` is more than the model has positions
    */
-  constructor(options: Options) {
-    const { model, seed, batchTokens, maskRate, wholeWord } = options;
+  static async create(options: Options): Promise<MaskingTask> {
+    const { model } = options;
     const tokenizer = tokenizerOf(model);
     const { vocabSize } = model.config;
     if (tokenizer.vocabSize !== vocabSize) throw otherVocabulary(vocabSize, tokenizer.vocabSize);
     const maxLength = maxLengthFor(model, options.maxLength);
-    const encode = (name: 'train' | 'validation'): EncodedDataset => {
+    const encode = async (name: 'train' | 'validation'): Promise<EncodedDataset> => {
       const segments = segmentWords(options[name], tokenizer, maxLength);
-      if (segments.length > 0) return encodeWordsDataset(segments, tokenizer, { maxLength });
+      if (segments.length > 0) return inTurns(encodeWordSteps(segments, tokenizer, { maxLength }));
       throw nothingLeft(name);
     };
+    const [train, validation] = [await encode('train'), await encode('validation')];
+    return new MaskingTask(options, maxLength, train, validation);
+  }
+
+  /** Hides the tokens of the validation text. */
+  private constructor(
+    options: Options,
+    maxLength: number,
+    train: EncodedDataset,
+    validation: EncodedDataset,
+  ) {
+    const { model, seed, batchTokens, maskRate, wholeWord } = options;
+    const { vocabSize } = model.config;
+    const tokenizer = tokenizerOf(model);
     this.#options = options;
     this.#masking = { rate: maskRate, wholeWord, maskId: tokenizer.maskId, vocabSize };
-    this.#train = encode('train');
-    const validation = encode('validation');
+    this.#train = train;
     this.#validation = maskTokens(validation, this.#masking, new Random(seed, 'mask/validation'));
     const digest = ({ inputIds, offsets }: EncodedDataset) => digestArrays([inputIds, offsets]);
     this.identity = {

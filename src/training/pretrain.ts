@@ -38,8 +38,8 @@ export function pretrain(options: PretrainOptions): PretrainRun {
     async function* () {
       const settings = parseOptions(pretrainSchema, options, 'pretrain');
       let task: MaskingTask | undefined;
-      const result = yield* train(settings, () => {
-        task = new MaskingTask(settings);
+      const result = yield* train(settings, async () => {
+        task = await MaskingTask.create(settings);
         return task;
       });
       return { ...result, bestLoss: -result.bestScore, ...task!.facts };

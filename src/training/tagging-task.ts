@@ -11,9 +11,10 @@ import { evaluate } from '../evaluation/evaluate.js';
 import type { Metrics } from '../evaluation/metrics.js';
 import { predictionsOf } from '../evaluation/predictions.js';
 import { digestArrays, digestSentences } from '../io/digest.js';
+import { inTurns } from '../io/turns.js';
 import type { PrefixStore } from '../model/prefix-store.js';
 import { TokenClassifier } from '../model/token-classifier.js';
-import { type EncodeDatasetOptions, encodeDataset } from '../text/encode.js';
+import { type EncodeDatasetOptions, encodeSteps } from '../text/encode.js';
 import type { EvaluatedSplit } from './events.js';
 import type { FrozenPrefix } from './prefix.js';
 import { PrefixCache } from './prefix-cache.js';
@@ -82,19 +83,46 @@ interface Split {
   store?: PrefixStore | undefined;
 }
 
+interface Splits {
+  train: Split;
+  validation: Split;
+  test: Split | null;
+}
+
 /** Gives each word of a sentence a tag: batches of so many sentences, measured as {@link evaluate} does. */
 export class TaggingTask implements Task<Metrics> {
   readonly identity: object;
   readonly #options: Options;
   readonly #encoding: Required<EncodeDatasetOptions>;
-  readonly #splits: { train: Split; validation: Split; test: Split | null };
+  readonly #splits: Splits;
   /** Training examples that have a word to learn from: the tokenizer leaves nothing of some sentences. */
   readonly #examples: Int32Array;
 
-  /** @throws LABEL_MISMATCH, INVALID_OPTION */
-  constructor(options: Options) {
-    const { model, batchSize, train, validation, test } = options;
+  /**
+   * Encodes the sentences that are not encoded yet, in turns with the event loop.
+   *
+   * @throws LABEL_MISMATCH, INVALID_OPTION
+   */
+  static async create(options: Options): Promise<TaggingTask> {
+    const { model, train, validation, test } = options;
     const encoding = encodingOf(model, options);
+    const labels = new LabelSet(model.labels);
+    const encode = async (name: keyof EncodedSplits, sentences: readonly Sentence[]): Promise<Split> => {
+      const encoded = options.encoded?.[name];
+      if (encoded) requireExamples(name, encoded, sentences);
+      const dataset =
+        encoded ?? (await inTurns(encodeSteps(sentences, tokenizerOf(model), labels, encoding)));
+      return { sentences, dataset };
+    };
+    return new TaggingTask(options, encoding, {
+      train: await encode('train', train),
+      validation: await encode('validation', validation),
+      test: test ? await encode('test', test) : null,
+    });
+  }
+
+  private constructor(options: Options, encoding: Required<EncodeDatasetOptions>, splits: Splits) {
+    const { model, batchSize } = options;
     const { maxLength, longSentences, contextTokens } = encoding;
     const beyondDefaults = {
       ...(longSentences !== 'truncate' && { longSentences }),
@@ -102,20 +130,9 @@ export class TaggingTask implements Task<Metrics> {
     };
     // Whoever uses the model later cuts sentences as they were cut here.
     model.noteTraining({ maxLength, ...beyondDefaults });
-    const labels = new LabelSet(model.labels);
-    const encode = (name: keyof EncodedSplits, given: readonly Sentence[]): Split => {
-      const encoded = options.encoded?.[name];
-      if (encoded) requireExamples(name, encoded, given);
-      const dataset = encoded ?? encodeDataset(given, tokenizerOf(model), labels, encoding);
-      return { sentences: given, dataset };
-    };
     this.#options = options;
     this.#encoding = encoding;
-    this.#splits = {
-      train: encode('train', train),
-      validation: encode('validation', validation),
-      test: test ? encode('test', test) : null,
-    };
+    this.#splits = splits;
     this.#examples = labelledExamples(this.#splits.train.dataset);
     if (this.#examples.length === 0) throw nothingToLearn();
     const digest = (split: Split | null) =>

@@ -18,15 +18,6 @@ export class Phases {
     return this.#earlier[phase] + this.#milliseconds[phase] / 1000;
   }
 
-  measureSync<T>(phase: Phase, work: () => T): T {
-    const started = performance.now();
-    try {
-      return work();
-    } finally {
-      this.#milliseconds[phase] += performance.now() - started;
-    }
-  }
-
   async measure<T>(phase: Phase, work: () => Promise<T>): Promise<T> {
     const started = performance.now();
     try {

@@ -13,14 +13,14 @@ import { Phases } from './timing.js';
  */
 export async function* train<Scores>(
   settings: TrainingSettings,
-  makeTask: () => Task<Scores>,
+  makeTask: () => Promise<Task<Scores>>,
 ): AsyncGenerator<ProgressEvent<Scores>, TrainingResult<Scores>> {
   const { directory: given, restart, signal } = settings;
   signal?.throwIfAborted();
   const phases = new Phases();
   const directory = typeof given === 'string' ? await RunDirectory.open(given) : given;
   try {
-    const task = phases.measureSync('encode', makeTask);
+    const task = await phases.measure('encode', makeTask);
     if (restart) await directory?.clear();
     return yield* new Training(settings, task, directory ?? null, phases).run();
   } finally {
