@@ -63,6 +63,8 @@ TEST("a prefix store gives each of several threads the rows that belong to its e
         // Other weights, now and then: what was kept must go.
         const WeightDigest& weights = round % 20 == 19 ? other : digest;
         const std::vector<int64_t> missing = store.read(depth, weights, batch, hidden_TH);
+        const auto misses = static_cast<int64_t>(missing.size());
+        store.count(batch.num_sequences() - misses, misses);
         for (const int64_t s : missing) {
           hidden_TH.slice(0, batch.cu_seqlens[s], batch.cu_seqlens[s + 1]).fill_(value_of(batch.examples[s], depth));
         }
