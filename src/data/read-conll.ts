@@ -30,28 +30,19 @@ const LINES_A_STEP = 256;
  * columns, an empty word, a malformed tag, bytes that are not UTF-8, a file without sentences.
  */
 export function readConll(file: string, options: ConllOptions = {}): AsyncIterable<Sentence> {
-  return conllSentences(file, () => readLineBlocks(file), options);
+  return eachOf(conllBlocks(file, options));
 }
 
 /**
- * The same for lines from anywhere.
+ * The same, as many sentences at once as are read: an iteration over single ones takes longer than the reading.
  *
- * @param file name of their source, for messages.
- * @param lines gives them from the first on, whenever it is called.
+ * @param file name of the lines' source, for messages.
+ * @param lines gives them from the first on, whenever it is called. @default those of the file
  */
-export function conllSentences(
-  file: string,
-  lines: () => AsyncIterable<LineBlock>,
-  options: ConllOptions = {},
-): AsyncIterable<Sentence> {
-  return eachOf(conllBlocks(file, lines, options));
-}
-
-/** The same, as many sentences at once as are read: an iteration over single ones takes longer than the reading. */
 export function conllBlocks(
   file: string,
-  lines: () => AsyncIterable<LineBlock> = () => readLineBlocks(file),
   options: ConllOptions = {},
+  lines: () => AsyncIterable<LineBlock> = () => readLineBlocks(file),
 ): AsyncIterable<Sentence[]> {
   const checked = parseConllOptions(options);
   return normalizeSentences(file, () => rawSentences(file, lines(), checked), checked.scheme);

@@ -22,28 +22,19 @@ const TAGS_KEYS = ['tags', 'ner_tags'];
  * no such object, a malformed tag, bytes that are not UTF-8, a file without sentences.
  */
 export function readJsonlSentences(file: string, options: JsonlOptions = {}): AsyncIterable<Sentence> {
-  return jsonlSentences(file, () => readLineBlocks(file), options);
+  return eachOf(jsonlBlocks(file, options));
 }
 
 /**
- * The same for lines from anywhere.
+ * The same, as many sentences at once as are read: an iteration over single ones takes longer than the reading.
  *
- * @param file name of their source, for messages.
- * @param lines gives them from the first on, whenever it is called.
+ * @param file name of the lines' source, for messages.
+ * @param lines gives them from the first on, whenever it is called. @default those of the file
  */
-export function jsonlSentences(
-  file: string,
-  lines: () => AsyncIterable<LineBlock>,
-  options: JsonlOptions = {},
-): AsyncIterable<Sentence> {
-  return eachOf(jsonlBlocks(file, lines, options));
-}
-
-/** The same, as many sentences at once as are read. */
 export function jsonlBlocks(
   file: string,
-  lines: () => AsyncIterable<LineBlock> = () => readLineBlocks(file),
   options: JsonlOptions = {},
+  lines: () => AsyncIterable<LineBlock> = () => readLineBlocks(file),
 ): AsyncIterable<Sentence[]> {
   const checked = parseJsonlOptions(options);
   return normalizeSentences(file, () => rawSentences(file, lines(), checked), checked.scheme);

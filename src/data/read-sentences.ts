@@ -18,8 +18,8 @@ export async function readSentences(
   options: ConllOptions | JsonlOptions = {},
 ): Promise<Sentence[]> {
   const blocks = isJsonl(file)
-    ? jsonlBlocks(file, undefined, options as JsonlOptions)
-    : conllBlocks(file, undefined, options as ConllOptions);
+    ? jsonlBlocks(file, options as JsonlOptions)
+    : conllBlocks(file, options as ConllOptions);
   const all: Sentence[] = [];
   for await (const block of blocks) for (const sentence of block) all.push(sentence);
   return all;

@@ -9,7 +9,7 @@ const optionsOf = (random) => ({
 
 export default {
   name: 'conll',
-  setUp: () => lineTarget('conll', 'data/read-conll.js', 'conllSentences', optionsOf),
+  setUp: () => lineTarget('conll', 'data/read-conll.js', 'conllBlocks', optionsOf),
   input: lineInput,
   run: runLines,
 };
