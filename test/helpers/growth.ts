@@ -16,22 +16,30 @@ export async function turnsDuring(work: () => Promise<unknown>): Promise<number>
   return turns;
 }
 
-/** Times the processor time that four times the work takes: 4 where it is in proportion, 16 where it is its square. */
-export async function growthOf(size: number, work: (size: number) => unknown): Promise<number> {
+/** Eight times the work: 8 times the processor time where it is in proportion, 64 times where it is its square. */
+export const TIMES = 8;
+
+/** Far above growth in proportion, far below a square. */
+const LINEAR = 24;
+
+/**
+ * Whether time grows with the work, by processor time.
+ * What else the machine does only adds to a measurement, so the least of several counts, and one fair ratio is enough:
+ * no luck brings a square down to it.
+ */
+export async function isLinear(size: number, work: (size: number) => unknown): Promise<boolean> {
+  const least = { small: Number.POSITIVE_INFINITY, large: Number.POSITIVE_INFINITY };
   const cost = async (n: number) => {
-    let least = Number.POSITIVE_INFINITY;
-    for (let i = 0; i < 3; i++) {
-      const before = process.cpuUsage();
-      await work(n);
-      const { user } = process.cpuUsage(before);
-      least = Math.min(least, user);
-    }
-    return least;
+    const before = process.cpuUsage();
+    await work(n);
+    return process.cpuUsage(before).user;
   };
   await work(size);
-  const once = await cost(size);
-  return (await cost(4 * size)) / Math.max(once, 2000);
+  for (let attempt = 0; attempt < 5; attempt++) {
+    // Below two milliseconds the clock and the collector say more than the work.
+    for (let i = 0; i < 3; i++) least.small = Math.max(2000, Math.min(least.small, await cost(size)));
+    least.large = Math.min(least.large, await cost(TIMES * size));
+    if (least.large / least.small < LINEAR) return true;
+  }
+  return false;
 }
-
-/** Below it, growth is no square; of work in proportion, warmed up or not, far above. */
-export const LINEAR = 9;

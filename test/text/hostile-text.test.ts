@@ -12,7 +12,7 @@ import {
   robertaTokenizer,
   xlmRobertaTokenizer,
 } from '../helpers/family-tokenizers.js';
-import { growthOf, LINEAR, turnsDuring } from '../helpers/growth.js';
+import { isLinear, turnsDuring } from '../helpers/growth.js';
 import { thrownBy } from '../helpers/thrown.js';
 
 const TEXT = 'the quick brown fox jumps over the lazy dog aaaa bbb London Paris 1984 '.repeat(40);
@@ -47,9 +47,7 @@ describe('canonical forms', () => {
   });
 
   it('take time in proportion', async () => {
-    expect(await growthOf(20_000, (n) => canonicalForm('\u0301\u0316'.repeat(n), 'NFD'))).toBeLessThan(
-      LINEAR,
-    );
+    expect(await isLinear(20_000, (n) => canonicalForm('\u0301\u0316'.repeat(n), 'NFD'))).toBe(true);
   });
 });
 
@@ -86,7 +84,7 @@ describe.each([
     async (unit) => {
       let fresh = 0;
       const word = (n: number) => `${unit.repeat(Math.ceil(n / unit.length))}${fresh++}`;
-      expect(await growthOf(8000, (n) => tokenizer.wordPieces(word(n)))).toBeLessThan(LINEAR);
+      expect(await isLinear(8000, (n) => tokenizer.wordPieces(word(n)))).toBe(true);
     },
   );
 
@@ -187,7 +185,7 @@ describe('WordPiece', () => {
     async (unit) => {
       let fresh = 0;
       const word = (n: number) => `${unit.repeat(Math.ceil(n / unit.length))}${fresh++}`;
-      expect(await growthOf(8000, (n) => tokenizer.wordPieces(word(n)))).toBeLessThan(LINEAR);
+      expect(await isLinear(8000, (n) => tokenizer.wordPieces(word(n)))).toBe(true);
     },
   );
 
@@ -199,9 +197,7 @@ describe('WordPiece', () => {
     writeFileSync(file, JSON.stringify(document));
     const unlimited = await Tokenizer.load(file);
     let fresh = 0;
-    expect(await growthOf(8000, (n) => unlimited.wordPieces(`${'a'.repeat(n)}.${fresh++}`))).toBeLessThan(
-      LINEAR,
-    );
+    expect(await isLinear(8000, (n) => unlimited.wordPieces(`${'a'.repeat(n)}.${fresh++}`))).toBe(true);
     const ids = [...unlimited.wordPieces('a'.repeat(6))].map((id) => unlimited.tokens()[id]);
     expect(ids).toEqual(['a', '##aa', '##aa', '##a']);
   });
