@@ -86,3 +86,17 @@ set(PERMAFROST_TEST_SOURCES
   test/snapshot_test.cc
   test/study_test.cc
   test/trainer_test.cc)
+
+# Those of all that include nothing of libtorch.
+set(PERMAFROST_PLAIN_SOURCES
+  core/available_memory.cc
+  core/error.cc
+  core/file.cc
+  core/interruption.cc
+  device/nvidia_driver.cc
+  model/architecture.cc
+  model/config.cc
+  ops/cpu/kernels.cc
+  ops/cpu/kernels_select.cc
+  ops/relative_rows.cc
+  test/main.cc)

@@ -9,7 +9,7 @@ import { BUILT_INDEX } from '../helpers/child.js';
 import { longBatch, TINY } from '../helpers/with-model.js';
 
 /** Ends of each kind; `PERMAFROST_ENDS=200` for a thorough run. */
-const ENDS = Number(process.env.PERMAFROST_ENDS ?? 6);
+const ENDS = Number(process.env.PERMAFROST_ENDS ?? 3);
 const LIFE = resolve('test/stress/life.mjs');
 
 /** A step of it takes some 20 ms. */

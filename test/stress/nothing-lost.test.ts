@@ -8,7 +8,7 @@ import { generateCorpus } from '../../src/entries/data.js';
 import { Random } from '../../src/io/random.js';
 
 /** SIGKILLs of each command; `PERMAFROST_KILLS=50` for a thorough run, of more commands, too. */
-const KILLS = Number(process.env.PERMAFROST_KILLS ?? 2);
+const KILLS = Number(process.env.PERMAFROST_KILLS ?? 1);
 const isThorough = process.env.PERMAFROST_KILLS !== undefined;
 const CLI = resolve('dist/cli/main.js');
 
@@ -143,6 +143,8 @@ describe('a signal', () => {
       expect(stderr).toContain(`Interrupted by ${signal}.`);
       expect(existsSync(join(folder, out, 'best', 'model.safetensors'))).toBe(true);
       expect(existsSync(join(folder, out, 'run.lock'))).toBe(false);
+      // Going on is the same whichever signal it was.
+      if (signal !== 'SIGTERM' && !isThorough) return;
       const again = await command([...TRAIN, '--out', out]);
       expect(again.code, again.stderr).toBe(0);
     },

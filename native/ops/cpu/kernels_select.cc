@@ -1,5 +1,6 @@
 // Which of the compiled instruction levels this processor runs.
 #include <cstring>
+#include <initializer_list>
 
 #include "ops/cpu/kernels.h"
 
