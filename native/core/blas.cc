@@ -41,4 +41,6 @@ void set_compute_threads(int count) {
   if (set != nullptr) set(count);
 }
 
+void make_compute_threads() { at::set_num_threads(at::get_num_threads()); }
+
 }  // namespace permafrost

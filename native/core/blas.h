@@ -20,4 +20,8 @@ OpenBlasThreads openblas_threads();
 // setting for the whole process: there the engine started last decides.
 void set_compute_threads(int count);
 
+// Makes the static objects that hold libtorch's pools of threads. A thread that shares the making of one may go on
+// before exit() knows of the object, so this is done before there are threads.
+void make_compute_threads();
+
 }  // namespace permafrost

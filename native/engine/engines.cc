@@ -3,9 +3,11 @@
 #include <algorithm>
 #include <atomic>
 #include <cstdlib>
+#include <iterator>
 #include <mutex>
 #include <vector>
 
+#include "core/blas.h"
 #include "core/error.h"
 #include "engine/engine.h"
 
@@ -17,6 +19,7 @@ struct Engines {
   std::mutex mutex;
   std::vector<std::shared_ptr<Engine>> running;
   bool process_ends = false;
+  bool has_pools = false;
   std::atomic<uint64_t> times_asked{0};
 };
 
@@ -26,17 +29,23 @@ Engines& engines() {
   return *all;
 }
 
+// They stay known until they are joined: a thread that is at its end still runs the destructors of its own objects.
 void join_ended() {
   std::vector<std::shared_ptr<Engine>> ended;
+  auto& running = engines().running;
   {
     const std::lock_guard<std::mutex> lock(engines().mutex);
-    auto& running = engines().running;
-    const auto first = std::partition(running.begin(), running.end(), [](const auto& other) { return !other->has_ended(); });
-    ended.assign(std::make_move_iterator(first), std::make_move_iterator(running.end()));
-    running.erase(first, running.end());
+    std::copy_if(running.begin(), running.end(), std::back_inserter(ended), [](const auto& other) { return other->has_ended(); });
   }
   for (const auto& other : ended) other->join();
+  const std::lock_guard<std::mutex> lock(engines().mutex);
+  const auto is_joined = [&](const auto& other) { return std::find(ended.begin(), ended.end(), other) != ended.end(); };
+  running.erase(std::remove_if(running.begin(), running.end(), is_joined), running.end());
 }
+
+// From the beginning, behind the making of libtorch's own objects: an exit() under way before there is any engine lets
+// none be started.
+[[maybe_unused]] const int at_load = std::atexit(end_engines);
 
 }  // namespace
 
@@ -56,6 +65,11 @@ void keep_until_joined(const std::shared_ptr<Engine>& engine, const std::functio
   // Started under the lock: whoever ends the engines knows of every thread, or none comes after.
   const std::lock_guard<std::mutex> lock(engines().mutex);
   check(!engines().process_ends, ErrorCode::DISPOSED, "The process is ending; no model can be made any more.");
+  if (!engines().has_pools) {
+    make_compute_threads();
+    engines().has_pools = true;
+    end_engines_at_exit();
+  }
   engines().running.push_back(engine);
   try {
     start_thread();
