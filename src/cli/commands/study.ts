@@ -1,7 +1,8 @@
 import { existsSync } from 'node:fs';
 import { basename, join } from 'node:path';
 import { type Command, Option } from 'commander';
-import { columnOptions, readSentences } from '../../data/read-sentences.js';
+import { readSentences } from '../../data/read-sentences.js';
+import { readingShape } from '../../data/reader-options.js';
 import type { Sentence } from '../../data/sentence.js';
 import { generateCorpus } from '../../data/synthetic/generate.js';
 import { PermafrostError } from '../../errors/error.js';
@@ -15,7 +16,7 @@ import { PRESETS } from '../../experiment/presets/by-name.js';
 import { runScenario } from '../../experiment/run.js';
 import { runId, scenarioOf } from '../../experiment/scenario.js';
 import { measureSimilarity, type SimilarityStudy } from '../../experiment/similarity-study.js';
-import { openWorkspace, type Workspace } from '../../experiment/workspace.js';
+import type { Workspace } from '../../experiment/workspace.js';
 import { locateTokenizer } from '../../hub/tokenizer-files.js';
 import type { TokenClassifier } from '../../model/token-classifier.js';
 import { errorGroupTable, errorKindTable } from '../../report/error-tables.js';
@@ -35,9 +36,10 @@ import { Tokenizer } from '../../text/tokenizer.js';
 import { probe } from '../../training/directory.js';
 import type { CommandContext, Runner } from '../context.js';
 import { withDownloads } from '../download-progress.js';
-import { addExperimentOptions, addJsonOption, addOutputOptions, workspaceOptionsOf } from '../options.js';
+import { workspaceOf } from '../open-workspace.js';
+import { addExperimentOptions, addJsonOption, addOutputOptions } from '../options.js';
 import { showTraining } from '../progress.js';
-import { columnOf, type Flags, wholeNumber } from '../schema-options.js';
+import { addShape, type Flags, optionsOf, wholeNumber } from '../schema-options.js';
 
 export function addStudyCommand(program: Command, run: Runner): void {
   const study = program
@@ -52,11 +54,9 @@ export function addStudyCommand(program: Command, run: Runner): void {
     .addOption(new Option('--split <split>', 'split that was predicted (default: test, else validation)'))
     .option('--between <scenario...>', 'two scenarios: the sentences that only one of them gets right')
     .option('--train <file>', 'training sentences, for what the model has seen (default: those of a preset)')
-    .option('--token-column <column>', 'column of the word: its number from 0, or its name', columnOf)
-    .option('--tag-column <column>', 'column of the tag: its number from 0, or its name', columnOf)
     .option('--tokenizer <tokenizer>', "directory, file, or model of the Hub (default: the run's)")
     .option('--out <dir>', 'writes errors.md, errors.html and a figure there');
-  addJsonOption(errors).action((dirs: string[], flags: Flags, command: Command) =>
+  addJsonOption(addShape(errors, readingShape)).action((dirs: string[], flags: Flags, command: Command) =>
     run(studyErrorsOf)({ ...flags, dirs }, command),
   );
   const trained = (name: string, description: string) => {
@@ -151,8 +151,7 @@ async function errorOptions(
 async function trainingSentences(flags: Flags, { record }: FoundRun): Promise<Sentence[] | null> {
   const file = flags.train as string | undefined;
   if (file !== undefined) {
-    const { tokenColumn, tagColumn } = flags as Record<string, string | number | undefined>;
-    return readSentences(file, columnOptions(file, { tokenColumn, tagColumn }));
+    return readSentences(file, optionsOf(readingShape, flags));
   }
   const { dataset } = record.scenario;
   if (dataset.source !== 'generated') return null;
@@ -254,7 +253,7 @@ async function openStudy(
   const { out } = flags as { out?: string };
   // Before data are fetched and read, which can take long.
   if (out !== undefined) await probe(out);
-  const workspace = await withDownloads(context, (hub) => openWorkspace(workspaceOptionsOf(flags), hub));
+  const workspace = await workspaceOf(flags, context);
   return { workspace, directory: out ?? join('out', `study-${workspace.settings.dataset.name}`) };
 }
 

@@ -1,9 +1,10 @@
+import { built } from '../built.mjs';
 import { anyText, mutatedJson } from '../mutate.mjs';
 import { lineInput, lineTarget, runLines } from './lines.mjs';
 
 const optionsOf = (random) => ({
-  ...(random.once(4) && { wordsKey: random.pick(['words', 'tokens', 'x', '__proto__']) }),
-  ...(random.once(4) && { tagsKey: random.pick(['tags', 'ner_tags', 'x', 'constructor']) }),
+  ...(random.once(4) && { tokenColumn: random.pick(['words', 'tokens', 'x', '__proto__']) }),
+  ...(random.once(4) && { tagColumn: random.pick(['tags', 'ner_tags', 'x', 'constructor']) }),
   ...(random.once(4) && { tagNames: ['O', 'B-LOC', 'I-LOC'] }),
   ...(random.once(4) && { scheme: random.pick(['auto', 'iob1', 'iob2', 'iobes']) }),
 });
@@ -11,9 +12,13 @@ const optionsOf = (random) => ({
 export default {
   name: 'jsonl',
   async setUp() {
-    const context = await lineTarget('jsonl', 'data/read-jsonl.js', 'jsonlBlocks', optionsOf);
+    const context = await lineTarget('jsonl', 'data/read-json.js', 'jsonBlocks', optionsOf);
+    const { lineValues, streamedValues } = await built('data/json-values.js');
+    // Every other input as objects one after another, whatever the lines.
+    const source = (chunks, cut) =>
+      cut % 2 === 0 ? lineValues(context.source(chunks)) : streamedValues('file', chunks);
     const lines = context.texts.flatMap((text) => text.toString('utf8').trim().split('\n'));
-    return { ...context, records: lines.map((line) => JSON.parse(line)) };
+    return { ...context, source, records: lines.map((line) => JSON.parse(line)) };
   },
   input(random, context) {
     if (random.once(2)) return lineInput(random, context);
