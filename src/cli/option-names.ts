@@ -12,8 +12,6 @@ const OTHER_NAMES: Readonly<Record<string, string>> = {
   modes: 'mode',
   numLabels: 'labels',
   strategy: 'freeze',
-  tagsKey: 'tagColumn',
-  wordsKey: 'tokenColumn',
 };
 
 const FUNCTION = /^[A-Za-z]+(\.(load|create|of))?$/;

@@ -1,15 +1,25 @@
-import type { CheckedConllOptions } from './reader-options.js';
+import type { CheckedReadOptions } from './reader-options.js';
 import { isTag } from './tag-scheme.js';
+
+export type Separator = 'tab' | 'space' | 'comma' | 'semicolon';
+
+const SEPARATORS = { tab: '\t', comma: ',', semicolon: ';' };
 
 /** What the columns of a file mean. */
 export interface ConllLayout {
-  separator: 'tab' | 'space';
+  separator: Separator;
   /** Number of columns that most lines have. */
   columns: number;
   tokenColumn: number;
   tagColumn: number;
   /** Whether the first column counts the words of each sentence, as CoNLL-U has it. */
   isIndexed: boolean;
+}
+
+/** Columns that were named. */
+export interface ConllColumns {
+  tokenColumn?: number | undefined;
+  tagColumn?: number | undefined;
 }
 
 /** Lines that are looked at; the columns of a file do not change further down. */
@@ -36,8 +46,8 @@ export function isNewDocument(comment: string): boolean {
 }
 
 /** The columns of a line. Only tabs, or only tabs and plain spaces, part them: words may hold other white space. */
-export function splitColumns(line: string, separator: 'tab' | 'space'): string[] {
-  if (separator === 'tab') return line.split('\t');
+export function splitColumns(line: string, separator: Separator): string[] {
+  if (separator !== 'space') return line.split(SEPARATORS[separator]);
   const columns: string[] = [];
   let start = -1;
   for (let i = 0; i < line.length; i++) {
@@ -57,7 +67,10 @@ export function splitColumns(line: string, separator: 'tab' | 'space'): string[]
  *
  * @returns null where the lines hold no words.
  */
-export function detectLayout(lines: readonly string[], options: CheckedConllOptions): ConllLayout | null {
+export function detectLayout(
+  lines: readonly string[],
+  options: Pick<CheckedReadOptions, 'separator'> & ConllColumns,
+): ConllLayout | null {
   const sample = sampleOf(lines);
   if (sample.length === 0) return null;
   const separator = options.separator === 'auto' ? detectSeparator(sample) : options.separator;

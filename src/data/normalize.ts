@@ -1,6 +1,7 @@
 import type { PermafrostError } from '../errors/error.js';
 import { Turns } from '../io/turns.js';
 import { formatError, shown } from './format-error.js';
+import type { Reading } from './reading.js';
 import type { Sentence } from './sentence.js';
 import { findViolation, isTag, SchemeEvidence, TAG_FORMS, type TagScheme, toIob2 } from './tag-scheme.js';
 
@@ -22,16 +23,18 @@ export interface RawSentence {
 export async function* normalizeSentences(
   file: string,
   read: () => AsyncIterable<RawSentence[]>,
-  scheme: TagScheme | 'auto',
+  scheme: TagScheme | 'auto' | 'io',
+  _reading: Reading = {},
 ): AsyncGenerator<Sentence[]> {
-  const actual = scheme === 'auto' ? await detectScheme(read()) : scheme;
+  const named = scheme === 'io' ? 'iob1' : scheme;
+  const actual = named === 'auto' ? await detectScheme(read()) : named;
   let isEmpty = true;
   const turns = new Turns();
   for await (const found of read()) {
     const sentences: Sentence[] = [];
     for (const { words, tags, lines, document } of found) {
       isEmpty = false;
-      if (scheme !== 'auto') requireScheme(file, tags, lines, scheme);
+      if (named !== 'auto') requireScheme(file, tags, lines, named);
       const sentence: Sentence = { words, tags: toIob2(tags, actual), file, line: lines[0]! };
       if (document !== undefined) sentence.document = document;
       sentences.push(sentence);

@@ -12,7 +12,13 @@ import {
 import { formatError, shown } from './format-error.js';
 import { eachOf, normalizeSentences, type RawSentence, TagForms } from './normalize.js';
 import { type LineBlock, readLineBlocks } from './read-lines.js';
-import { type CheckedConllOptions, type ConllOptions, parseConllOptions } from './reader-options.js';
+import {
+  type CheckedReadOptions,
+  numberOption,
+  parseReadOptions,
+  type ReadOptions,
+} from './reader-options.js';
+import type { Reading } from './reading.js';
 import type { Sentence } from './sentence.js';
 
 /** Between how many lines others may have a turn. */
@@ -29,8 +35,8 @@ const LINES_A_STEP = 256;
  * @throws INVALID_OPTION at once; while iterating FILE_NOT_FOUND, and DATA_FORMAT with file and line for too few
  * columns, an empty word, a malformed tag, bytes that are not UTF-8, a file without sentences.
  */
-export function readConll(file: string, options: ConllOptions = {}): AsyncIterable<Sentence> {
-  return eachOf(conllBlocks(file, options));
+export function readConll(file: string, options: ReadOptions = {}): AsyncIterable<Sentence> {
+  return eachOf(conllBlocks(file, parseReadOptions(options, 'readConll')));
 }
 
 /**
@@ -41,23 +47,27 @@ export function readConll(file: string, options: ConllOptions = {}): AsyncIterab
  */
 export function conllBlocks(
   file: string,
-  options: ConllOptions = {},
+  options: CheckedReadOptions,
+  reading: Reading = {},
   lines: () => AsyncIterable<LineBlock> = () => readLineBlocks(file),
 ): AsyncIterable<Sentence[]> {
-  const checked = parseConllOptions(options);
-  return normalizeSentences(file, () => rawSentences(file, lines(), checked), checked.scheme);
+  return normalizeSentences(file, () => rawSentences(file, lines(), options), options.scheme, reading);
 }
 
 async function* rawSentences(
   file: string,
   blocks: AsyncIterable<LineBlock>,
-  options: CheckedConllOptions,
+  options: CheckedReadOptions,
 ): AsyncGenerator<RawSentence[]> {
   const turns = new Turns();
+  const numbers = {
+    tokenColumn: numberOption(file, options, 'tokenColumn'),
+    tagColumn: numberOption(file, options, 'tagColumn'),
+  };
   let reader: SentenceReader | null = null;
   for await (const { lines, first } of blocks) {
     if (reader === null) {
-      const layout = detectLayout(lines, options);
+      const layout = detectLayout(lines, { separator: options.separator, ...numbers });
       if (layout === null) continue;
       reader = new SentenceReader(file, layout);
     }

@@ -4,7 +4,8 @@ import { isBlank } from './conll-layout.js';
 import { formatError, listed, shown } from './format-error.js';
 import { eachOf, normalizeSentences, type RawSentence, TagForms } from './normalize.js';
 import { type LineBlock, readLineBlocks } from './read-lines.js';
-import { type CheckedJsonlOptions, type JsonlOptions, parseJsonlOptions } from './reader-options.js';
+import { type CheckedReadOptions, keyOption, parseReadOptions, type ReadOptions } from './reader-options.js';
+import type { Reading } from './reading.js';
 import type { Sentence } from './sentence.js';
 
 const WORDS_KEYS = ['words', 'tokens'];
@@ -21,8 +22,8 @@ const TAGS_KEYS = ['tags', 'ner_tags'];
  * @throws INVALID_OPTION at once; while iterating FILE_NOT_FOUND, and DATA_FORMAT with file and line for a line that is
  * no such object, a malformed tag, bytes that are not UTF-8, a file without sentences.
  */
-export function readJsonlSentences(file: string, options: JsonlOptions = {}): AsyncIterable<Sentence> {
-  return eachOf(jsonlBlocks(file, options));
+export function readJsonlSentences(file: string, options: ReadOptions = {}): AsyncIterable<Sentence> {
+  return eachOf(jsonlBlocks(file, parseReadOptions(options, 'readJsonlSentences')));
 }
 
 /**
@@ -33,17 +34,17 @@ export function readJsonlSentences(file: string, options: JsonlOptions = {}): As
  */
 export function jsonlBlocks(
   file: string,
-  options: JsonlOptions = {},
+  options: CheckedReadOptions,
+  reading: Reading = {},
   lines: () => AsyncIterable<LineBlock> = () => readLineBlocks(file),
 ): AsyncIterable<Sentence[]> {
-  const checked = parseJsonlOptions(options);
-  return normalizeSentences(file, () => rawSentences(file, lines(), checked), checked.scheme);
+  return normalizeSentences(file, () => rawSentences(file, lines(), options), options.scheme, reading);
 }
 
 async function* rawSentences(
   file: string,
   blocks: AsyncIterable<LineBlock>,
-  options: CheckedJsonlOptions,
+  options: CheckedReadOptions,
 ): AsyncGenerator<RawSentence[]> {
   const turns = new Turns();
   const tags = new TagForms(file);
@@ -61,12 +62,18 @@ function parseSentence(
   text: string,
   file: string,
   line: number,
-  options: CheckedJsonlOptions,
+  options: CheckedReadOptions,
   forms: TagForms,
 ): RawSentence {
   const record = parseObject(text, file, line);
-  const words = arrayOf(record, options.wordsKey ? [options.wordsKey] : WORDS_KEYS, 'wordsKey', file, line);
-  const tags = arrayOf(record, options.tagsKey ? [options.tagsKey] : TAGS_KEYS, 'tagsKey', file, line);
+  const words = arrayOf(
+    record,
+    keyOption(file, options, 'tokenColumn') ?? WORDS_KEYS,
+    'tokenColumn',
+    file,
+    line,
+  );
+  const tags = arrayOf(record, keyOption(file, options, 'tagColumn') ?? TAGS_KEYS, 'tagColumn', file, line);
   if (words.length === 0)
     throw formatError(file, line, 'expected at least one word, got none. Delete the line.');
   if (words.length !== tags.length) {
@@ -119,7 +126,7 @@ function arrayOf(
   if (Array.isArray(value)) return value;
   const names = keys.map((name) => JSON.stringify(name)).join(' or ');
   const got = key === undefined ? `the keys ${listed(Object.keys(record)) || '(none)'}` : shown(value);
-  throw formatError(file, line, `expected an array ${names}, got ${got}. Name the key with ${option}.`, {
+  throw formatError(file, line, `expected an array ${names}, got ${got}. Name the key with \`${option}\`.`, {
     keys: Object.keys(record).slice(0, MOST_KEYS),
   });
 }
@@ -134,7 +141,7 @@ function wordOf(word: unknown, index: number, file: string, line: number): strin
   );
 }
 
-function tagName(tag: unknown, { tagNames }: CheckedJsonlOptions, file: string, line: number): string {
+function tagName(tag: unknown, { tagNames }: CheckedReadOptions, file: string, line: number): string {
   if (typeof tag === 'string') return tag;
   if (typeof tag !== 'number') {
     throw formatError(file, line, `expected a tag as a string, got ${shown(tag)}. Correct the line.`);

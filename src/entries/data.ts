@@ -7,6 +7,12 @@ export { type DatasetOptions, downloadDataset, type HubDataset } from '../data/h
 export { KNOWN_DATASETS, type KnownDataset } from '../data/hub/known-datasets.js';
 export { LabelSet } from '../data/label-set.js';
 export { mapTypes, parseTypeMap, type TypeMap } from '../data/map-types.js';
+export { type Place, placeOf } from '../data/place.js';
+export { sentenceBlocks } from '../data/read-sentences.js';
+export type { ReadOptions } from '../data/reader-options.js';
+export type { Reading } from '../data/reading.js';
+export { type NoteKind, type ReadingNote, ReadingNotes } from '../data/reading-notes.js';
+export type { OffsetUnit, WordPlace } from '../data/sentence.js';
 export { splitSentences } from '../data/split.js';
 export { type CorpusName, corpusStream, generateCorpus } from '../data/synthetic/generate.js';
 export type { HubOptions, HubProgress } from '../hub/snapshot.js';

@@ -3,11 +3,13 @@ import { downloadDataset } from '../data/hub/download-dataset.js';
 import { knownDataset } from '../data/hub/known-datasets.js';
 import { mapTypes, parseTypeMap } from '../data/map-types.js';
 import { type NamedFile, parseNamedFiles } from '../data/named-files.js';
-import { columnOptions, readSentences } from '../data/read-sentences.js';
+import { readSentences } from '../data/read-sentences.js';
+import { type ReadOptions, readingShape } from '../data/reader-options.js';
 import type { Sentence } from '../data/sentence.js';
 import { parseSplit, splitSentences } from '../data/split.js';
 import { generateCorpus } from '../data/synthetic/generate.js';
 import { PermafrostError } from '../errors/error.js';
+import { pick } from '../errors/option-shape.js';
 import type { HubOptions } from '../hub/snapshot.js';
 import { digestOf, digestSentences } from '../io/digest.js';
 import type { GeneratedDataset, Preset } from './presets/preset.js';
@@ -156,7 +158,7 @@ async function readAndSplit(options: WorkspaceOptions): Promise<LoadedDataset> {
   const file = options.data!;
   const split = parseSplit(options.split ?? '80-10-10');
   const seed = options.splitSeed ?? DEFAULT_SPLIT_SEED;
-  const sentences = await readSentences(file, columnOptions(file, options));
+  const sentences = await readSentences(file, readOptionsOf(options));
   return {
     description: { source: 'split', name: stem(file), file: basename(file), split, seed },
     splits: { ...splitSentences(sentences, split, seed), tests: {} },
@@ -164,7 +166,7 @@ async function readAndSplit(options: WorkspaceOptions): Promise<LoadedDataset> {
 }
 
 async function readSplits(options: WorkspaceOptions): Promise<LoadedDataset> {
-  const read = (file: string) => readSentences(file, columnOptions(file, options));
+  const read = (file: string) => readSentences(file, readOptionsOf(options));
   const [train, validation] = [options.train!, options.validation!];
   const files = options.test === undefined ? [] : parseNamedFiles(options.test, 'test');
   const isNamed = files.length > 1 || files[0]?.name != null;
@@ -191,6 +193,10 @@ async function readSplits(options: WorkspaceOptions): Promise<LoadedDataset> {
     },
     splits,
   };
+}
+
+function readOptionsOf(options: WorkspaceOptions): ReadOptions {
+  return pick(readingShape, options);
 }
 
 /** A split of a small file can come out empty, and nothing can be trained or measured on it. */

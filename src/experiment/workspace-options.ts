@@ -1,4 +1,5 @@
 import { z } from 'zod';
+import { readingShape } from '../data/reader-options.js';
 import { PermafrostError } from '../errors/error.js';
 import { parseOptions } from '../errors/option-error.js';
 import { optionalShape, pick } from '../errors/option-shape.js';
@@ -10,15 +11,10 @@ import { PRESETS } from './presets/by-name.js';
 import type { TrainingSettings } from './training-settings.js';
 
 const file = (description: string) => name.meta({ description, value: 'file' });
-const column = (of: string) =>
-  z
-    .union([z.int().nonnegative(), z.string().min(1)])
-    .optional()
-    .describe(`column of the ${of}: its number from 0, or its name`);
 const bytes = z.int().nonnegative().optional();
 
 const dataShape = {
-  train: file('training sentences (CoNLL columns or JSON lines)'),
+  train: file('training sentences, in any of the forms of docs/data.md'),
   validation: file('validation sentences'),
   /** One file, or several as `name=file`: then the first is the test split, and scores of all are kept by name. */
   test: z
@@ -51,9 +47,7 @@ const dataShape = {
   }),
   /** Seed of the split; independent of the seeds of the runs. @default 42 */
   splitSeed: z.int().nonnegative().optional().describe('seed of the division (default: 42)'),
-  /** Column of the word and of the tag: 0-based, or its name where columns have names. @default by the file's form */
-  tokenColumn: column('word'),
-  tagColumn: column('tag'),
+  ...readingShape,
 };
 
 /** Outputs of the frozen layers, which are kept where they never change. */

@@ -1,14 +1,14 @@
 import { describe, expect, it } from 'vitest';
 import { readConll } from '../../src/data/read-conll.js';
 import { readSentences } from '../../src/data/read-sentences.js';
-import type { ConllOptions } from '../../src/data/reader-options.js';
+import type { ReadOptions } from '../../src/data/reader-options.js';
 import { temporaryFiles } from '../helpers/temporary-file.js';
 import { thrownBy } from '../helpers/thrown.js';
 
 const write = temporaryFiles();
 let count = 0;
 
-async function read(content: string | Uint8Array, options?: ConllOptions): Promise<[string, string][][]> {
+async function read(content: string | Uint8Array, options?: ReadOptions): Promise<[string, string][][]> {
   const sentences = await readSentences(write(`${count++}.txt`, content), options);
   return sentences.map(({ words, tags }) => words.map((word, index) => [word, tags[index]!]));
 }
@@ -180,7 +180,7 @@ describe('places', () => {
 });
 
 describe('schemes', () => {
-  const tagsOf = async (tags: string, options?: ConllOptions) => {
+  const tagsOf = async (tags: string, options?: ReadOptions) => {
     const lines = tags.split(' ').map((tag) => (tag === '|' ? '' : `w\t${tag}`));
     return (await read(`${lines.join('\n')}\n`, options)).map((rows) => rows.map(([, tag]) => tag).join(' '));
   };
@@ -273,7 +273,7 @@ describe('bad input', () => {
       { tokenColumn: 1, tagColumn: 1 },
       { scheme: 'bio' },
     ]) {
-      const error = await thrownBy(() => readConll('/nowhere', options as ConllOptions));
+      const error = await thrownBy(() => readConll('/nowhere', options as ReadOptions));
       expect(error.code).toBe('INVALID_OPTION');
     }
   });

@@ -1,19 +1,19 @@
 import { describe, expect, it } from 'vitest';
 import { readSentences } from '../../src/data/read-sentences.js';
-import type { JsonlOptions } from '../../src/data/reader-options.js';
+import type { ReadOptions } from '../../src/data/reader-options.js';
 import { temporaryFiles } from '../helpers/temporary-file.js';
 import { thrownBy } from '../helpers/thrown.js';
 
 const write = temporaryFiles();
 let count = 0;
-const read = (content: string, options?: JsonlOptions) =>
+const read = (content: string, options?: ReadOptions) =>
   readSentences(write(`${count++}.jsonl`, content), options);
 
 describe('JSON lines', () => {
   it.each([
     ['words and tags', '{"words":["Almaty","."],"tags":["B-LOC","O"],"more":1}\n', {}],
     ['tokens and ner_tags', '\ufeff{"tokens":["Almaty","."],"ner_tags":["B-LOC","O"]}\r\n\r\n', {}],
-    ['keys of the caller', '{"w":["Almaty","."],"t":["B-LOC","O"]}', { wordsKey: 'w', tagsKey: 't' }],
+    ['keys of the caller', '{"w":["Almaty","."],"t":["B-LOC","O"]}', { tokenColumn: 'w', tagColumn: 't' }],
     ['numbers', '{"tokens":["Almaty","."],"ner_tags":[1,0]}', { tagNames: ['O', 'B-LOC'] }],
     ['IOBES', '{"words":["Almaty","."],"tags":["S-LOC","O"]}', {}],
   ])('are read: %s', async (_, content, options) => {
@@ -28,7 +28,7 @@ describe('JSON lines', () => {
     [
       'no tags',
       '{"words":["a"]}',
-      /:1: expected an array "tags" or "ner_tags", got the keys words\..*tagsKey/,
+      /:1: expected an array "tags" or "ner_tags", got the keys words\..*tagColumn/,
     ],
     ['tags that are no array', '{"words":["a"],"tags":"O"}', /:1: expected an array.*got "O"/],
     ['more words than tags', '{"words":["a","b"],"tags":["O"]}', /:1: .*got 2 words and 1 tags/],
@@ -50,7 +50,7 @@ describe('JSON lines', () => {
   });
 
   it('have no columns', async () => {
-    const error = await thrownBy(() => read('{}', { tagColumn: 1 } as JsonlOptions));
+    const error = await thrownBy(() => read('{"words":["a"],"tags":["O"]}', { tagColumn: 1 }));
     expect(error).toMatchObject({ code: 'INVALID_OPTION' });
     expect(error.message).toContain('tagColumn');
   });

@@ -3,7 +3,8 @@ import { downloadDataset } from '../../data/hub/download-dataset.js';
 import { SPLITS, type SplitName } from '../../data/hub/find-files.js';
 import { mapTypes, parseTypeMap } from '../../data/map-types.js';
 import { parseNamedFiles } from '../../data/named-files.js';
-import { type ColumnOptions, columnOptions, readSentences } from '../../data/read-sentences.js';
+import { readSentences } from '../../data/read-sentences.js';
+import { type ReadOptions, readingShape } from '../../data/reader-options.js';
 import type { Sentence } from '../../data/sentence.js';
 import { PermafrostError } from '../../errors/error.js';
 import { encodingShape } from '../../evaluation/encoding.js';
@@ -17,7 +18,7 @@ import type { CommandContext, Runner } from '../context.js';
 import { withDownloads } from '../download-progress.js';
 import { metricsText } from '../metrics-text.js';
 import { addEngineOptions, addJsonOption, engineOptionsOf } from '../options.js';
-import { addShape, collect, columnOf, type Flags, optionsOf, wholeNumber } from '../schema-options.js';
+import { addShape, collect, type Flags, optionsOf, wholeNumber } from '../schema-options.js';
 import { unusedText } from '../unused-text.js';
 
 const mapDescription = workspaceShape.map.description!;
@@ -29,20 +30,19 @@ export function addEvaluateCommand(program: Command, run: Runner): void {
     .requiredOption('--model <model>', 'fine-tuned model: a directory, or owner/name of the Hub')
     .option(
       '--data <file>',
-      'sentences with gold tags (CoNLL columns or JSON lines); again as name=file for further sets',
+      'sentences with gold tags in any of the forms of docs/data.md; again as name=file for further sets',
       collect,
     )
     .option('--map <type=type>', mapDescription, collect)
     .option('--dataset <name>', 'dataset of the Hugging Face Hub instead: a short name or owner/name')
     .option('--dataset-config <name>', 'part of --dataset, such as a language')
     .addOption(new Option('--dataset-split <split>', 'split of --dataset').choices(SPLITS).default('test'))
-    .option('--token-column <column>', 'column of the word: its number from 0, or its name', columnOf)
-    .option('--tag-column <column>', 'column of the tag: its number from 0, or its name', columnOf)
     .option('--max-length <n>', 'longest example in tokens (default: as the model was trained)', wholeNumber)
     .option(
       '--predictions <file>',
       'writes gold and predicted tags of every sentence, one JSON object a line',
     );
+  addShape(command, readingShape);
   addShape(command, encodingShape);
   addJsonOption(addEngineOptions(command)).action(run(evaluateModel));
 }
@@ -97,7 +97,7 @@ function withTypesMapped(sets: GoldSet[], { map }: Flags): GoldSet[] {
 
 async function goldSentences(flags: Flags, hub: HubOptions): Promise<GoldSet[]> {
   const { data, dataset } = flags as { data?: string[]; dataset?: string };
-  const columns = { tokenColumn: flags.tokenColumn, tagColumn: flags.tagColumn } as ColumnOptions;
+  const reading: ReadOptions = optionsOf(readingShape, flags);
   if ((data === undefined) === (dataset === undefined)) {
     throw new PermafrostError(
       'INVALID_OPTION',
@@ -108,12 +108,12 @@ async function goldSentences(flags: Flags, hub: HubOptions): Promise<GoldSet[]> 
   if (data !== undefined) {
     const sets: GoldSet[] = [];
     for (const { name, file } of parseNamedFiles(data, 'data')) {
-      sets.push({ name, file, sentences: await readSentences(file, columnOptions(file, columns)) });
+      sets.push({ name, file, sentences: await readSentences(file, reading) });
     }
     return sets;
   }
   const split = flags.datasetSplit as SplitName;
-  const { tokenColumn, tagColumn } = columns;
+  const { tokenColumn, tagColumn } = reading;
   const { name, splits } = await downloadDataset(dataset!, {
     ...hub,
     ...(flags.datasetConfig !== undefined && { config: flags.datasetConfig as string }),

@@ -1,7 +1,8 @@
 import { existsSync } from 'node:fs';
 import { basename, join } from 'node:path';
 import { type Command, Option } from 'commander';
-import { columnOptions, readSentences } from '../../data/read-sentences.js';
+import { readSentences } from '../../data/read-sentences.js';
+import { readingShape } from '../../data/reader-options.js';
 import type { Sentence } from '../../data/sentence.js';
 import { generateCorpus } from '../../data/synthetic/generate.js';
 import { PermafrostError } from '../../errors/error.js';
@@ -37,7 +38,7 @@ import type { CommandContext, Runner } from '../context.js';
 import { withDownloads } from '../download-progress.js';
 import { addExperimentOptions, addJsonOption, addOutputOptions, workspaceOptionsOf } from '../options.js';
 import { showTraining } from '../progress.js';
-import { columnOf, type Flags, wholeNumber } from '../schema-options.js';
+import { addShape, type Flags, optionsOf, wholeNumber } from '../schema-options.js';
 
 export function addStudyCommand(program: Command, run: Runner): void {
   const study = program
@@ -52,11 +53,9 @@ export function addStudyCommand(program: Command, run: Runner): void {
     .addOption(new Option('--split <split>', 'split that was predicted (default: test, else validation)'))
     .option('--between <scenario...>', 'two scenarios: the sentences that only one of them gets right')
     .option('--train <file>', 'training sentences, for what the model has seen (default: those of a preset)')
-    .option('--token-column <column>', 'column of the word: its number from 0, or its name', columnOf)
-    .option('--tag-column <column>', 'column of the tag: its number from 0, or its name', columnOf)
     .option('--tokenizer <tokenizer>', "directory, file, or model of the Hub (default: the run's)")
     .option('--out <dir>', 'writes errors.md, errors.html and a figure there');
-  addJsonOption(errors).action((dirs: string[], flags: Flags, command: Command) =>
+  addJsonOption(addShape(errors, readingShape)).action((dirs: string[], flags: Flags, command: Command) =>
     run(studyErrorsOf)({ ...flags, dirs }, command),
   );
   const trained = (name: string, description: string) => {
@@ -151,8 +150,7 @@ async function errorOptions(
 async function trainingSentences(flags: Flags, { record }: FoundRun): Promise<Sentence[] | null> {
   const file = flags.train as string | undefined;
   if (file !== undefined) {
-    const { tokenColumn, tagColumn } = flags as Record<string, string | number | undefined>;
-    return readSentences(file, columnOptions(file, { tokenColumn, tagColumn }));
+    return readSentences(file, optionsOf(readingShape, flags));
   }
   const { dataset } = record.scenario;
   if (dataset.source !== 'generated') return null;

@@ -6,6 +6,7 @@ import { sizeOf } from '../../io/file-check.js';
 import { readConll } from '../read-conll.js';
 import { readJsonlSentences } from '../read-jsonl.js';
 import { openParquet } from '../read-parquet.js';
+import type { ReadOptions } from '../reader-options.js';
 import type { Sentence } from '../sentence.js';
 import { labelsOfCard, labelsOfInfo } from './class-labels.js';
 import { type DatasetFiles, findFiles, SPLITS, type SplitName } from './find-files.js';
@@ -114,7 +115,7 @@ async function readSplit(
         ? await parquetSentences(file, config, snapshot, known, options)
         : form === 'jsonl'
           ? readJsonlSentences(file, await jsonlOptions(config, snapshot, options))
-          : readConll(file, conllOptions(options));
+          : readConll(file, columnsOf(options));
     for await (const sentence of read) sentences.push(sentence);
   }
   return sentences;
@@ -168,35 +169,15 @@ async function jsonlOptions(
   config: string,
   snapshot: Snapshot,
   { tokenColumn, tagColumn }: DatasetOptions,
-): Promise<{ wordsKey?: string; tagsKey?: string; tagNames?: string[] }> {
-  const [wordsKey, tagsKey] = [nameOf(tokenColumn), nameOf(tagColumn)];
+): Promise<ReadOptions> {
   const described = await descriptions(config, snapshot);
-  const columns = tagsKey === undefined ? ['tags', 'ner_tags'] : [tagsKey];
+  const columns = tagColumn === undefined ? ['tags', 'ner_tags'] : [String(tagColumn)];
   const tagNames = described.flatMap((describe) => columns.map(describe)).find((names) => names !== null);
-  return {
-    ...(wordsKey !== undefined && { wordsKey }),
-    ...(tagsKey !== undefined && { tagsKey }),
-    ...(tagNames && { tagNames }),
-  };
+  return { ...columnsOf({ tokenColumn, tagColumn }), ...(tagNames && { tagNames }) };
 }
 
-function conllOptions({ tokenColumn, tagColumn }: DatasetOptions): {
-  tokenColumn?: number;
-  tagColumn?: number;
-} {
-  const number = (value: string | number | undefined, option: string): number | undefined => {
-    if (typeof value !== 'string') return value;
-    throw new PermafrostError(
-      'INVALID_OPTION',
-      `\`${option}\`: the files of this dataset are columns without names; expected a number from 0, got ${value}.`,
-      { option, got: value },
-    );
-  };
-  const [tokens, tags] = [number(tokenColumn, 'tokenColumn'), number(tagColumn, 'tagColumn')];
-  return {
-    ...(tokens !== undefined && { tokenColumn: tokens }),
-    ...(tags !== undefined && { tagColumn: tags }),
-  };
+function columnsOf({ tokenColumn, tagColumn }: Pick<ReadOptions, 'tokenColumn' | 'tagColumn'>): ReadOptions {
+  return { ...(tokenColumn !== undefined && { tokenColumn }), ...(tagColumn !== undefined && { tagColumn }) };
 }
 
 function nameOf(column: string | number | undefined): string | undefined {

@@ -2,8 +2,8 @@ import { anyText, mutatedJson } from '../mutate.mjs';
 import { lineInput, lineTarget, runLines } from './lines.mjs';
 
 const optionsOf = (random) => ({
-  ...(random.once(4) && { wordsKey: random.pick(['words', 'tokens', 'x', '__proto__']) }),
-  ...(random.once(4) && { tagsKey: random.pick(['tags', 'ner_tags', 'x', 'constructor']) }),
+  ...(random.once(4) && { tokenColumn: random.pick(['words', 'tokens', 'x', '__proto__']) }),
+  ...(random.once(4) && { tagColumn: random.pick(['tags', 'ner_tags', 'x', 'constructor']) }),
   ...(random.once(4) && { tagNames: ['O', 'B-LOC', 'I-LOC'] }),
   ...(random.once(4) && { scheme: random.pick(['auto', 'iob1', 'iob2', 'iobes']) }),
 });

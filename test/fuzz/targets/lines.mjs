@@ -27,7 +27,12 @@ export async function runLines({ bytes, cut, options }, { lineBlocks, read }) {
   const chunks = async function* () {
     for (let at = 0; at < content.length; at += cut) yield content.subarray(at, at + cut);
   };
-  for await (const sentences of read('file', options, () => lineBlocks(chunks(), 'file'))) {
+  for await (const sentences of read(
+    'file',
+    { separator: 'auto', scheme: 'auto', offsets: 'codepoints', ...options },
+    {},
+    () => lineBlocks(chunks(), 'file'),
+  )) {
     const isUneven = ({ words, tags }) => words.length === 0 || words.length !== tags.length;
     if (sentences.some(isUneven)) throw new Error('a sentence of uneven columns');
   }
