@@ -32,11 +32,15 @@ export function* predictionsOf(
   sentences: readonly Sentence[],
   predicted: readonly (readonly string[])[],
 ): Generator<Prediction> {
-  for (const [index, { words, tags, file, line }] of sentences.entries()) {
-    const source =
-      file === undefined ? `${split}:${index + 1}` : line === undefined ? file : `${file}:${line}`;
-    yield { source, words, gold: tags, predicted: predicted[index]! };
+  for (const [index, sentence] of sentences.entries()) {
+    const source = sentence.file === undefined ? `${split}:${index + 1}` : sourceOf(sentence);
+    yield { source, words: sentence.words, gold: sentence.tags, predicted: predicted[index]! };
   }
+}
+
+/** Where a sentence of a file stands: `file:line`. */
+export function sourceOf({ file, line }: Pick<Sentence, 'file' | 'line'>): string {
+  return line === undefined ? `${file}` : `${file}:${line}`;
 }
 
 /** Replaces a file of predictions, one a line, as a whole. @throws WRITE_FAILED */

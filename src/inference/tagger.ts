@@ -151,7 +151,7 @@ export class Tagger {
   }
 
   async #tagOne(input: Taggable, options: TagOptions): Promise<Entity[]> {
-    const { signal, aggregation, ignoreLabels } = parseTagOptions(options);
+    const { signal, aggregation, ignoreLabels, minScore = this.#options.minScore } = parseTagOptions(options);
     signal?.throwIfAborted();
     if (this.#disposed) throw disposed();
     const { rules } = this.#options;
@@ -164,11 +164,12 @@ export class Tagger {
     if (this.#disposed) throw disposed();
     const sequences = plan.windows.map((window) => sequenceOf(tokens.inputIds, window, tokenizer));
     const scores = await this.#batcher.add(sequences, signal);
-    return plan.entities(scores, {
+    const entities = plan.entities(scores, {
       labels: this.labels,
       strategy: aggregation ?? this.#options.aggregation,
       ignoreLabels: ignoreLabels ?? this.#options.ignoreLabels,
     });
+    return entities.filter(({ score }) => score >= minScore);
   }
 
   /** Probabilities of the labels of each sequence's tokens, without the special tokens at its ends. */
