@@ -1,14 +1,15 @@
 import { z } from 'zod';
+import { LabelSet } from '../data/label-set.js';
 import { parseOptions } from '../errors/option-error.js';
 import { encodingOf, tokenizerOf } from '../evaluation/encoding.js';
 import { predictTags } from '../evaluation/evaluate.js';
 import { OUTSIDE } from '../evaluation/token-metrics.js';
+import { scoreTokens, type TokenScores, tagScores } from '../evaluation/word-scores.js';
 import type { TokenClassifier } from '../model/token-classifier.js';
 import { encodeWordsDataset } from '../text/encode.js';
 import { aggregate } from './aggregate.js';
 import { aggregationSchema, answerShape, wordAnswerShape } from './options.js';
 import { inIob2 } from './tagged-text.js';
-import { scoreTokens, type TokenScores } from './word-scores.js';
 
 const tagWordsShape = {
   /** Tokens that the model sees at once, special tokens included. @default as in training, or the model's positions if fewer */
@@ -107,19 +108,21 @@ function tellWords(
 ): Omit<TaggedWords, 'empty' | 'cut'> {
   const firsts = firstRows(words, tokens, labels.length);
   const tags = firsts.map((row) => (row === null ? OUTSIDE : labels[best(row)]!));
-  const entities = entitiesOf(tokens, labels, aggregation ?? 'first');
+  const entities = entitiesOf(tokens, labels, 'first');
   for (const { first, last, score } of entities) {
     if (score < minScore) tags.fill(OUTSIDE, first, last + 1);
   }
-  const scoreOf = (row: Float32Array | null, word: number) =>
-    row === null ? null : (row[labels.indexOf(tags[word]!)] ?? 0);
   return {
     tags,
-    ...(scores && { scores: firsts.map(scoreOf) }),
+    ...(scores && { scores: tagScores(tags, tokens, new LabelSet(labels)) }),
     ...(alternatives !== undefined && {
       alternatives: firsts.map((row) => (row === null ? [] : likeliest(row, labels, alternatives))),
     }),
-    ...(aggregation && { entities: entities.filter(({ score }) => score >= minScore) }),
+    ...(aggregation && {
+      entities: (aggregation === 'first' ? entities : entitiesOf(tokens, labels, aggregation)).filter(
+        ({ score }) => score >= minScore,
+      ),
+    }),
   };
 }
 

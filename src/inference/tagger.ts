@@ -1,6 +1,7 @@
 import { setMaxListeners } from 'node:events';
 import { PermafrostError } from '../errors/error.js';
 import { maxLengthFor, tokenizerOf } from '../evaluation/encoding.js';
+import { softmaxRows } from '../evaluation/probabilities.js';
 import type { TokenClassifier } from '../model/token-classifier.js';
 import { loadTrainedModel } from '../model/trained-model.js';
 import { defaultOverlap } from '../text/windows.js';
@@ -16,7 +17,6 @@ import {
   type TaggerOptions,
   type TagOptions,
 } from './options.js';
-import { softmaxRows } from './probabilities.js';
 import { packSequences, sequenceOf } from './sequences.js';
 import { planText, tokenizeText, tokenizeWords } from './tagged-text.js';
 

@@ -1,6 +1,7 @@
 import { tokenBudgetBatches } from '../batching/batches.js';
 import { lengthSortedOrder } from '../batching/order.js';
 import type { EncodedDataset } from '../contract/encoded-dataset.js';
+import type { LabelSet } from '../data/label-set.js';
 import type { TokenClassifier } from '../model/token-classifier.js';
 import { softmaxRows } from './probabilities.js';
 
@@ -71,4 +72,25 @@ function emptyScores(
 
 function sentenceOf({ sentences }: EncodedDataset, example: number): number {
   return sentences?.[example] ?? example;
+}
+
+/**
+ * The probability of each word's tag, at its first token.
+ *
+ * @param tags one a word.
+ * @returns null for words without a token, and for tags that are no label.
+ */
+export function tagScores(
+  tags: readonly string[],
+  { words, scores }: TokenScores,
+  labels: LabelSet,
+): (number | null)[] {
+  const found = new Array<number | null>(tags.length).fill(null);
+  const columns = labels.labels.length;
+  for (let token = words.length - 1; token >= 0; token--) {
+    const word = words[token]!;
+    const id = labels.id(tags[word]!);
+    found[word] = id === undefined ? null : scores[token * columns + id]!;
+  }
+  return found;
 }
