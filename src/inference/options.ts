@@ -79,6 +79,13 @@ export const wordAnswerShape = {
     .describe('tells so many of the likeliest tags of each word'),
 };
 
+const answerSchema = z.strictObject({ ...answerShape, ...wordAnswerShape });
+
+/** What is told beside tags and types. @throws INVALID_OPTION */
+export function parseAnswerOptions(options: z.input<typeof answerSchema>, where: string) {
+  return parseOptions(answerSchema, options, where);
+}
+
 const taggerFields = {
   aggregation: aggregationSchema.default('first'),
   rules: z.enum(['whole-words', 'huggingface']).default('whole-words'),

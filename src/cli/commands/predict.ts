@@ -5,7 +5,7 @@ import { splitWords } from '../../data/split-words.js';
 import { PermafrostError } from '../../errors/error.js';
 import { AGGREGATION_STRATEGIES } from '../../inference/entity.js';
 import { mapStream } from '../../inference/map-stream.js';
-import { answerShape, wordAnswerShape } from '../../inference/options.js';
+import { answerShape, parseAnswerOptions, wordAnswerShape } from '../../inference/options.js';
 import { type TagWordsOptions, tagWords } from '../../inference/tag-words.js';
 import { Tagger } from '../../inference/tagger.js';
 import { locateModel } from '../../model/locate-model.js';
@@ -90,6 +90,8 @@ async function answering(
     ...optionsOf(answerShape, flags),
   };
   const words = optionsOf(wordAnswerShape, flags);
+  // Before anything is read or computed.
+  parseAnswerOptions({ ...optionsOf(answerShape, flags), ...words }, 'predict');
   if (data !== undefined) {
     if (rules !== undefined) {
       throw invalid(
