@@ -1,9 +1,9 @@
-import type { CheckedReadOptions } from './reader-options.js';
-import { isTag } from './tag-scheme.js';
+import { PermafrostError } from '../errors/error.js';
+import { tagColumns } from './conll-columns.js';
+import { type CheckedReadOptions, numberOption } from './reader-options.js';
+import { hasForm, isTag, TOLD_FORMS } from './tag-forms.js';
 
-export type Separator = 'tab' | 'space' | 'comma' | 'semicolon';
-
-const SEPARATORS = { tab: '\t', comma: ',', semicolon: ';' };
+export type Separator = Exclude<CheckedReadOptions['separator'], 'auto'>;
 
 /** What the columns of a file mean. */
 export interface ConllLayout {
@@ -11,19 +11,22 @@ export interface ConllLayout {
   /** Number of columns that most lines have. */
   columns: number;
   tokenColumn: number;
-  tagColumn: number;
+  /** Column of the tags, or several of nested entities, the outermost first; none where tags are not looked for. */
+  tagColumns: readonly number[];
+  /** Key of the tag in a column of features, as CoNLL-U has them in MISC, or null where the column is the tag. */
+  feature: string | null;
   /** Whether the first column counts the words of each sentence, as CoNLL-U has it. */
   isIndexed: boolean;
 }
 
-/** Columns that were named. */
-export interface ConllColumns {
-  tokenColumn?: number | undefined;
-  tagColumn?: number | undefined;
-}
-
 /** Lines that are looked at; the columns of a file do not change further down. */
 const SAMPLE_LINES = 2000;
+
+const SEPARATORS = { tab: '\t', comma: ',', semicolon: ';' };
+/** Columns of CoNLL-U, the last of which is MISC. */
+const CONLLU_COLUMNS = 10;
+/** Key of an entity's tag in MISC. */
+const NER_FEATURE = 'NER';
 
 const SPACE = 0x20;
 const TAB = 0x09;
@@ -65,21 +68,65 @@ export function splitColumns(line: string, separator: Separator): string[] {
 /**
  * Finds the columns from the first lines of a file.
  *
+ * @param wantsTags whether there have to be tags.
  * @returns null where the lines hold no words.
+ * @throws DATA_FORMAT where several columns may hold the tags; INVALID_OPTION for a name in place of a number.
  */
 export function detectLayout(
+  file: string,
   lines: readonly string[],
-  options: Pick<CheckedReadOptions, 'separator'> & ConllColumns,
+  options: CheckedReadOptions,
+  wantsTags = true,
 ): ConllLayout | null {
   const sample = sampleOf(lines);
   if (sample.length === 0) return null;
   const separator = options.separator === 'auto' ? detectSeparator(sample) : options.separator;
   const rows = sample.map((line) => splitColumns(line, separator));
   const columns = mostFrequent(rows.map((row) => row.length));
-  const tagColumn = options.tagColumn ?? detectTagColumn(rows, columns, options.tokenColumn);
-  const isIndexed = columns > 2 && tagColumn > 0 && countsWords(rows);
-  const automatic = isIndexed ? (tagColumn === 1 ? 2 : 1) : tagColumn === 0 ? 1 : 0;
-  return { separator, columns, tokenColumn: options.tokenColumn ?? automatic, tagColumn, isIndexed };
+  const tokenColumn = numberOption(file, options, 'tokenColumn');
+  const isConllu = columns === CONLLU_COLUMNS && separator === 'tab' && countsWords(rows);
+  const named = isConllu && typeof options.tagColumn === 'string' ? options.tagColumn : null;
+  const tagColumn = named === null ? numberOption(file, options, 'tagColumn') : CONLLU_COLUMNS - 1;
+  let found =
+    tagColumn === undefined
+      ? tagColumns(file, rows, columns, { ...options, tokenColumn, ...(!wantsTags && { nested: 1 }) })
+      : [tagColumn];
+  const isFeature = named !== null || (isConllu && found.length === 0);
+  if (isFeature) found = [CONLLU_COLUMNS - 1];
+  else if (typeof options.nested === 'number' && found.length > 1) found = layer(file, found, options.nested);
+  // Nothing looks like tags: the error about the first line's last column says most.
+  const last = columns - 1 === tokenColumn ? 0 : Math.max(1, columns - 1);
+  if (found.length === 0 && wantsTags) found = [last];
+  const first = found[0];
+  const isIndexed = columns > 2 && first !== 0 && countsWords(rows);
+  const automatic = isIndexed ? (first === 1 ? 2 : 1) : first === 0 && columns > 1 ? 1 : 0;
+  return {
+    separator,
+    columns,
+    tokenColumn: tokenColumn ?? automatic,
+    tagColumns: found,
+    feature: isFeature ? (named ?? NER_FEATURE) : null,
+    isIndexed,
+  };
+}
+
+/** The wanted layer comes first; what the others hold is left out, and counted. */
+function layer(file: string, columns: readonly number[], wanted: number): number[] {
+  const column = columns[wanted - 1];
+  if (column !== undefined) return [column, ...columns.filter((other) => other !== column)];
+  throw new PermafrostError(
+    'INVALID_OPTION',
+    `\`nested\`: ${file}: expected one of the layers 1 to ${columns.length}, got ${wanted}.`,
+    { option: 'nested', got: wanted },
+  );
+}
+
+/** The value of a feature such as `NER=B-LOC` among others between bars, or null. */
+export function featureOf(column: string, name: string): string | null {
+  for (const feature of column.split('|')) {
+    if (feature.startsWith(name) && feature[name.length] === '=') return feature.slice(name.length + 1);
+  }
+  return null;
 }
 
 /**
@@ -89,11 +136,23 @@ export function detectLayout(
 export function isComment(line: string, columns: readonly string[], layout: ConllLayout): boolean {
   if (!line.startsWith('#')) return false;
   if (layout.isIndexed) return true;
-  if (columns.length === layout.columns && isTag(columns[layout.tagColumn] ?? '')) return false;
+  if (columns.length === layout.columns && isTag(columns[layout.tagColumns[0] ?? 0] ?? '')) return false;
   const parts = splitColumns(line, 'space');
   // A word and its tag with the wrong separator.
   if (parts.length === 2 && isTag(parts[1]!)) return false;
   return /^#(\s|$|\w+\s*=|(begin|end) document)/.test(line);
+}
+
+/** Whether lines look like columns with tags, and not like text or JSON. */
+export function looksLikeColumns(lines: readonly string[]): boolean {
+  const sample = sampleOf(lines).slice(0, 100);
+  const isWord = (line: string) => {
+    const columns = splitColumns(line, line.includes('\t') ? 'tab' : 'space');
+    return (
+      columns.length > 1 && columns.some((text) => TOLD_FORMS.some((form) => hasForm(text.trim(), form)))
+    );
+  };
+  return sample.length > 0 && sample.filter(isWord).length * 2 > sample.length;
 }
 
 function sampleOf(lines: readonly string[]): string[] {
@@ -106,24 +165,6 @@ function sampleOf(lines: readonly string[]): string[] {
 function detectSeparator(sample: readonly string[]): 'tab' | 'space' {
   const tabbed = sample.filter((line) => line.includes('\t')).length;
   return tabbed * 2 >= sample.length ? 'tab' : 'space';
-}
-
-/** The column with most tags; the last one of equals, since CoNLL-2003 has chunks before entities. */
-function detectTagColumn(
-  rows: readonly string[][],
-  columns: number,
-  tokenColumn: number | undefined,
-): number {
-  let best = columns - 1;
-  let most = 0;
-  for (let column = columns - 1; column >= 0; column--) {
-    if (column === tokenColumn) continue;
-    const tags = rows.filter((row) => isTag((row[column] ?? '').trim())).length;
-    if (tags > most) [best, most] = [column, tags];
-  }
-  if (most * 2 >= rows.length) return best;
-  // Nothing looks like tags: the error about the first line's last column says most.
-  return columns - 1 === tokenColumn ? 0 : Math.max(1, columns - 1);
 }
 
 /** Whether the first column runs 1, 2, 3 ... and begins anew for each sentence. */

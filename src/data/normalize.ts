@@ -1,43 +1,44 @@
-import type { PermafrostError } from '../errors/error.js';
 import { Turns } from '../io/turns.js';
-import { formatError, shown } from './format-error.js';
+import { formatError } from './format-error.js';
+import type { CheckedReadOptions } from './reader-options.js';
 import type { Reading } from './reading.js';
+import { ReadingNotes } from './reading-notes.js';
 import type { Sentence } from './sentence.js';
-import { findViolation, isTag, SchemeEvidence, TAG_FORMS, type TagScheme, toIob2 } from './tag-scheme.js';
+import { findViolation, SchemeEvidence, type TagScheme, toIob2 } from './tag-scheme.js';
 
-/** A sentence as its file has it, with the line of each word. */
-export interface RawSentence {
-  words: string[];
-  tags: string[];
+/** A sentence as its file has it. */
+export interface RawSentence extends Omit<Sentence, 'line'> {
+  /** Line of each word, or of the first alone. */
   lines: number[];
-  /** Where the file parts documents. */
-  document?: string;
 }
+
+/** Reads a file from its start, some sentences at once. @param notes takes what is changed or left out */
+export type ReadRaw = (notes: ReadingNotes) => AsyncIterable<readonly RawSentence[]>;
 
 /**
  * Gives the sentences of a file in IOB2, as many at once as were read.
  *
- * @param read reads the file from its start, some sentences at once; with `auto` it is called twice, first to find the scheme.
+ * @param read is called twice with `auto`, first to find the scheme.
+ * @param scheme null where the tags are in IOB2 as they are made.
  * @throws DATA_FORMAT for a file without sentences, and for a tag that breaks the rules of a scheme that was named.
  */
 export async function* normalizeSentences(
   file: string,
-  read: () => AsyncIterable<RawSentence[]>,
-  scheme: TagScheme | 'auto' | 'io',
-  _reading: Reading = {},
+  read: ReadRaw,
+  scheme: CheckedReadOptions['scheme'] | null,
+  { notes = new ReadingNotes(), tags: wanted = 'required' }: Reading = {},
 ): AsyncGenerator<Sentence[]> {
-  const named = scheme === 'io' ? 'iob1' : scheme;
-  const actual = named === 'auto' ? await detectScheme(read()) : named;
+  const known = wanted === 'ignored' || scheme === null ? 'iob2' : scheme === 'io' ? 'iob1' : scheme;
+  const actual = known === 'auto' ? await detectScheme(read(new ReadingNotes())) : known;
+  const isChecked = known !== 'auto' && scheme !== null && wanted === 'required';
   let isEmpty = true;
   const turns = new Turns();
-  for await (const found of read()) {
+  for await (const found of read(notes)) {
     const sentences: Sentence[] = [];
-    for (const { words, tags, lines, document } of found) {
+    for (const { words, tags, lines, ...more } of found) {
       isEmpty = false;
-      if (named !== 'auto') requireScheme(file, tags, lines, named);
-      const sentence: Sentence = { words, tags: toIob2(tags, actual), file, line: lines[0]! };
-      if (document !== undefined) sentence.document = document;
-      sentences.push(sentence);
+      if (isChecked) requireScheme(file, tags, lines, actual);
+      sentences.push({ words, tags: toIob2(tags, actual), file, line: lines[0]!, ...more });
       if (turns.areDue) await turns.take();
     }
     yield sentences;
@@ -46,35 +47,18 @@ export async function* normalizeSentences(
     throw formatError(
       file,
       null,
-      'expected annotated sentences, got none. Give a file with a word and its tag on each line, or JSON lines.',
+      'expected annotated sentences, got none. Give a file with a word and its tag on each line, or another of the ' +
+        'forms of docs/data.md.',
     );
   }
 }
 
 /** Sentences one by one. */
-export async function* eachOf(blocks: AsyncIterable<Sentence[]>): AsyncGenerator<Sentence> {
+export async function* eachOf(blocks: AsyncIterable<readonly Sentence[]>): AsyncGenerator<Sentence> {
   for await (const block of blocks) yield* block;
 }
 
-/**
- * Checks the form of tags, each distinct one once, and gives equal tags one string, so that they take no memory twice.
- */
-export class TagForms {
-  readonly #known = new Map<string, string>();
-
-  constructor(private readonly file: string) {}
-
-  /** @throws DATA_FORMAT naming file and line where the text is no tag. */
-  check(text: string, line: number, remedy: () => string): string {
-    const known = this.#known.get(text);
-    if (known !== undefined) return known;
-    if (!isTag(text)) throw malformedTag(this.file, line, text, remedy());
-    this.#known.set(text, text);
-    return text;
-  }
-}
-
-async function detectScheme(blocks: AsyncIterable<RawSentence[]>): Promise<TagScheme> {
+async function detectScheme(blocks: AsyncIterable<readonly RawSentence[]>): Promise<TagScheme> {
   const evidence = new SchemeEvidence();
   for await (const sentences of blocks) for (const { tags } of sentences) evidence.add(tags);
   return evidence.scheme();
@@ -86,15 +70,9 @@ function requireScheme(file: string, tags: string[], lines: number[], scheme: Ta
   const { index, expected } = violation;
   throw formatError(
     file,
-    lines[index]!,
+    lines[index] ?? lines[0]!,
     `expected ${expected}, got ${tags[index]} (scheme ${scheme}). Correct the tag, or let scheme 'auto' find how the ` +
       'file marks entities.',
     { scheme, got: tags[index] },
   );
-}
-
-function malformedTag(file: string, line: number, got: string, remedy: string): PermafrostError {
-  return formatError(file, line, `expected a tag of the form ${TAG_FORMS}, got ${shown(got)}. ${remedy}`, {
-    got,
-  });
 }

@@ -2,6 +2,7 @@ import { Turns } from '../io/turns.js';
 import {
   type ConllLayout,
   detectLayout,
+  featureOf,
   isBlank,
   isComment,
   isDocumentStart,
@@ -10,16 +11,14 @@ import {
   splitColumns,
 } from './conll-layout.js';
 import { formatError, shown } from './format-error.js';
-import { eachOf, normalizeSentences, type RawSentence, TagForms } from './normalize.js';
+import { eachOf, normalizeSentences, type RawSentence } from './normalize.js';
 import { type LineBlock, readLineBlocks } from './read-lines.js';
-import {
-  type CheckedReadOptions,
-  numberOption,
-  parseReadOptions,
-  type ReadOptions,
-} from './reader-options.js';
+import { type CheckedReadOptions, parseReadOptions, type ReadOptions } from './reader-options.js';
 import type { Reading } from './reading.js';
+import type { ReadingNotes } from './reading-notes.js';
 import type { Sentence } from './sentence.js';
+import { selectSpans, spansOfTags, tagsOfSpans } from './spans/select.js';
+import { TagForms } from './tag-forms.js';
 
 /** Between how many lines others may have a turn. */
 const LINES_A_STEP = 256;
@@ -27,13 +26,14 @@ const LINES_A_STEP = 256;
 /**
  * Reads a file of columns, one word a line and sentences parted by blank lines, and gives its tags in IOB2.
  *
- * Finds by itself: tabs or spaces; the columns of CoNLL-2003 (4), KazNERD and WNUT (2) and Universal NER (index, word,
- * tag, two more); IOB1, IOB2 or IOBES. Leaves out `-DOCSTART-` lines and CoNLL-U's comments before a sentence; these and
- * `# newdoc` part documents. The file
- * is read line by line, twice where the scheme is to be found.
+ * Finds by itself: tabs or spaces; the columns of CoNLL-2003 (4), KazNERD and WNUT (2), Universal NER (index, word, tag,
+ * two more) and CoNLL-U (`NER=` in MISC); IOB1, IOB2 or IOBES. Leaves out `-DOCSTART-` lines and CoNLL-U's comments
+ * before a sentence; these and `# newdoc` part documents. The file is read line by line, twice where the scheme is to be
+ * found.
  *
  * @throws INVALID_OPTION at once; while iterating FILE_NOT_FOUND, and DATA_FORMAT with file and line for too few
- * columns, an empty word, a malformed tag, bytes that are not UTF-8, a file without sentences.
+ * columns, an empty word, a malformed tag, bytes that are not UTF-8, a file without sentences, and where several columns
+ * may hold the tags.
  */
 export function readConll(file: string, options: ReadOptions = {}): AsyncIterable<Sentence> {
   return eachOf(conllBlocks(file, parseReadOptions(options, 'readConll')));
@@ -49,27 +49,27 @@ export function conllBlocks(
   file: string,
   options: CheckedReadOptions,
   reading: Reading = {},
-  lines: () => AsyncIterable<LineBlock> = () => readLineBlocks(file),
+  lines: () => AsyncIterable<LineBlock> = () => readLineBlocks(file, { universal: true }),
 ): AsyncIterable<Sentence[]> {
-  return normalizeSentences(file, () => rawSentences(file, lines(), options), options.scheme, reading);
+  const read = (notes: ReadingNotes) =>
+    rawSentences(file, lines(), options, reading.tags !== 'ignored', notes);
+  return normalizeSentences(file, read, options.scheme, reading);
 }
 
 async function* rawSentences(
   file: string,
   blocks: AsyncIterable<LineBlock>,
   options: CheckedReadOptions,
+  wantsTags: boolean,
+  notes: ReadingNotes,
 ): AsyncGenerator<RawSentence[]> {
   const turns = new Turns();
-  const numbers = {
-    tokenColumn: numberOption(file, options, 'tokenColumn'),
-    tagColumn: numberOption(file, options, 'tagColumn'),
-  };
   let reader: SentenceReader | null = null;
   for await (const { lines, first } of blocks) {
     if (reader === null) {
-      const layout = detectLayout(lines, { separator: options.separator, ...numbers });
+      const layout = detectLayout(file, lines, options, wantsTags);
       if (layout === null) continue;
-      reader = new SentenceReader(file, layout);
+      reader = new SentenceReader(file, layout, options, wantsTags, notes);
     }
     const finished: RawSentence[] = [];
     for (let i = 0; i < lines.length; i++) {
@@ -81,20 +81,28 @@ async function* rawSentences(
   }
   const last = reader?.finish() ?? null;
   if (last !== null) yield [last];
+  reader?.requireFeature();
 }
 
 /** Gathers lines into sentences. */
 class SentenceReader {
   readonly #tags: TagForms;
-  readonly #open: RawSentence = { words: [], tags: [], lines: [] };
+  readonly #open: { words: string[]; lines: number[] } = { words: [], lines: [] };
+  /** Tags of the open sentence, one list for each layer. */
+  readonly #layers: string[][];
   /** Documents that have begun. */
   #documents = 0;
+  #hasFeature = false;
 
   constructor(
     private readonly file: string,
     private readonly layout: ConllLayout,
+    private readonly options: CheckedReadOptions,
+    private readonly wantsTags: boolean,
+    private readonly notes: ReadingNotes,
   ) {
-    this.#tags = new TagForms(file);
+    this.#tags = new TagForms(file, options);
+    this.#layers = (wantsTags ? layout.tagColumns : []).map(() => []);
   }
 
   /** @returns the sentence that the line ends, or null. */
@@ -105,58 +113,100 @@ class SentenceReader {
       if (startsDocument) this.#documents++;
       return finished;
     }
-    const columns = splitColumns(line, this.layout.separator);
+    const { separator, isIndexed, tagColumns } = this.layout;
+    const columns = splitColumns(line, separator);
     const isSentenceStart = this.#open.words.length === 0;
     if (isSentenceStart && isComment(line, columns, this.layout)) {
       if (isNewDocument(line)) this.#documents++;
       return null;
     }
-    if (this.layout.isIndexed && isSpanIndex(columns[0]!)) return null;
-    const [word, tag] = this.#wordAndTag(columns, line, number);
-    this.#open.words.push(word);
-    this.#open.tags.push(tag);
+    if (isIndexed && isSpanIndex(columns[0]!)) return null;
+    this.#open.words.push(this.#word(columns, line, number));
     this.#open.lines.push(number);
+    for (let i = 0; i < this.#layers.length; i++) {
+      this.#layers[i]!.push(this.#tag(columns, tagColumns[i]!, line, number));
+    }
     return null;
   }
 
   /** @returns the open sentence, or null where no word was read since the last one. */
   finish(): RawSentence | null {
     if (this.#open.words.length === 0) return null;
-    const { words, tags, lines } = this.#open;
+    const { words, lines } = this.#open;
     // Copies are as long as they need to be; arrays that have grown are several times that.
-    const finished: RawSentence = { words: words.slice(), tags: tags.slice(), lines: lines.slice() };
+    const finished: RawSentence = { words: words.slice(), tags: this.#finishedTags(), lines: lines.slice() };
     if (this.#documents > 0) finished.document = String(this.#documents);
-    for (const column of [words, tags, lines]) column.length = 0;
+    for (const column of [words, lines, ...this.#layers]) column.length = 0;
     return finished;
   }
 
-  #wordAndTag(columns: string[], line: string, number: number): [string, string] {
-    const { tokenColumn, tagColumn } = this.layout;
-    const needed = Math.max(tokenColumn, tagColumn) + 1;
+  /** @throws DATA_FORMAT where features were to have tags, and none had */
+  requireFeature(): void {
+    const { feature } = this.layout;
+    if (feature === null || this.#hasFeature || !this.wantsTags) return;
+    throw formatError(
+      this.file,
+      null,
+      `expected ${feature}=B-type in the last column (MISC) of CoNLL-U, got none in the whole file. Name another key, or ` +
+        "the number of the tags' column, as `tagColumn`.",
+      { option: 'tagColumn' },
+    );
+  }
+
+  #finishedTags(): string[] {
+    const { words, lines } = this.#open;
+    const [first, ...others] = this.#layers;
+    if (first === undefined) return words.map(() => 'O');
+    if (others.length === 0) return first.slice();
+    const [wanted, ...rest] = this.#layers.map(spansOfTags);
+    const { nested = 'outermost' } = this.options;
+    const { kept, left } =
+      typeof nested === 'number'
+        ? { kept: wanted!, left: rest.flat().map((span) => ({ span, kind: 'nested' as const })) }
+        : selectSpans([wanted!, ...rest].flat(), nested);
+    for (const { span, kind } of left) {
+      const what = `${span.type} ${shown(words.slice(span.first, span.last + 1).join(' '))}`;
+      this.notes.add(kind, { file: this.file, line: lines[span.first]! }, what);
+    }
+    return tagsOfSpans(kept, words.length);
+  }
+
+  #word(columns: string[], line: string, number: number): string {
+    const { tokenColumn, tagColumns } = this.layout;
+    const needed = Math.max(tokenColumn, ...(this.wantsTags ? tagColumns : [])) + 1;
     if (columns.length < needed) throw this.#tooFew(columns.length, needed, line, number);
     const word = trimSpaces(columns[tokenColumn]!);
-    if (word === '') {
-      throw formatError(
-        this.file,
-        number,
-        `expected a word in column ${tokenColumn} (counted from 0), got nothing in ${shown(line)}. Write the word, or ` +
-          'name its column with `tokenColumn`.',
-        { column: tokenColumn },
-      );
+    if (word !== '') return word;
+    throw formatError(
+      this.file,
+      number,
+      `expected a word in column ${tokenColumn} (counted from 0), got nothing in ${shown(line)}. Write the word, or ` +
+        'name its column with `tokenColumn`.',
+      { column: tokenColumn },
+    );
+  }
+
+  #tag(columns: string[], column: number, line: string, number: number): string {
+    const { feature } = this.layout;
+    let text = trimSpaces(columns[column]!);
+    if (feature !== null) {
+      const value = featureOf(text, feature);
+      this.#hasFeature ||= value !== null;
+      text = value ?? 'O';
     }
     const remedy = () =>
-      `It stands in column ${tagColumn} (counted from 0) of ${shown(line)}; if the tags are elsewhere, name \`tagColumn\`.`;
-    return [word, this.#tags.check(trimSpaces(columns[tagColumn]!), number, remedy)];
+      `It stands in column ${column} (counted from 0) of ${shown(line)}; if the tags are elsewhere, name \`tagColumn\`.`;
+    return this.#tags.check(text, number, remedy);
   }
 
   #tooFew(got: number, needed: number, line: string, number: number): Error {
-    const { separator, tokenColumn, tagColumn } = this.layout;
+    const { separator, tokenColumn, tagColumns } = this.layout;
     return formatError(
       this.file,
       number,
       `expected at least ${needed} columns parted by ${separator}s (word in column ${tokenColumn}, tag in column ` +
-        `${tagColumn}, counted from 0), got ${got} in ${shown(line)}. Complete the line, or name \`tokenColumn\` ` +
-        'and `tagColumn`. Columns parted by something else need `separator`.',
+        `${tagColumns.join(' and ')}, counted from 0), got ${got} in ${shown(line)}. Complete the line, or name ` +
+        '`tokenColumn` and `tagColumn`. Columns parted by something else need `separator`.',
       { expected: needed, got, separator },
     );
   }

@@ -15,9 +15,16 @@ export interface LineOptions {
   maxLineBytes?: number;
   /** Whether NUL is a character like others; bytes that look like UTF-16 are refused all the same. @default false */
   allowNul?: boolean;
+  /**
+   * Whether a carriage return by itself ends a line, too, and a byte order mark is left out at the beginning of any line,
+   * as files have it that were put together from others. @default false
+   */
+  universal?: boolean;
 }
 
 const NEWLINE = 0x0a;
+const RETURN = 0x0d;
+const MARK = '\ufeff';
 /** What is read at once: its lines are taken apart in one go. */
 const CHUNK_BYTES = 1 << 18;
 /** The longest line that is taken for text of people. */
@@ -31,7 +38,7 @@ export const MAX_LINE_BYTES = 1 << 20;
  * are not UTF-8 text, or a line is too long.
  */
 export function readLineBlocks(file: string, options: LineOptions = {}): AsyncGenerator<LineBlock> {
-  return lineBlocks(chunksOf(file), file, options);
+  return lineBlocks(readChunks(file), file, options);
 }
 
 /**
@@ -42,13 +49,13 @@ export function readLineBlocks(file: string, options: LineOptions = {}): AsyncGe
 export async function* lineBlocks(
   chunks: AsyncIterable<Uint8Array>,
   name: string,
-  { maxLineBytes = MAX_LINE_BYTES, allowNul = false }: LineOptions = {},
+  { maxLineBytes = MAX_LINE_BYTES, allowNul = false, universal = false }: LineOptions = {},
 ): AsyncGenerator<LineBlock> {
-  const place: Place = { name, first: 1, offset: 0, allowNul };
+  const place: Place = { name, first: 1, offset: 0, allowNul, universal };
   /** The beginning of a line whose end has not come yet. */
   let rest: Buffer[] = [];
   let restBytes = 0;
-  for await (const chunk of chunks) {
+  for await (const chunk of universal ? withNewlines(chunks) : chunks) {
     const end = chunk.lastIndexOf(NEWLINE) + 1;
     if (end > 0) {
       const bytes = Buffer.concat([...rest, chunk.subarray(0, end - 1)]);
@@ -75,6 +82,26 @@ interface Place {
   /** Bytes before it. */
   offset: number;
   allowNul: boolean;
+  universal: boolean;
+}
+
+/** The same bytes, with a newline for each carriage return that stands by itself. */
+async function* withNewlines(chunks: AsyncIterable<Uint8Array>): AsyncGenerator<Uint8Array> {
+  let endsInReturn = false;
+  for await (const given of chunks) {
+    // Whether a newline follows the last one stands in the next chunk.
+    let chunk: Uint8Array = endsInReturn ? Buffer.concat([Buffer.of(RETURN), given]) : given;
+    endsInReturn = chunk.at(-1) === RETURN;
+    if (endsInReturn) chunk = chunk.subarray(0, -1);
+    let copy: Uint8Array | null = null;
+    for (let at = chunk.indexOf(RETURN); at >= 0; at = chunk.indexOf(RETURN, at + 1)) {
+      if (chunk[at + 1] === NEWLINE) continue;
+      copy ??= Uint8Array.from(chunk);
+      copy[at] = NEWLINE;
+    }
+    if (chunk.length > 0) yield copy ?? chunk;
+  }
+  if (endsInReturn) yield Uint8Array.of(NEWLINE);
 }
 
 function checkLines(bytes: Buffer, maxLineBytes: number, { name, first }: Place): void {
@@ -95,7 +122,8 @@ function checkLength(length: number, maxLineBytes: number, file: string, line: n
   );
 }
 
-async function* chunksOf(file: string): AsyncGenerator<Buffer> {
+/** The bytes of a file in pieces. @throws FILE_NOT_FOUND where it is missing or cannot be read */
+export async function* readChunks(file: string): AsyncGenerator<Buffer> {
   try {
     for await (const chunk of createReadStream(file, { highWaterMark: CHUNK_BYTES })) yield chunk as Buffer;
   } catch (cause) {
@@ -122,7 +150,10 @@ function decodeLines(bytes: Buffer, place: Place): string[] {
   for (let i = 0; i < lines.length; i++) {
     if (lines[i]!.endsWith('\r')) lines[i] = lines[i]!.slice(0, -1);
   }
-  if (place.first === 1 && lines[0]!.startsWith('\ufeff')) lines[0] = lines[0]!.slice(1);
+  if (place.first === 1 && lines[0]!.startsWith(MARK)) lines[0] = lines[0]!.slice(1);
+  if (place.universal && text.includes(MARK)) {
+    return lines.map((line) => (line.startsWith(MARK) ? line.slice(1) : line));
+  }
   return lines;
 }
 

@@ -31,7 +31,7 @@ export function sentenceBlocks(
 ): AsyncIterable<readonly Sentence[]> {
   const checked = parseReadOptions(options);
   return (async function* () {
-    const format = await formatOf(file, checked);
+    const format = await formatOf(file, checked, reading);
     yield* format.blocks(file, checked, reading);
   })();
 }

@@ -1,6 +1,11 @@
 import { inTurns, type Steps } from '../io/turns.js';
 import { formatError } from './format-error.js';
+import { normalizeSentences } from './normalize.js';
 import { readLineBlocks } from './read-lines.js';
+import type { CheckedReadOptions } from './reader-options.js';
+import type { Reading } from './reading.js';
+import type { Sentence } from './sentence.js';
+import { wordsOfText } from './spans/align.js';
 import { wordSteps } from './split-words.js';
 
 /** Between how many lines others may have a turn. */
@@ -20,6 +25,20 @@ export async function readText(file: string): Promise<string[][]> {
   }
   if (lines.length > 0) return lines;
   throw formatError(file, null, 'expected text, got a file without a word. Give one sentence a line.');
+}
+
+/** Lines of text as sentences without entities, for whoever wants words alone. */
+export function textBlocks(
+  file: string,
+  options: CheckedReadOptions,
+  reading: Reading = {},
+): AsyncIterable<Sentence[]> {
+  const read = async function* () {
+    for await (const { lines, first } of readLineBlocks(file, { universal: true })) {
+      yield lines.flatMap((line, i) => wordsOfText(line, first + i, undefined, options.offsets) ?? []);
+    }
+  };
+  return normalizeSentences(file, read, null, reading);
 }
 
 function* addWords(lines: readonly string[], all: string[][]): Steps<void> {

@@ -1,6 +1,7 @@
 import { z } from 'zod';
 import { PermafrostError } from '../errors/error.js';
 import { parseOptions } from '../errors/option-error.js';
+import { areTypes } from './tag-forms.js';
 
 const column = (of: string, byDefault: string) =>
   z
@@ -72,14 +73,15 @@ export function parseReadOptions(options: ReadOptions, where = 'readSentences'):
       { where, option: 'tagColumn', got: tagColumn },
     );
   }
+  // The command line has them between commas, too.
+  const names = tagNames?.flatMap((list) => list.split(','));
   const given = Object.fromEntries(Object.entries(checked).filter(([, value]) => value !== undefined));
   return {
     separator: 'auto',
-    scheme: 'auto',
+    scheme: names && areTypes(names) ? 'io' : 'auto',
     offsets: 'codepoints',
     ...given,
-    // The command line has them between commas, too.
-    ...(tagNames && { tagNames: tagNames.flatMap((names) => names.split(',')) }),
+    ...(names && { tagNames: names }),
   };
 }
 

@@ -2,8 +2,11 @@
 export const NOTE_KINDS = {
   widened: 'spans that begin or end inside a word were widened to it',
   overlapping: 'spans that overlap a longer one were left out',
-  nested: 'entities within others were left out (`nested` chooses which)',
+  nested: 'entities of other layers, or within others, were left out (`nested` chooses which are kept)',
   empty: 'spans without a word were left out',
+  wordless: 'texts without a word were left out',
+  differing: 'spans stand at another text than the file says',
+  renamed: 'types with white space were written with _',
   parted: 'spans of several parts were read from their first to their last',
   unanswered: 'records that are not annotated, or were rejected, were left out',
   repeated: "records have several annotators' answers, of which the first was read",
@@ -29,7 +32,7 @@ export class ReadingNotes {
   /** The first thousand places. */
   readonly places: ReadingNote[] = [];
 
-  add(kind: NoteKind, file: string, line: number, what: string): void {
+  add(kind: NoteKind, { file, line }: Pick<ReadingNote, 'file' | 'line'>, what: string): void {
     this.counts[kind] = (this.counts[kind] ?? 0) + 1;
     if (this.places.length < MOST_PLACES) this.places.push({ kind, file, line, what });
   }

@@ -1,4 +1,5 @@
 import { atOnce, type Steps } from '../io/turns.js';
+import type { WordPlace } from './sentence.js';
 
 /**
  * Characters that show nothing by themselves and belong to the word that they follow: soft hyphen, Mongolian selectors,
@@ -38,7 +39,19 @@ export function splitWords(text: string): string[] {
 
 /** The same in steps. */
 export function* wordSteps(text: string): Steps<string[]> {
-  const words: string[] = [];
+  const places = yield* placeSteps(text);
+  return Array.from({ length: places.length / 2 }, (_, i) => text.slice(places[2 * i], places[2 * i + 1]));
+}
+
+/** Places of the words in the text, in UTF-16 units. */
+export function wordPlaces(text: string): WordPlace[] {
+  const places = atOnce(placeSteps(text));
+  return Array.from({ length: places.length / 2 }, (_, i) => [places[2 * i]!, places[2 * i + 1]!] as const);
+}
+
+/** Begin and end of one word after another. */
+function* placeSteps(text: string): Steps<number[]> {
+  const places: number[] = [];
   let due = CHARACTERS_A_STEP;
   for (let at = 0; at < text.length; ) {
     if (at >= due) {
@@ -52,9 +65,9 @@ export function* wordSteps(text: string): Steps<string[]> {
     // What attaches itself has nothing before it here.
     if (kind === SPACE || kind === ATTACHED) continue;
     at = kind === LETTER ? endOfLetters(text, at) : endOfSymbols(text, at);
-    words.push(text.slice(start, at));
+    places.push(start, at);
   }
-  return words;
+  return places;
 }
 
 function endOfLetters(text: string, at: number): number {

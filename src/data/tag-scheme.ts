@@ -9,16 +9,7 @@ export interface SchemeViolation {
   expected: string;
 }
 
-/** The forms of a tag, for messages. */
-export const TAG_FORMS = 'O, B-type or I-type (also E-, S-, L-, U-type)';
-
-const TAG = /^(?:O|[BIESLU]-\S+)$/;
 const ENDS_OR_SINGLE = 'ESLU';
-
-/** Whether a text has the form of a tag: `O`, or a prefix, a hyphen and a type. */
-export function isTag(text: string): boolean {
-  return TAG.test(text);
-}
 
 /**
  * Gathers what distinguishes the schemes over all sentences of a file.
@@ -67,7 +58,7 @@ export function findViolation(tags: readonly string[], scheme: TagScheme): Schem
  * Tags that break the rules of IOB1 or IOBES read as conlleval reads them: what continues nothing begins an entity.
  * IOB2 is left as it is, the same array.
  *
- * @param tags well-formed tags, see {@link isTag}.
+ * @param tags `O`, or prefix, hyphen and type.
  */
 export function toIob2(tags: string[], scheme: TagScheme): string[] {
   if (scheme === 'iob2') return tags;

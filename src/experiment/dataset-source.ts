@@ -3,8 +3,9 @@ import { downloadDataset } from '../data/hub/download-dataset.js';
 import { knownDataset } from '../data/hub/known-datasets.js';
 import { mapTypes, parseTypeMap } from '../data/map-types.js';
 import { type NamedFile, parseNamedFiles } from '../data/named-files.js';
-import { readSentences } from '../data/read-sentences.js';
-import { type ReadOptions, readingShape } from '../data/reader-options.js';
+import { sentenceBlocks } from '../data/read-sentences.js';
+import { readingShape } from '../data/reader-options.js';
+import { ReadingNotes } from '../data/reading-notes.js';
 import type { Sentence } from '../data/sentence.js';
 import { parseSplit, splitSentences } from '../data/split.js';
 import { generateCorpus } from '../data/synthetic/generate.js';
@@ -29,6 +30,8 @@ export interface Splits {
 export interface LoadedDataset {
   description: DatasetDescription;
   splits: Splits;
+  /** What was changed or left out where files were read. */
+  notes?: ReadingNotes;
 }
 
 const DEFAULT_SPLIT_SEED = 42;
@@ -98,6 +101,7 @@ function withTypesMapped(loaded: LoadedDataset, mappings: readonly string[] = []
   const [first, second, ...others] = mapTypes([train, validation, ...Object.values(tests), test ?? []], map);
   const named = Object.fromEntries(names.map((name, index) => [name, others[index]!]));
   return {
+    ...loaded,
     description: { ...loaded.description, map },
     splits: {
       train: first!,
@@ -155,19 +159,22 @@ async function fetchSplits(options: WorkspaceOptions, hub: HubOptions): Promise<
 }
 
 async function readAndSplit(options: WorkspaceOptions): Promise<LoadedDataset> {
-  const file = options.data!;
+  const files = filesOf(options.data!, 'data');
   const split = parseSplit(options.split ?? '80-10-10');
   const seed = options.splitSeed ?? DEFAULT_SPLIT_SEED;
-  const sentences = await readSentences(file, readOptionsOf(options));
+  const notes = new ReadingNotes();
+  const sentences = await readFiles(files, options, notes);
   return {
-    description: { source: 'split', name: stem(file), file: basename(file), split, seed },
+    description: { source: 'split', name: files.map(stem).join('+'), file: namesOf(files), split, seed },
     splits: { ...splitSentences(sentences, split, seed), tests: {} },
+    notes,
   };
 }
 
 async function readSplits(options: WorkspaceOptions): Promise<LoadedDataset> {
-  const read = (file: string) => readSentences(file, readOptionsOf(options));
-  const [train, validation] = [options.train!, options.validation!];
+  const notes = new ReadingNotes();
+  const read = (files: readonly string[]) => readFiles(files, options, notes);
+  const [train, validation] = [filesOf(options.train!, 'train'), filesOf(options.validation!, 'validation')];
   const files = options.test === undefined ? [] : parseNamedFiles(options.test, 'test');
   const isNamed = files.length > 1 || files[0]?.name != null;
   const nameOf = ({ name }: NamedFile) => name ?? 'test';
@@ -178,25 +185,56 @@ async function readSplits(options: WorkspaceOptions): Promise<LoadedDataset> {
     tests: {},
   };
   for (const file of files) {
-    const sentences = await read(file.file);
+    const sentences = await read([file.file]);
     splits.test ??= sentences;
     if (isNamed) splits.tests[nameOf(file)] = sentences;
   }
   return {
     description: {
       source: 'files',
-      name: stem(train),
-      train: basename(train),
-      validation: basename(validation),
+      name: train.map(stem).join('+'),
+      train: namesOf(train),
+      validation: namesOf(validation),
       test: files[0] ? basename(files[0].file) : null,
       ...(isNamed && { tests: Object.fromEntries(files.map((file) => [nameOf(file), basename(file.file)])) }),
     },
     splits,
+    notes,
   };
 }
 
-function readOptionsOf(options: WorkspaceOptions): ReadOptions {
-  return pick(readingShape, options);
+/** The files of a split. @throws INVALID_OPTION where one is named twice */
+export function filesOf(given: string | readonly string[], option: string): readonly string[] {
+  const files = [given].flat();
+  const twice = files.find((file, index) => files.indexOf(file) < index);
+  if (twice === undefined) return files;
+  throw new PermafrostError(
+    'INVALID_OPTION',
+    `\`${option}\`: ${twice} is named twice. Name each file once.`,
+    {
+      option,
+      got: twice,
+    },
+  );
+}
+
+/** The sentences of several files, one after another. */
+export async function readFiles(
+  files: readonly string[],
+  options: WorkspaceOptions,
+  notes: ReadingNotes,
+): Promise<Sentence[]> {
+  const all: Sentence[] = [];
+  for (const file of files) {
+    for await (const block of sentenceBlocks(file, pick(readingShape, options), { notes })) {
+      for (const sentence of block) all.push(sentence);
+    }
+  }
+  return all;
+}
+
+function namesOf(files: readonly string[]): string {
+  return files.map((file) => basename(file)).join(' + ');
 }
 
 /** A split of a small file can come out empty, and nothing can be trained or measured on it. */

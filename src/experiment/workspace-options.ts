@@ -10,12 +10,17 @@ import { engineOptionsShape, modelShape, name } from './model-options.js';
 import { PRESETS } from './presets/by-name.js';
 import type { TrainingSettings } from './training-settings.js';
 
-const file = (description: string) => name.meta({ description, value: 'file' });
+/** One file, or several that are read one after another. */
+const files = (description: string) =>
+  z
+    .union([z.string().min(1), z.array(z.string().min(1)).min(1)])
+    .optional()
+    .meta({ description, value: 'file', isRepeated: true });
 const bytes = z.int().nonnegative().optional();
 
 const dataShape = {
-  train: file('training sentences, in any of the forms of docs/data.md'),
-  validation: file('validation sentences'),
+  train: files('training sentences, in any of the forms of docs/data.md; again for more files'),
+  validation: files('validation sentences; again for more files'),
   /** One file, or several as `name=file`: then the first is the test split, and scores of all are kept by name. */
   test: z
     .union([z.string().min(1), z.array(z.string().min(1)).min(1)])
@@ -31,8 +36,8 @@ const dataShape = {
     value: 'type=type',
     isRepeated: true,
   }),
-  /** One file for all three splits, instead of `train`, `validation` and `test`. */
-  data: file('one file for all three splits'),
+  /** What is divided into all three splits, instead of `train`, `validation` and `test`. */
+  data: files('one file for all three splits; again for more files'),
   /** A dataset of the Hub, instead of files: `conll2003` or another known one, or `owner/name[@revision]`. */
   dataset: name.meta({
     description: 'dataset of the Hugging Face Hub: a short name (permafrost datasets) or owner/name',

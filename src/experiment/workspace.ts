@@ -1,4 +1,5 @@
 import { labelSet } from '../data/label-set.js';
+import { ReadingNotes } from '../data/reading-notes.js';
 import { pick } from '../errors/option-shape.js';
 import { encodingShape } from '../evaluation/encoding.js';
 import type { HubOptions } from '../hub/snapshot.js';
@@ -30,6 +31,8 @@ export interface Workspace {
   labels: string[];
   tokenizer: Tokenizer;
   numLayers: number;
+  /** What was changed or left out where the files were read. */
+  notes: ReadingNotes;
   /** Sizes and digests of the splits. */
   data: RunRecord['data'];
   /** CPU threads that were asked for, null for all cores. */
@@ -61,7 +64,7 @@ export interface Workspace {
 export async function openWorkspace(options: WorkspaceOptions, hub: HubOptions = {}): Promise<Workspace> {
   const checked = parseWorkspaceOptions(options);
   const preset = choosePreset(checked);
-  const { description, splits } = await loadDataset(checked, preset, hub);
+  const { description, splits, notes = new ReadingNotes() } = await loadDataset(checked, preset, hub);
   const model = await loadModelSource(checked, preset, splits.train, hub);
   // Every label of every split, so that no split holds one that the head lacks.
   const everySet = [splits.train, splits.validation, splits.test ?? [], ...Object.values(splits.tests)];
@@ -79,6 +82,7 @@ export async function openWorkspace(options: WorkspaceOptions, hub: HubOptions =
   return {
     settings: { dataset: description, model: model.description, training },
     splits,
+    notes,
     labels,
     tokenizer: model.tokenizer,
     numLayers: model.numLayers,

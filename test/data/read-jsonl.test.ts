@@ -28,7 +28,7 @@ describe('JSON lines', () => {
     [
       'no tags',
       '{"words":["a"]}',
-      /:1: expected an array "tags" or "ner_tags", got the keys words\..*tagColumn/,
+      /:1: expected an array "ner_tags" or "tags" or .*, got the keys words\..*tagColumn/,
     ],
     ['tags that are no array', '{"words":["a"],"tags":"O"}', /:1: expected an array.*got "O"/],
     ['more words than tags', '{"words":["a","b"],"tags":["O"]}', /:1: .*got 2 words and 1 tags/],

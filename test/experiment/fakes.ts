@@ -1,3 +1,4 @@
+import { ReadingNotes } from '../../src/data/reading-notes.js';
 import type { Sentence } from '../../src/data/sentence.js';
 import { computeMetrics } from '../../src/evaluation/metrics.js';
 import { composeRecord } from '../../src/experiment/compose-record.js';
@@ -20,6 +21,7 @@ export function fakeWorkspace(overrides: Partial<Workspace> = {}): Workspace {
   const data = { digest: 'd'.repeat(64), train: part, validation: part, test: part, tests: {} };
   const nothing = () => Promise.reject(new Error('a fake trainer encodes nothing'));
   return {
+    notes: new ReadingNotes(),
     settings: {
       dataset: { source: 'generated', name: 'demo', seed: 1, sizes: { train: 1, validation: 1, test: 1 } },
       model: { kind: 'fresh', name: 'mini', shape: SHAPES.mini! },

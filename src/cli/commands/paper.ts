@@ -6,14 +6,14 @@ import { parseStrategyList, parseTrainSizes } from '../../experiment/grid.js';
 import { runScenario } from '../../experiment/run.js';
 import { runGrid } from '../../experiment/run-grid.js';
 import type { RunRecord } from '../../experiment/run-record.js';
-import { openWorkspace, type Workspace } from '../../experiment/workspace.js';
+import type { Workspace } from '../../experiment/workspace.js';
 import { runsOnMost, summarise } from '../../report/summary.js';
 import { renderTerminal } from '../../report/terminal.js';
 import { writeReport } from '../../report/write-report.js';
 import { probe } from '../../training/directory.js';
 import type { CommandContext, Runner } from '../context.js';
-import { withDownloads } from '../download-progress.js';
-import { addExperimentOptions, addOutputOptions, seedsOf, workspaceOptionsOf } from '../options.js';
+import { workspaceOf } from '../open-workspace.js';
+import { addExperimentOptions, addOutputOptions, seedsOf } from '../options.js';
 import { showGrid } from '../progress.js';
 import { type Flags, wholeNumber } from '../schema-options.js';
 
@@ -42,7 +42,7 @@ async function paper(flags: Flags, context: CommandContext): Promise<void> {
   const trainSizes = parseTrainSizes(flags.trainSizes as string);
   // Before data are fetched and read, which can take long.
   if (flags.out !== undefined) await probe(flags.out as string);
-  const workspace = await withDownloads(context, (hub) => openWorkspace(workspaceOptionsOf(flags), hub));
+  const workspace = await workspaceOf(flags, context);
   const plan: Plan = {
     workspace,
     strategies: parseStrategyList(flags.strategies as string, workspace.numLayers),

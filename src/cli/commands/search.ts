@@ -3,14 +3,13 @@ import { type Command, InvalidArgumentError } from 'commander';
 import { runScenario } from '../../experiment/run.js';
 import { parseSearchedPlans } from '../../experiment/search/depths.js';
 import { type SearchResult, search } from '../../experiment/search/search.js';
-import { openWorkspace } from '../../experiment/workspace.js';
 import { searchTable, searchVerdict } from '../../report/search-report.js';
 import { drawTable } from '../../report/terminal.js';
 import { writeSearchReport } from '../../report/write-report.js';
 import { probe } from '../../training/directory.js';
 import type { CommandContext, Runner } from '../context.js';
-import { withDownloads } from '../download-progress.js';
-import { addExperimentOptions, addOutputOptions, seedsOf, workspaceOptionsOf } from '../options.js';
+import { workspaceOf } from '../open-workspace.js';
+import { addExperimentOptions, addOutputOptions, seedsOf } from '../options.js';
 import { showGrid } from '../progress.js';
 import { type Flags, wholeNumber } from '../schema-options.js';
 
@@ -41,7 +40,7 @@ async function searchPlans(flags: Flags, context: CommandContext): Promise<void>
   const seeds = seedsOf(flags, 3);
   // Before data are fetched and read, which can take long.
   if (flags.out !== undefined) await probe(flags.out as string);
-  const workspace = await withDownloads(context, (hub) => openWorkspace(workspaceOptionsOf(flags), hub));
+  const workspace = await workspaceOf(flags, context);
   const { strategies, depths, folds, halving } = flags as Record<string, unknown>;
   const directory =
     (flags.out as string | undefined) ?? join('out', `search-${workspace.settings.dataset.name}`);

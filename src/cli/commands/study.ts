@@ -16,7 +16,7 @@ import { PRESETS } from '../../experiment/presets/by-name.js';
 import { runScenario } from '../../experiment/run.js';
 import { runId, scenarioOf } from '../../experiment/scenario.js';
 import { measureSimilarity, type SimilarityStudy } from '../../experiment/similarity-study.js';
-import { openWorkspace, type Workspace } from '../../experiment/workspace.js';
+import type { Workspace } from '../../experiment/workspace.js';
 import { locateTokenizer } from '../../hub/tokenizer-files.js';
 import type { TokenClassifier } from '../../model/token-classifier.js';
 import { errorGroupTable, errorKindTable } from '../../report/error-tables.js';
@@ -36,7 +36,8 @@ import { Tokenizer } from '../../text/tokenizer.js';
 import { probe } from '../../training/directory.js';
 import type { CommandContext, Runner } from '../context.js';
 import { withDownloads } from '../download-progress.js';
-import { addExperimentOptions, addJsonOption, addOutputOptions, workspaceOptionsOf } from '../options.js';
+import { workspaceOf } from '../open-workspace.js';
+import { addExperimentOptions, addJsonOption, addOutputOptions } from '../options.js';
 import { showTraining } from '../progress.js';
 import { addShape, type Flags, optionsOf, wholeNumber } from '../schema-options.js';
 
@@ -252,7 +253,7 @@ async function openStudy(
   const { out } = flags as { out?: string };
   // Before data are fetched and read, which can take long.
   if (out !== undefined) await probe(out);
-  const workspace = await withDownloads(context, (hub) => openWorkspace(workspaceOptionsOf(flags), hub));
+  const workspace = await workspaceOf(flags, context);
   return { workspace, directory: out ?? join('out', `study-${workspace.settings.dataset.name}`) };
 }
 

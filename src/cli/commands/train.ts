@@ -2,16 +2,15 @@ import { join } from 'node:path';
 import type { Command } from 'commander';
 import { runScenario } from '../../experiment/run.js';
 import { runId, scenarioOf } from '../../experiment/scenario.js';
-import { openWorkspace } from '../../experiment/workspace.js';
 import { FREEZING_NOTATIONS, parseFreezing } from '../../freezing/schedule-notation.js';
 import { writeFileAtomic } from '../../io/atomic-write.js';
 import { modelCard, recordCardFacts } from '../../report/model-card.js';
 import { probe } from '../../training/directory.js';
 import { commandText } from '../command-text.js';
 import type { CommandContext, Runner } from '../context.js';
-import { withDownloads } from '../download-progress.js';
 import { metricsText } from '../metrics-text.js';
-import { addExperimentOptions, addOutputOptions, workspaceOptionsOf } from '../options.js';
+import { workspaceOf } from '../open-workspace.js';
+import { addExperimentOptions, addOutputOptions } from '../options.js';
 import { showTraining } from '../progress.js';
 import { type Flags, wholeNumber } from '../schema-options.js';
 
@@ -31,7 +30,7 @@ async function train(flags: Flags, context: CommandContext): Promise<void> {
   const { output, args, signal } = context;
   // Before data are fetched and read, which can take long.
   if (flags.out !== undefined) await probe(flags.out as string);
-  const workspace = await withDownloads(context, (hub) => openWorkspace(workspaceOptionsOf(flags), hub));
+  const workspace = await workspaceOf(flags, context);
   const freezing = parseFreezing(flags.freeze as string);
   freezing.start(workspace.numLayers);
   const scenario = scenarioOf(workspace.settings, freezing.notation);

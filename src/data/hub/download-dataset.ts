@@ -4,7 +4,7 @@ import { isRepoName, parseRepo } from '../../hub/repo.js';
 import { type HubOptions, openSnapshot, type Snapshot } from '../../hub/snapshot.js';
 import { sizeOf } from '../../io/file-check.js';
 import { readConll } from '../read-conll.js';
-import { readJsonlSentences } from '../read-jsonl.js';
+import { readJsonlSentences } from '../read-json.js';
 import { openParquet } from '../read-parquet.js';
 import type { ReadOptions } from '../reader-options.js';
 import type { Sentence } from '../sentence.js';

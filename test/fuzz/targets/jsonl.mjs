@@ -11,7 +11,7 @@ const optionsOf = (random) => ({
 export default {
   name: 'jsonl',
   async setUp() {
-    const context = await lineTarget('jsonl', 'data/read-jsonl.js', 'jsonlBlocks', optionsOf);
+    const context = await lineTarget('jsonl', 'data/read-json.js', 'jsonBlocks', optionsOf);
     const lines = context.texts.flatMap((text) => text.toString('utf8').trim().split('\n'));
     return { ...context, records: lines.map((line) => JSON.parse(line)) };
   },
