@@ -50,7 +50,7 @@ export function evaluationText(
   if (missed.length === 0) return `${metricsText(file, metrics)}\n${kinds}`;
   const total = missed.reduce((sum, [, count]) => sum + count, 0);
   const named = missed.map(([type, count]) => `${type} ${count}`).join(', ');
-  return `${metricsText(file, metrics)}\n${kinds}\nmissed for want of a label: ${total} entities (${named})`;
+  return `${metricsText(file, metrics)}\n${kinds}\nof types that the model has no label for: ${total} gold entities (${named}), none of which it can find`;
 }
 
 function scoreTable(title: string, rows: [string, Scores][]): string {

@@ -1,4 +1,4 @@
-import { placeOf, textOf } from '../data/place.js';
+import { placesOf, textOf } from '../data/place.js';
 import type { Sentence } from '../data/sentence.js';
 import { sourceOf } from '../evaluation/predictions.js';
 import type { Entity } from '../inference/entity.js';
@@ -57,8 +57,8 @@ export function sentenceAnswer(sentence: Sentence, tagged: TaggedWords, form: 't
   const { words } = sentence;
   const { tags, scores, alternatives } = tagged;
   const { text } = textOf(sentence);
-  const entities = tagged.entities!.map(({ type, score, first, last }) => {
-    const { start, end, text } = placeOf(sentence, first, last);
+  const entities = placesOf(sentence, tagged.entities!).map(({ start, end, text }, index) => {
+    const { type, score } = tagged.entities![index]!;
     return { type, start, end, text, score };
   });
   const source = sourceOf(sentence);

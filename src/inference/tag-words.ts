@@ -7,7 +7,7 @@ import { OUTSIDE } from '../evaluation/token-metrics.js';
 import { scoreTokens, type TokenScores, tagScores } from '../evaluation/word-scores.js';
 import type { TokenClassifier } from '../model/token-classifier.js';
 import { encodeWordsDataset } from '../text/encode.js';
-import { aggregate } from './aggregate.js';
+import { aggregate, best } from './aggregate.js';
 import { aggregationSchema, answerShape, wordAnswerShape } from './options.js';
 import { inIob2 } from './tagged-text.js';
 
@@ -106,8 +106,11 @@ function tellWords(
   labels: readonly string[],
   { scores, alternatives, aggregation, minScore }: Answer,
 ): Omit<TaggedWords, 'empty' | 'cut'> {
-  const firsts = firstRows(words, tokens, labels.length);
-  const tags = firsts.map((row) => (row === null ? OUTSIDE : labels[best(row)]!));
+  const columns = labels.length;
+  const firsts = firstTokens(words, tokens);
+  const tags = Array.from(firsts, (token) =>
+    token < 0 ? OUTSIDE : labels[best(tokens.scores, token, columns).label]!,
+  );
   const entities = entitiesOf(tokens, labels, 'first');
   for (const { first, last, score } of entities) {
     if (score < minScore) tags.fill(OUTSIDE, first, last + 1);
@@ -116,7 +119,7 @@ function tellWords(
     tags,
     ...(scores && { scores: tagScores(tags, tokens, new LabelSet(labels)) }),
     ...(alternatives !== undefined && {
-      alternatives: firsts.map((row) => (row === null ? [] : likeliest(row, labels, alternatives))),
+      alternatives: Array.from(firsts, (token) => likeliest(tokens, token, labels, alternatives)),
     }),
     ...(aggregation && {
       entities: (aggregation === 'first' ? entities : entitiesOf(tokens, labels, aggregation)).filter(
@@ -126,13 +129,11 @@ function tellWords(
   };
 }
 
-/** Probabilities of each word's first token; null where it has none. */
-function firstRows(words: number, { words: of, scores }: TokenScores, columns: number) {
-  const rows = new Array<Float32Array | null>(words).fill(null);
-  for (let token = of.length - 1; token >= 0; token--) {
-    rows[of[token]!] = scores.subarray(token * columns, (token + 1) * columns);
-  }
-  return rows;
+/** The first token of each word; -1 where it has none. */
+function firstTokens(words: number, { words: of }: TokenScores): Int32Array {
+  const firsts = new Int32Array(words).fill(-1);
+  for (let token = of.length - 1; token >= 0; token--) firsts[of[token]!] = token;
+  return firsts;
 }
 
 function entitiesOf(
@@ -147,14 +148,14 @@ function entitiesOf(
   );
 }
 
-/** The highest score's column, the first one on a tie. */
-function best(row: Float32Array): number {
-  let found = 0;
-  for (let i = 1; i < row.length; i++) if (row[i]! > row[found]!) found = i;
-  return found;
-}
-
-function likeliest(row: Float32Array, labels: readonly string[], count: number): ScoredTag[] {
+function likeliest(
+  { scores }: TokenScores,
+  token: number,
+  labels: readonly string[],
+  count: number,
+): ScoredTag[] {
+  if (token < 0) return [];
+  const row = scores.subarray(token * labels.length, (token + 1) * labels.length);
   const order = Array.from(row.keys()).sort((a, b) => row[b]! - row[a]! || a - b);
   return order.slice(0, count).map((label) => ({ tag: labels[label]!, score: row[label]! }));
 }

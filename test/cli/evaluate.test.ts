@@ -145,7 +145,7 @@ describe('permafrost evaluate', () => {
     output.out = '';
     const plain = ['--model', at('model'), '--threads', '1', '--data', at('unknown.conll')];
     expect(await main(['evaluate', ...plain, '--unknown-types', 'miss'])).toBe(0);
-    expect(output.out).toContain('missed for want of a label: 2 entities (award 2)');
+    expect(output.out).toContain('no label for: 2 gold entities (award 2)');
   });
 
   it.each([

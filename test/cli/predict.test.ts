@@ -225,6 +225,53 @@ describe('permafrost predict', () => {
       expect(scores.length).toBeGreaterThan(records().flatMap(({ entities }) => entities).length);
     });
 
+    it('takes texts as annotation tools have them, and plain ones, blank ones too', async () => {
+      const texts = [`🎉 ${lines[0]}`, '', '  ', lines[1]!];
+      const file = async (name: string, content: string) => {
+        await writeFile(join(folder, name), content);
+        output.out = '';
+        expect(await predict('--data', join(folder, name), '--json')).toBe(0);
+        return records();
+      };
+      const plain = await file('plain.txt', texts.join('\n'));
+      const spans = texts.map((text) =>
+        JSON.stringify({ text, label: text === texts[0] ? [[0, 1, 'X']] : [] }),
+      );
+      const annotated = await file('doccano.jsonl', spans.join('\n'));
+      for (const [index, { source, text, entities }] of plain.entries()) {
+        expect(source).toBe(`${join(folder, 'plain.txt')}:${index + 1}`);
+        expect(text).toBe(texts[index]);
+        expect(annotated[index]).toEqual({
+          source: `${join(folder, 'doccano.jsonl')}:${index + 1}`,
+          text,
+          entities,
+        });
+        for (const { start, end, text: own } of entities) {
+          expect(
+            Array.from(text as string)
+              .slice(start, end)
+              .join(''),
+          ).toBe(own);
+        }
+      }
+      expect(plain).toHaveLength(texts.length);
+      expect(plain[1].entities).toEqual([]);
+      output.out = '';
+      expect(await predict('--data', join(folder, 'plain.txt'), '--json', '--offsets', 'utf16')).toBe(0);
+      for (const { text, entities } of records()) {
+        for (const { start, end, text: own } of entities) expect(text.slice(start, end)).toBe(own);
+      }
+    });
+
+    it('predicts every word of a text that is longer than the model takes, and finds entities across windows', async () => {
+      const words = Array.from({ length: 60 }, () => sentences[3]!.words).flat();
+      await writeFile(join(folder, 'long.txt'), words.join(' '));
+      expect(await predict('--data', join(folder, 'long.txt'), '--json', '--max-length', '32')).toBe(0);
+      const [{ text, entities }] = records();
+      expect(entities.at(-1).end).toBeGreaterThan(text.length * 0.9);
+      for (const { start, end, text: own } of entities) expect(text.slice(start, end)).toBe(own);
+    });
+
     it('writes the answers to a file as a whole', async () => {
       expect(await predict('--data', files.conll(), '--json')).toBe(0);
       const expected = output.out;

@@ -54,7 +54,10 @@ function describeEncoder(name: string, directory: string): void {
         (_, i) => Math.cos(1 + i) / 20,
       );
       await model.writeParameter('classifier.weight', weight);
-      await model.writeParameter('classifier.bias', Float32Array.from(LABELS.keys(), (label) => label / 10));
+      await model.writeParameter(
+        'classifier.bias',
+        Float32Array.from(LABELS.keys(), (label) => label / 10),
+      );
     });
     afterAll(() => model.dispose());
 
