@@ -4,6 +4,7 @@ import { fileURLToPath } from 'node:url';
 import { Command, CommanderError } from 'commander';
 import { packageVersion } from '../experiment/environment.js';
 import { addBenchCommand } from './commands/bench.js';
+import { addConvertCommand } from './commands/convert.js';
 import { addDatasetsCommand } from './commands/datasets.js';
 import { addDoctorCommand } from './commands/doctor.js';
 import { addEvaluateCommand } from './commands/evaluate.js';
@@ -36,6 +37,7 @@ const COMMANDS = [
   addPredictCommand,
   addStudyCommand,
   addInspectCommand,
+  addConvertCommand,
   addDatasetsCommand,
   addBenchCommand,
   addDoctorCommand,

@@ -1,6 +1,7 @@
+import type { DataWarning } from '../data/check-sentences.js';
 import { formatPercent } from '../report/format.js';
 import { drawTable } from '../report/terminal.js';
-import type { SharedSentences, TokenizationReport } from '../text/inspect.js';
+import type { TokenizationReport } from '../text/inspect.js';
 
 /** What one tokenizer makes of each split. */
 export interface TokenizerStudy {
@@ -12,22 +13,52 @@ export interface TokenizerStudy {
  * What tokenizers make of the splits of a dataset, as tables for a terminal: one tokenizer with its splits side by side,
  * or for each split several tokenizers side by side.
  */
-export function tokenizationText(
-  studies: readonly TokenizerStudy[],
-  shared: readonly SharedSentences[],
-): string {
+export function tokenizationText(studies: readonly TokenizerStudy[]): string {
   const { reports } = studies[0]!;
-  const overlaps = shared.map(
-    ({ first, second, sentences }) => `${sentences} sentences of ${second} stand in ${first}, too.`,
-  );
   return [
     ...(studies.length === 1 ? [factTable('', reports)] : splitTables(studies)),
     typeTable(studies),
     countTable('entities', reports, 'entities'),
     countTable('words by tag', reports, 'labels'),
-    ...overlaps,
   ].join('\n');
 }
+
+/** What spoils training in what tokenizers make of the splits. */
+export function tokenizationWarnings(studies: readonly TokenizerStudy[]): DataWarning[] {
+  return studies.flatMap(({ name, reports }) =>
+    [...reports].flatMap(([split, report]) => {
+      const { words, maxLength, wordsWithoutTokens, truncatedEntities, unknownWordRate, subTokensPerWord } =
+        report;
+      const warning = (kind: string, count: number, message: string): DataWarning[] =>
+        count === 0 ? [] : [{ kind, split, count, message: `${name}: ${message}`, places: [] }];
+      const isUnknown = unknownWordRate > MOST_UNKNOWN;
+      const isCut = subTokensPerWord > MOST_SUB_TOKENS;
+      return [
+        ...warning(
+          'lost-words',
+          wordsWithoutTokens,
+          `nothing is left of ${wordsWithoutTokens} words of ${split}; their tags teach nothing`,
+        ),
+        ...warning(
+          'truncated-entities',
+          truncatedEntities,
+          `${truncatedEntities} entities of ${split} reach beyond ${maxLength} tokens, and count as missed; give a larger ` +
+            '--max-length, or shorter sentences',
+        ),
+        ...warning(
+          'tokenization-mismatch',
+          isUnknown || isCut ? words : 0,
+          `the tokenizer does not seem to be made for ${split}: ${formatPercent(unknownWordRate)} of its words have an ` +
+            `unknown piece, and a word has ${subTokensPerWord.toFixed(2)} pieces`,
+        ),
+      ];
+    }),
+  );
+}
+
+/** Share of words with unknown pieces, and pieces a word, beyond which a tokenizer is likely one of other text. */
+const MOST_UNKNOWN = 0.05;
+const MOST_SUB_TOKENS = 3;
 
 const FACTS: readonly [string, (report: TokenizationReport) => string][] = [
   ['sentences', (report) => String(report.sentences)],
@@ -41,6 +72,7 @@ const FACTS: readonly [string, (report: TokenizationReport) => string][] = [
   ['longest example allowed', (report) => `${report.maxLength} tokens`],
   ['sentences cut', (report) => String(report.truncatedSentences)],
   ['words cut off', (report) => String(report.truncatedWords)],
+  ['entities cut', (report) => String(report.truncatedEntities)],
   ['words cut in two', (report) => String(report.partialWords)],
   ['tokens a sentence, mean', (report) => report.lengths.mean.toFixed(2)],
   ['median', (report) => String(report.lengths.median)],

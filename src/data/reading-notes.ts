@@ -2,7 +2,7 @@
 export const NOTE_KINDS = {
   widened: 'spans that begin or end inside a word were widened to it',
   overlapping: 'spans that overlap a longer one were left out',
-  nested: 'entities of other layers, or within others, were left out (`nested` chooses which are kept)',
+  nested: 'entities of other layers, or within others, were left out (nested chooses which are kept)',
   empty: 'spans without a word were left out',
   wordless: 'texts without a word were left out',
   differing: 'spans stand at another text than the file says',

@@ -203,6 +203,33 @@ async function readSplits(options: WorkspaceOptions): Promise<LoadedDataset> {
   };
 }
 
+/**
+ * The sets of sentences that options name, as they are: one that stands alone is `all`, else `data` is `train`.
+ *
+ * @throws INVALID_OPTION; FILE_NOT_FOUND, DATA_FORMAT.
+ */
+export async function readSets(
+  options: WorkspaceOptions,
+): Promise<{ sets: Record<string, Sentence[]>; notes: ReadingNotes }> {
+  const notes = new ReadingNotes();
+  const given = (['data', 'train', 'validation'] as const).flatMap((name) =>
+    options[name] === undefined ? [] : [{ name, files: filesOf(options[name], name) }],
+  );
+  const tests = options.test === undefined ? [] : parseNamedFiles(options.test, 'test');
+  const isAlone = given.length + tests.length === 1;
+  const sets: Record<string, Sentence[]> = {};
+  for (const { name, files } of given) {
+    const split = isAlone ? 'all' : name === 'data' ? 'train' : name;
+    sets[split] = [...(sets[split] ?? []), ...(await readFiles(files, options, notes))];
+  }
+  for (const { name, file } of tests) {
+    sets[isAlone ? 'all' : (name ?? 'test')] = await readFiles([file], options, notes);
+  }
+  const names = Object.keys(sets);
+  const mapped = mapTypes(Object.values(sets), parseTypeMap(options.map ?? []));
+  return { sets: Object.fromEntries(names.map((name, index) => [name, mapped[index]!])), notes };
+}
+
 /** The files of a split. @throws INVALID_OPTION where one is named twice */
 export function filesOf(given: string | readonly string[], option: string): readonly string[] {
   const files = [given].flat();

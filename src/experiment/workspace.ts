@@ -7,7 +7,7 @@ import type { TokenClassifier } from '../model/token-classifier.js';
 import type { Tokenizer } from '../text/tokenizer.js';
 import type { PrefixCacheOptions } from '../training/prefix-cache.js';
 import { savingShape } from '../training/settings.js';
-import { describeData, loadDataset, type Splits } from './dataset-source.js';
+import { describeData, type LoadedDataset, loadDataset, type Splits } from './dataset-source.js';
 import { loadModelSource } from './model-source.js';
 import { type DataPortion, DataPortions, requireNoContext } from './portion.js';
 import { presetByName } from './presets/by-name.js';
@@ -64,7 +64,16 @@ export interface Workspace {
 export async function openWorkspace(options: WorkspaceOptions, hub: HubOptions = {}): Promise<Workspace> {
   const checked = parseWorkspaceOptions(options);
   const preset = choosePreset(checked);
-  const { description, splits, notes = new ReadingNotes() } = await loadDataset(checked, preset, hub);
+  return assembleWorkspace(checked, preset, await loadDataset(checked, preset, hub), hub);
+}
+
+/** The same with data that are there. @param options checked */
+export async function assembleWorkspace(
+  checked: WorkspaceOptions,
+  preset: Preset | null,
+  { description, splits, notes = new ReadingNotes() }: LoadedDataset,
+  hub: HubOptions,
+): Promise<Workspace> {
   const model = await loadModelSource(checked, preset, splits.train, hub);
   // Every label of every split, so that no split holds one that the head lacks.
   const everySet = [splits.train, splits.validation, splits.test ?? [], ...Object.values(splits.tests)];

@@ -1,4 +1,5 @@
 import type { Sentence } from '../data/sentence.js';
+import { spansOfTags } from '../data/spans/select.js';
 import { requireMaxLength, type Tokenizer } from './tokenizer.js';
 
 /** What a tokenizer makes of sentences, and what they are labelled with. */
@@ -27,6 +28,8 @@ export interface TokenizationReport {
   truncatedWords: number;
   /** Words that keep their first sub-token and lose another one. */
   partialWords: number;
+  /** Entities that lose a word, or a part of one. */
+  truncatedEntities: number;
   /** Tokens a sentence before truncation, special tokens included. */
   lengths: LengthSummary;
   /** Sentences whose words are those of an earlier one. */
@@ -85,6 +88,7 @@ export function inspectTokenization(
     truncatedSentences: 0,
     truncatedWords: 0,
     partialWords: 0,
+    truncatedEntities: 0,
   };
   const lengths = new Int32Array(sentences.length);
   const types = new Map<string, TypeSums>();
@@ -141,7 +145,12 @@ function keyOf({ words }: Sentence): string {
 
 type WordSums = Pick<
   TokenizationReport,
-  'unknownTokens' | 'wordsWithUnknown' | 'wordsWithoutTokens' | 'truncatedWords' | 'partialWords'
+  | 'unknownTokens'
+  | 'wordsWithUnknown'
+  | 'wordsWithoutTokens'
+  | 'truncatedWords'
+  | 'partialWords'
+  | 'truncatedEntities'
 >;
 
 /** @returns sub-tokens of the sentence before truncation. */
@@ -154,6 +163,8 @@ function countWords(
 ): number {
   const { pieces, unkId } = tokenizer;
   let tokens = 0;
+  /** First word that is not there as a whole. */
+  let cut = words.length;
   for (const [index, word] of words.entries()) {
     const start = pieces.find(word);
     const { pool } = pieces;
@@ -171,8 +182,11 @@ function countWords(
     type.unknownTokens += unknown;
     if (unknown > 0) type.wordsWithUnknown++;
     if (count > 0 && tokens >= room) type.truncatedWords++;
+    if (count > 0 && tokens + count > room) cut = Math.min(cut, index);
     tokens += count;
   }
+  if (cut < words.length)
+    sums.truncatedEntities += spansOfTags(tags).filter(({ last }) => last >= cut).length;
   return tokens;
 }
 
@@ -226,18 +240,10 @@ function countTags(sentences: readonly Sentence[]): Map<string, number> {
   return counts;
 }
 
-/** An entity begins with B, or with an I that goes on nothing of its type. */
 function countEntities(sentences: readonly Sentence[]): Map<string, number> {
   const counts = new Map<string, number>();
   for (const { tags } of sentences) {
-    let open = '';
-    for (const tag of tags) {
-      const type = tag.slice(2);
-      if (tag.startsWith('B-') || (tag.startsWith('I-') && type !== open)) {
-        counts.set(type, (counts.get(type) ?? 0) + 1);
-      }
-      open = type;
-    }
+    for (const { type } of spansOfTags(tags)) counts.set(type, (counts.get(type) ?? 0) + 1);
   }
   return counts;
 }
