@@ -152,7 +152,7 @@ export function looksLikeColumns(lines: readonly string[]): boolean {
       columns.length > 1 && columns.some((text) => TOLD_FORMS.some((form) => hasForm(text.trim(), form)))
     );
   };
-  return sample.length > 0 && sample.filter(isWord).length * 2 > sample.length;
+  return sample.length > 0 && sample.filter(isWord).length * 2 >= sample.length;
 }
 
 function sampleOf(lines: readonly string[]): string[] {

@@ -67,12 +67,23 @@ const BACKSLASH = 0x5c;
 const NEWLINE = 0x0a;
 const COMMA = 0x2c;
 
+/** Whether it is `[` or `{`. */
+function isOpening(unit: number): boolean {
+  return unit === 0x5b || unit === 0x7b;
+}
+
+/** Whether it is `]` or `}`. */
+function isClosing(unit: number): boolean {
+  return unit === 0x5d || unit === 0x7d;
+}
+
 /** Finds where values begin and end, by their brackets alone. */
 class ValueScanner {
   /** Line that is looked at. */
   line = 1;
-  /** What is not finished yet, and where the scan stands in it. */
-  #rest = '';
+  /** Pieces of the value that is not finished yet, and their length. */
+  #begun: string[] = [];
+  #length = 0;
   #depth = 0;
   /** Depth at which the wanted values stand: 1 within an array, null before anything was seen. */
   #base: 0 | 1 | null = null;
@@ -85,40 +96,41 @@ class ValueScanner {
   constructor(private readonly file: string) {}
 
   /** @returns the values that end in the piece of text. */
-  take(piece: string): JsonText[] {
+  take(text: string): JsonText[] {
     const values: JsonText[] = [];
-    const text = this.#rest + piece;
     /** Where the value under way begins, -1 between values. */
     let start = this.#isOpen ? 0 : -1;
-    for (let i = this.#rest.length; i < text.length; i++) {
+    for (let i = 0; i < text.length; i++) {
       const unit = text.charCodeAt(i);
       if (unit === NEWLINE) this.line++;
       if (this.#isInString) {
         if (this.#isEscaped) this.#isEscaped = false;
         else if (unit === BACKSLASH) this.#isEscaped = true;
         else if (unit === QUOTE) this.#isInString = false;
-        continue;
-      }
-      if (start >= 0) {
-        if (unit === QUOTE) this.#isInString = true;
-        else if (unit === 0x7b || unit === 0x5b) this.#depth++;
-        else if (unit === 0x7d || unit === 0x5d) this.#depth--;
-        if (this.#depth > this.#base! || unit === QUOTE) continue;
-        if (unit !== 0x7d && unit !== 0x5d) continue;
-        values.push({ text: text.slice(start, i + 1), line: this.#startLine });
-        start = -1;
+      } else if (start < 0) {
+        if (unit > 0x20 && unit !== 0xfeff && this.#between(unit, text, i)) start = i;
+      } else if (unit === QUOTE) {
+        this.#isInString = true;
+      } else if (isOpening(unit)) {
+        this.#depth++;
+      } else if (isClosing(unit) && --this.#depth === this.#base) {
+        values.push({ text: this.#begun.join('') + text.slice(start, i + 1), line: this.#startLine });
+        this.#begun = [];
+        this.#length = 0;
         this.#needsComma = this.#base === 1;
-      } else if (unit > 0x20 && unit !== 0xfeff) {
-        if (this.#between(unit, text, i)) start = i;
+        start = -1;
       }
     }
-    this.#rest = start >= 0 ? text.slice(start) : '';
-    if (this.#rest.length > MAX_VALUE_LENGTH) {
+    if (start >= 0) {
+      this.#begun.push(text.slice(start));
+      this.#length += text.length - start;
+    }
+    if (this.#length > MAX_VALUE_LENGTH) {
       throw formatError(
         this.file,
         this.#startLine,
-        `expected records of at most ${MAX_VALUE_LENGTH} characters, got one of at least ${this.#rest.length}. Give each ` +
-          'text as a record of its own.',
+        `expected records of at most ${MAX_VALUE_LENGTH} characters, got one of at least ${this.#length}. Give each text ` +
+          'as a record of its own.',
       );
     }
     return values;
@@ -161,7 +173,7 @@ class ValueScanner {
         return false;
       }
     }
-    const begins = (unit === 0x7b || unit === 0x5b) && !this.#needsComma && !this.#isClosed;
+    const begins = isOpening(unit) && !this.#needsComma && !this.#isClosed;
     if (!begins) {
       throw formatError(
         this.file,
