@@ -53,16 +53,17 @@ const LINES_A_CHUNK = 1000;
  *
  * @param split names sentences that are of no file.
  * @param predicted tag of each word, shape [sentences][words].
- * @param scores probability of each of these, same shape.
+ * @param options.scores probability of each of these, same shape.
+ * @param options.first number of the first sentence in the split, from 0.
  */
 export function* predictionsOf(
   split: string,
   sentences: readonly Sentence[],
   predicted: readonly (readonly string[])[],
-  scores?: readonly (readonly (number | null)[])[],
+  { scores, first = 0 }: { scores?: readonly (readonly (number | null)[])[]; first?: number } = {},
 ): Generator<Prediction> {
   for (const [index, sentence] of sentences.entries()) {
-    const source = sentence.file === undefined ? `${split}:${index + 1}` : sourceOf(sentence);
+    const source = sentence.file === undefined ? `${split}:${first + index + 1}` : sourceOf(sentence);
     const { words, tags: gold } = sentence;
     yield { source, words, gold, predicted: predicted[index]!, ...(scores && { scores: scores[index]! }) };
   }

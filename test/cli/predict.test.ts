@@ -263,6 +263,25 @@ describe('permafrost predict', () => {
       }
     });
 
+    it('takes the words of columns that have no tags', async () => {
+      const words = sentences.map((sentence) => sentence.words);
+      const conllu = words.map((row) =>
+        row
+          .map((word, i) => `${[i + 1, word, '_', 'X', '_', '_', i, 'dep', '_', '_'].join('\t')}\n`)
+          .join(''),
+      );
+      await writeFile(
+        join(folder, 'words.conllu'),
+        conllu.map((rows) => `# text = of it\n${rows}`).join('\n'),
+      );
+      await writeFile(join(folder, 'words.txt'), words.map((row) => `${row.join('\n')}\n`).join('\n'));
+      for (const name of ['words.conllu', 'words.txt']) {
+        output.out = '';
+        expect(await predict('--data', join(folder, name), '--json', '--scores')).toBe(0);
+        expect(records().map((record) => record.words)).toEqual(words);
+      }
+    });
+
     it('predicts every word of a text that is longer than the model takes, and finds entities across windows', async () => {
       const words = Array.from({ length: 60 }, () => sentences[3]!.words).flat();
       await writeFile(join(folder, 'long.txt'), words.join(' '));

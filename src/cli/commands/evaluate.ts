@@ -121,6 +121,7 @@ async function* evaluateSet(
 ): AsyncGenerator<Prediction> {
   const started = performance.now();
   const sum = new EvaluationSum();
+  let first = 0;
   for await (const sentences of blocks) {
     const options = {
       model,
@@ -131,8 +132,10 @@ async function* evaluateSet(
       signal,
     };
     const { predicted, scores, pairs } = await evaluateBlock(options, sum);
+    const told = predictionsOf(file, sentences, predicted, { ...(scores && { scores }), first });
+    first += sentences.length;
     let index = 0;
-    for (const one of predictionsOf(file, sentences, predicted, scores)) yield judged(one, pairs[index++]!);
+    for (const one of told) yield judged(one, pairs[index++]!);
   }
   const seconds = (performance.now() - started) / 1000;
   const { metrics, errors, unknown, loss } = sum.report();
