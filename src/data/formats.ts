@@ -1,4 +1,5 @@
 import { extname } from 'node:path';
+import { arrowBlocks, isArrowData } from './arrow/read-arrow.js';
 import { looksLikeColumns } from './conll-layout.js';
 import { type Head, headOf } from './head.js';
 import { conllBlocks } from './read-conll.js';
@@ -10,6 +11,7 @@ import type { CheckedReadOptions } from './reader-options.js';
 import type { Reading } from './reading.js';
 import type { Sentence } from './sentence.js';
 import { bratBlocks, isBrat } from './spans/brat.js';
+import { docBinBlocks, isDocBin } from './spans/doc-bin.js';
 
 /** A form of annotated sentences: how it is told, and how it is read. */
 export interface Format {
@@ -29,6 +31,8 @@ const FORMATS: readonly Format[] = [
     recognises: ({ bytes }) => bytes.subarray(0, 4).toString('latin1') === 'PAR1',
     blocks: parquetBlocks,
   },
+  { name: 'Arrow', recognises: isArrowData, blocks: arrowBlocks },
+  { name: 'DocBin', recognises: isDocBin, blocks: docBinBlocks },
   { name: 'brat', recognises: isBrat, blocks: bratBlocks },
   {
     name: 'JSON lines',

@@ -6,6 +6,7 @@ export const TARGETS = {
   text: 1,
   conll: 1,
   jsonl: 1,
+  forms: 2,
   parquet: 2,
   batches: 2,
   model: 1,

@@ -1,3 +1,4 @@
+import { built } from '../built.mjs';
 import { anyText, mutatedJson } from '../mutate.mjs';
 import { lineInput, lineTarget, runLines } from './lines.mjs';
 
@@ -12,8 +13,12 @@ export default {
   name: 'jsonl',
   async setUp() {
     const context = await lineTarget('jsonl', 'data/read-json.js', 'jsonBlocks', optionsOf);
+    const { lineValues, streamedValues } = await built('data/json-values.js');
+    // Every other input as objects one after another, whatever the lines.
+    const source = (chunks, cut) =>
+      cut % 2 === 0 ? lineValues(context.source(chunks)) : streamedValues('file', chunks);
     const lines = context.texts.flatMap((text) => text.toString('utf8').trim().split('\n'));
-    return { ...context, records: lines.map((line) => JSON.parse(line)) };
+    return { ...context, source, records: lines.map((line) => JSON.parse(line)) };
   },
   input(random, context) {
     if (random.once(2)) return lineInput(random, context);

@@ -7,7 +7,8 @@ export async function lineTarget(name, module, reader, options) {
   const texts = samples(name);
   const { lineBlocks } = await built('data/read-lines.js');
   const read = (await built(module))[reader];
-  return { texts, lineBlocks, read, options };
+  const source = (chunks) => lineBlocks(chunks, 'file', { universal: true });
+  return { texts, source, read, options };
 }
 
 export function lineInput(random, { texts, options }) {
@@ -22,7 +23,7 @@ export function lineInput(random, { texts, options }) {
   };
 }
 
-export async function runLines({ bytes, cut, options }, { lineBlocks, read }) {
+export async function runLines({ bytes, cut, options }, { source, read }) {
   const content = Buffer.from(bytes, 'latin1');
   const chunks = async function* () {
     for (let at = 0; at < content.length; at += cut) yield content.subarray(at, at + cut);
@@ -31,7 +32,7 @@ export async function runLines({ bytes, cut, options }, { lineBlocks, read }) {
     'file',
     { separator: 'auto', scheme: 'auto', offsets: 'codepoints', ...options },
     {},
-    () => lineBlocks(chunks(), 'file'),
+    () => source(chunks(), cut),
   )) {
     const isUneven = ({ words, tags }) => words.length === 0 || words.length !== tags.length;
     if (sentences.some(isUneven)) throw new Error('a sentence of uneven columns');
