@@ -132,6 +132,35 @@ describe('permafrost evaluate', () => {
     });
   });
 
+  it('scores predictions in columns', async () => {
+    const answers = await readPredictions(at('predictions.jsonl'));
+    const rows = (separator: string, middle: string[]) =>
+      answers
+        .map(({ words, gold, predicted }) =>
+          words.map((word, i) => `${[word, ...middle, gold[i], predicted[i]].join(separator)}\n`).join(''),
+        )
+        .join('\n');
+    expect(await evaluate('--from', at('predictions.jsonl'))).toBe(0);
+    const [{ metrics, errors }] = records();
+    for (const text of [rows(' ', ['NN', 'O']), rows('\t', [])]) {
+      writeFileSync(at('columns.txt'), text);
+      output.out = '';
+      expect(await evaluate('--from', at('columns.txt'))).toBe(0);
+      // Readers give IOB2: an I- that nothing precedes is a B-, which changes labels of words and no entity.
+      const [read] = records();
+      expect({ entities: read.metrics.entities, errors: read.errors }).toEqual({
+        entities: metrics.entities,
+        errors,
+      });
+    }
+    writeFileSync(at('columns.txt'), 'Ada B-PER\n');
+    output.out = '';
+    expect(await evaluate('--from', at('columns.txt'))).toBe(1);
+    expect(records()[0].message).toContain(
+      'columns with a word first and its gold and predicted tag last, got 2',
+    );
+  });
+
   it('refuses gold types that the model lacks, or counts their entities as missed', async () => {
     expect(await ofModel('--data', at('unknown.conll'))).toBe(1);
     expect(output.out).toContain('LABEL_MISMATCH');

@@ -10,6 +10,7 @@ import { PermafrostError } from '../../errors/error.js';
 import { encodingShape } from '../../evaluation/encoding.js';
 import { evaluateBlock, judgingShape } from '../../evaluation/evaluate.js';
 import { EvaluationSum } from '../../evaluation/evaluation-sum.js';
+import { columnPredictions, firstLine } from '../../evaluation/prediction-columns.js';
 import {
   judged,
   type Prediction,
@@ -50,7 +51,7 @@ export function addEvaluateCommand(program: Command, run: Runner): void {
     .option('--max-length <n>', 'longest example in tokens (default: as the model was trained)', wholeNumber)
     .option(
       '--from <file>',
-      'predictions to score in place of a model: JSON lines with words, gold and predicted tags',
+      'predictions to score in place of a model: JSON lines with words, gold and predicted, or columns as conlleval takes them',
     )
     .option(
       '--predictions <file>',
@@ -79,7 +80,7 @@ async function evaluatePredictions(flags: Flags, { output }: CommandContext): Pr
   }
   const sum = new EvaluationSum();
   const answers = async function* () {
-    for await (const prediction of predictionStream(file)) {
+    for await (const prediction of await predictionsIn(file)) {
       yield judged(prediction, sum.add(prediction.gold, prediction.predicted));
     }
   };
@@ -145,6 +146,14 @@ async function* evaluateSet(
   const named = name === null ? {} : { name };
   const { device } = model;
   output.json({ type: 'evaluation', ...named, file, metrics, errors, unknown, loss, seconds, device });
+}
+
+/** Predictions in JSON lines or in columns. */
+async function predictionsIn(file: string): Promise<AsyncIterable<Prediction>> {
+  const line = await firstLine(file);
+  return line === null || line.trimStart().startsWith('{')
+    ? predictionStream(file)
+    : columnPredictions(file, line);
 }
 
 /** Writes the answers where a file is named for them; takes them in any case. */
