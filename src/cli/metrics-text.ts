@@ -1,3 +1,5 @@
+import { ERROR_KINDS, type ErrorKindCounts } from '../evaluation/entity-errors.js';
+import type { UnknownGold } from '../evaluation/evaluation-sum.js';
 import type { Metrics } from '../evaluation/metrics.js';
 import { drawTable } from '../report/terminal.js';
 
@@ -31,6 +33,24 @@ export function metricsText(split: string, metrics: Metrics): string {
     tokens,
     entities,
   ].join('\n');
+}
+
+/** The same with what became of the entities, and what no model could find. */
+export function evaluationText(
+  file: string,
+  metrics: Metrics,
+  errors: ErrorKindCounts,
+  unknown?: UnknownGold,
+): string {
+  const kinds = drawTable({
+    head: ['entities', ...ERROR_KINDS],
+    rows: [['', ...ERROR_KINDS.map((kind) => String(errors[kind]))]],
+  });
+  const missed = Object.entries(unknown?.entities ?? {});
+  if (missed.length === 0) return `${metricsText(file, metrics)}\n${kinds}`;
+  const total = missed.reduce((sum, [, count]) => sum + count, 0);
+  const named = missed.map(([type, count]) => `${type} ${count}`).join(', ');
+  return `${metricsText(file, metrics)}\n${kinds}\nof types that the model has no label for: ${total} gold entities (${named}), none of which it can find`;
 }
 
 function scoreTable(title: string, rows: [string, Scores][]): string {

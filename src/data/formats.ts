@@ -90,5 +90,7 @@ function isOneALine({ text, lines, isCut }: Head): boolean {
 /** Whether lines are sentences rather than words, one a line. */
 function isText(lines: readonly string[]): boolean {
   const filled = lines.filter((line) => line.trim() !== '');
+  // Columns without tags, as CoNLL-U has them, are no text.
+  if (filled.filter((line) => line.includes('\t')).length * 2 > filled.length) return false;
   return filled.some((line) => /\S\s+\S/.test(line)) || filled.length === lines.length || filled.length < 2;
 }

@@ -61,7 +61,8 @@ export class LabelSet {
       `${where ? `${where}: ` : ''}tag ${JSON.stringify(tag)} is not among the model's ${this.labels.length} labels: ` +
         `${this.labels.join(', ')}.${meant ? ` Did you mean ${JSON.stringify(meant)}?` : ''} ` +
         'Correct the tag, or take a model that has a label for it. A model has those of its `labels`: give it the label ' +
-        'set of all splits. `map` makes a type another one, or none.',
+        'set of all splits. `map` makes a type another one, or none. An evaluation counts its entities as missed where ' +
+        "`unknownTypes` is 'miss'.",
       { tag, labels: this.labels, ...(where !== undefined && { where }) },
     );
   }

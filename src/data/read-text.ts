@@ -27,7 +27,7 @@ export async function readText(file: string): Promise<string[][]> {
   throw formatError(file, null, 'expected text, got a file without a word. Give one sentence a line.');
 }
 
-/** Lines of text as sentences without entities, for whoever wants words alone. */
+/** Lines of text as sentences without entities, blank ones without words, for whoever wants words alone. */
 export function textBlocks(
   file: string,
   options: CheckedReadOptions,
@@ -35,7 +35,7 @@ export function textBlocks(
 ): AsyncIterable<Sentence[]> {
   const read = async function* () {
     for await (const { lines, first } of readLineBlocks(file, { universal: true })) {
-      yield lines.flatMap((line, i) => wordsOfText(line, first + i, undefined, options.offsets) ?? []);
+      yield lines.map((line, i) => wordsOfText(line, first + i, undefined, options.offsets));
     }
   };
   return normalizeSentences(file, read, null, reading);

@@ -1,4 +1,4 @@
-import type { EntitySpan } from './entity-spans.js';
+import { type EntitySpan, spanReader } from './entity-spans.js';
 
 /**
  * What became of an entity. The kinds are those of MUC-5 (Chinchor & Sundheim 1993: correct, incorrect, partial, missing,
@@ -55,6 +55,24 @@ export function pairEntities(gold: readonly EntitySpan[], predicted: readonly En
     ...left(gold).map((span): PairedEntity => ({ kind: 'missed', gold: span, predicted: null })),
     ...left(predicted).map((span): PairedEntity => ({ kind: 'spurious', gold: null, predicted: span })),
   ];
+}
+
+/** Entities of each kind. */
+export type ErrorKindCounts = Record<ErrorKind, number>;
+
+/** Counts the kinds sentence by sentence, as seqeval's default mode reads tags. */
+export class ErrorCounter {
+  readonly counts = Object.fromEntries(ERROR_KINDS.map((kind) => [kind, 0])) as ErrorKindCounts;
+  readonly #spansOf = spanReader({});
+
+  /** @returns what became of the sentence's entities, in the order of its words. */
+  add(gold: readonly string[], predicted: readonly string[]): PairedEntity[] {
+    const pairs = pairEntities(this.#spansOf(gold), this.#spansOf(predicted));
+    for (const { kind } of pairs) this.counts[kind]++;
+    const firstOf = (pair: PairedEntity) =>
+      Math.min(...[pair.gold, pair.predicted].map((span) => span?.start ?? Infinity));
+    return pairs.sort((a, b) => firstOf(a) - firstOf(b));
+  }
 }
 
 function kindOf(gold: EntitySpan, predicted: EntitySpan): ErrorKind {

@@ -38,22 +38,38 @@ export function entityReport(
   options: SpanOptions = {},
 ): EntityReport {
   checkAligned(gold, predicted);
-  const spansOf = spanReader(options);
-  const counts = new Map<string, ClassCounts>();
-  for (let sentence = 0; sentence < gold.length; sentence++) {
-    countSpans(counts, spansOf(gold[sentence]!), spansOf(predicted[sentence]!));
+  const counts = new EntityCounts(options);
+  for (const [sentence, tags] of gold.entries()) counts.add(tags, predicted[sentence]!);
+  return counts.report();
+}
+
+/** Counts of entities by type, of which a report comes at any time: sentences may come one by one. */
+export class EntityCounts {
+  readonly #spansOf: (tags: readonly string[]) => EntitySpan[];
+  readonly #counts = new Map<string, ClassCounts>();
+
+  constructor(options: SpanOptions = {}) {
+    this.#spansOf = spanReader(options);
   }
-  const types: [string, Scores][] = sortedByCodePoint(counts.keys()).map((type) => [
-    type,
-    scoresOf(counts.get(type)!),
-  ]);
-  const scores = types.map(([, typeScores]) => typeScores);
-  return {
-    micro: scoresOf(totalOf(counts.values())),
-    macro: macroAverage(scores),
-    weighted: weightedAverage(scores),
-    types: Object.fromEntries(types),
-  };
+
+  /** @param predicted tags of the same words */
+  add(gold: readonly string[], predicted: readonly string[]): void {
+    countSpans(this.#counts, this.#spansOf(gold), this.#spansOf(predicted));
+  }
+
+  report(): EntityReport {
+    const types: [string, Scores][] = sortedByCodePoint(this.#counts.keys()).map((type) => [
+      type,
+      scoresOf(this.#counts.get(type)!),
+    ]);
+    const scores = types.map(([, typeScores]) => typeScores);
+    return {
+      micro: scoresOf(totalOf(this.#counts.values())),
+      macro: macroAverage(scores),
+      weighted: weightedAverage(scores),
+      types: Object.fromEntries(types),
+    };
+  }
 }
 
 function countSpans(

@@ -12,7 +12,10 @@ import { TokenClassifier } from '../model/token-classifier.js';
 import type { LongSentences } from '../text/cut-examples.js';
 import { encodeSteps } from '../text/encode.js';
 import { encodingOf, encodingShape, tokenizerOf } from './encoding.js';
-import { computeMetrics, type Metrics } from './metrics.js';
+import type { ErrorKindCounts, PairedEntity } from './entity-errors.js';
+import { EvaluationSum, type UnknownGold } from './evaluation-sum.js';
+import type { Metrics } from './metrics.js';
+import { scoreTokens, tagScores } from './word-scores.js';
 import { countWords, outsideTags, putWordTags } from './word-tags.js';
 
 /** Tokens that are evaluated at once; without gradients a batch costs little memory. */
@@ -34,10 +37,25 @@ export interface EvaluateOptions {
   contextTokens?: number;
   /** Tokens that are predicted at once. @default 4096 */
   maxTokens?: number;
+  /** What is done with gold tags that the head has no label for: an error, or their entities count as missed. @default 'refuse' */
+  unknownTypes?: UnknownTypes;
+  /** Whether the probability of each tag is told, too, which takes one more pass. @default false */
+  scores?: boolean;
   /** Where the outputs of the frozen prefix are kept. */
   store?: PrefixStore;
   signal?: AbortSignal;
 }
+
+type UnknownTypes = z.output<typeof judgingShape.unknownTypes>;
+
+/** How sentences are judged that a model was not made for, and what is told of them. */
+export const judgingShape = {
+  unknownTypes: z
+    .enum(['refuse', 'miss'])
+    .default('refuse')
+    .describe('gold types that the model does not have: refuse them, or count their entities as missed'),
+  scores: z.boolean().default(false).describe('tells the probability of each tag, which takes one more pass'),
+};
 
 // Data and model are objects of this package and are not looked into.
 const evaluateSchema = z.strictObject({
@@ -49,6 +67,7 @@ const evaluateSchema = z.strictObject({
   dataset: z.custom<EncodedDataset>((value) => typeof value === 'object' && value !== null).optional(),
   maxLength: z.int().min(3).optional(),
   ...encodingShape,
+  ...judgingShape,
   maxTokens: z.int().positive().optional(),
   store: z.custom<PrefixStore>((value) => typeof value === 'object' && value !== null).optional(),
   signal: z
@@ -61,6 +80,12 @@ export interface Evaluation {
   metrics: Metrics;
   /** Predicted tag of each word, in the order of the sentences. */
   predicted: string[][];
+  /** With `scores`: the probability of each predicted tag, null where the model did not see the word. */
+  scores?: (number | null)[][];
+  /** Entities by what became of them. */
+  errors: ErrorKindCounts;
+  /** Gold tags that the head has no label for, with `unknownTypes: 'miss'`. */
+  unknown: UnknownGold;
   /** Mean cross-entropy over the words that the model saw, as the training loss is; null where it saw none. */
   loss: number | null;
   seconds: number;
@@ -70,17 +95,27 @@ export interface Evaluation {
  * Predicts the tags of annotated sentences and scores them. The arg max is taken in the engine; no
  * logits are kept.
  *
- * @throws LABEL_MISMATCH where a sentence has a tag that the head lacks; INVALID_OPTION for a wrong option, and
- *   where neither the model has a tokenizer nor `dataset` is given
+ * @throws LABEL_MISMATCH where a sentence has a tag that the head lacks, and `unknownTypes` does not say to count it as
+ *   missed; INVALID_OPTION for a wrong option, and where neither the model has a tokenizer nor `dataset` is given
  */
 export async function evaluate(options: EvaluateOptions): Promise<Evaluation> {
-  const { model, sentences } = parseOptions(evaluateSchema, options, 'evaluate');
   const started = performance.now();
+  const sum = new EvaluationSum();
+  const { pairs: _, ...answers } = await evaluateBlock(options, sum);
+  return { ...sum.report(), ...answers, seconds: (performance.now() - started) / 1000 };
+}
+
+/** The same for some of the sentences, whose counts are added to a sum; tells also what became of their entities. */
+export async function evaluateBlock(
+  options: EvaluateOptions,
+  sum: EvaluationSum,
+): Promise<Pick<Evaluation, 'predicted' | 'scores'> & { pairs: PairedEntity[][] }> {
+  const { model, sentences, unknownTypes, scores } = parseOptions(evaluateSchema, options, 'evaluate');
+  const labels = new LabelSet(model.labels);
+  const unknown = unknownTypes === 'miss' ? 'ignore' : 'refuse';
   const dataset =
     options.dataset ??
-    (await inTurns(
-      encodeSteps(sentences, tokenizerOf(model), new LabelSet(model.labels), encodingOf(model, options)),
-    ));
+    (await inTurns(encodeSteps(sentences, tokenizerOf(model), labels, encodingOf(model, options), unknown)));
   const encoded = dataset.wordCounts.length;
   if (encoded !== sentences.length) {
     throw new PermafrostError(
@@ -89,18 +124,22 @@ export async function evaluate(options: EvaluateOptions): Promise<Evaluation> {
       { where: 'evaluate', option: 'dataset', expected: sentences.length, got: encoded },
     );
   }
-  const { predicted, loss } = await predictTags(model, dataset, options);
-  const gold = sentences.map((sentence) => sentence.tags);
-  const metrics = computeMetrics(gold, predicted, countWords(dataset));
-  return { metrics, predicted, loss, seconds: (performance.now() - started) / 1000 };
+  const { predicted, lossSum, labelled } = await predictTags(model, dataset, options);
+  const pairs = sentences.map(({ tags }, index) => sum.add(tags, predicted[index]!, labels));
+  sum.addBlock(countWords(dataset), lossSum, labelled);
+  if (!scores) return { predicted, pairs };
+  const { signal } = options;
+  const tokens = await scoreTokens(model, dataset, { ...(signal && { signal }) });
+  const scored = predicted.map((tags, index) => tagScores(tags, tokens[index]!, labels));
+  return { predicted, pairs, scores: scored };
 }
 
-/** Predicted tag of each word of each sentence, and the mean cross-entropy of those with a label. */
+/** Predicted tag of each word of each sentence, and the summed cross-entropy of those with a label, and their number. */
 export async function predictTags(
   model: TokenClassifier,
   dataset: EncodedDataset,
   options: { maxTokens?: number; store?: PrefixStore; signal?: AbortSignal } = {},
-): Promise<{ predicted: string[][]; loss: number | null }> {
+): Promise<{ predicted: string[][]; lossSum: number; labelled: number }> {
   const batches = [
     ...tokenBudgetBatches(dataset, lengthSortedOrder(dataset), options.maxTokens ?? EVALUATION_TOKENS),
   ];
@@ -120,5 +159,5 @@ export async function predictTags(
       putWordTags(predicted, dataset, indices, part.predicted[i]!, model.labels);
     }
   }
-  return { predicted, loss: labelled === 0 ? null : lossSum / labelled };
+  return { predicted, lossSum, labelled };
 }

@@ -1,6 +1,7 @@
 import { z } from 'zod';
-import { type EntityReport, entityReport } from './entity-metrics.js';
-import { type TokenReport, tokenReport } from './token-metrics.js';
+import { EntityCounts, type EntityReport } from './entity-metrics.js';
+import { checkAligned } from './scores.js';
+import { TokenCounts, type TokenReport } from './token-metrics.js';
 import type { EvaluationCounts } from './word-tags.js';
 
 const count = z.int().nonnegative();
@@ -57,15 +58,39 @@ export function computeMetrics(
   predicted: readonly (readonly string[])[],
   lost: Partial<EvaluationCounts> = {},
 ): Metrics {
-  return {
-    ...tokenReport(gold, predicted),
-    entities: entityReport(gold, predicted, { strict: false }),
-    entitiesStrict: entityReport(gold, predicted, { strict: true }),
-    counts: {
-      sentences: gold.length,
-      words: gold.reduce((sum, tags) => sum + tags.length, 0),
-      truncatedWords: lost.truncatedWords ?? 0,
-      wordsWithoutTokens: lost.wordsWithoutTokens ?? 0,
-    },
-  };
+  checkAligned(gold, predicted);
+  const counts = new MetricsCounts();
+  for (const [sentence, tags] of gold.entries()) counts.add(tags, predicted[sentence]!);
+  counts.addLost(lost);
+  return counts.report();
+}
+
+/** What {@link Metrics} come from: sentences may come one by one, and none is kept. */
+export class MetricsCounts {
+  readonly #tokens = new TokenCounts();
+  readonly #entities = new EntityCounts({ strict: false });
+  readonly #strict = new EntityCounts({ strict: true });
+  readonly #counts: EvaluationCounts = { sentences: 0, words: 0, truncatedWords: 0, wordsWithoutTokens: 0 };
+
+  /** @param predicted tags of the same words */
+  add(gold: readonly string[], predicted: readonly string[]): void {
+    for (const counts of [this.#tokens, this.#entities, this.#strict]) counts.add(gold, predicted);
+    this.#counts.sentences++;
+    this.#counts.words += gold.length;
+  }
+
+  /** Counts words that the model could not predict. */
+  addLost({ truncatedWords = 0, wordsWithoutTokens = 0 }: Partial<EvaluationCounts>): void {
+    this.#counts.truncatedWords += truncatedWords;
+    this.#counts.wordsWithoutTokens += wordsWithoutTokens;
+  }
+
+  report(): Metrics {
+    return {
+      ...this.#tokens.report(),
+      entities: this.#entities.report(),
+      entitiesStrict: this.#strict.report(),
+      counts: { ...this.#counts },
+    };
+  }
 }

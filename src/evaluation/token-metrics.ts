@@ -41,20 +41,47 @@ export function tokenReport(
   predicted: readonly (readonly string[])[],
 ): TokenReport {
   checkAligned(gold, predicted);
-  const { counts, words, correct } = countTokens(gold, predicted);
-  const labels: [string, Scores][] = sortedByCodePoint(counts.keys()).map((label) => [
-    label,
-    scoresOf(counts.get(label)!),
-  ]);
-  const all = labels.map(([, scores]) => scores);
-  const inside = labels.filter(([label]) => label !== OUTSIDE).map(([, scores]) => scores);
-  return {
-    accuracy: words === 0 ? 0 : correct / words,
-    macro: macroAverage(all),
-    weighted: weightedAverage(all),
-    withoutO: { macro: macroAverage(inside), weighted: weightedAverage(inside) },
-    labels: Object.fromEntries(labels),
-  };
+  const counts = new TokenCounts();
+  for (const [sentence, tags] of gold.entries()) counts.add(tags, predicted[sentence]!);
+  return counts.report();
+}
+
+/** Counts of words by label, of which a report comes at any time: sentences may come one by one. */
+export class TokenCounts {
+  readonly #counts = new Map<string, ClassCounts>();
+  #words = 0;
+  #correct = 0;
+
+  /** @param predicted tags of the same words */
+  add(gold: readonly string[], predicted: readonly string[]): void {
+    this.#words += gold.length;
+    for (let word = 0; word < gold.length; word++) {
+      const goldCount = countsOf(this.#counts, gold[word]!);
+      const predictedCount = countsOf(this.#counts, predicted[word]!);
+      goldCount.gold++;
+      predictedCount.predicted++;
+      if (goldCount === predictedCount) {
+        goldCount.correct++;
+        this.#correct++;
+      }
+    }
+  }
+
+  report(): TokenReport {
+    const labels: [string, Scores][] = sortedByCodePoint(this.#counts.keys()).map((label) => [
+      label,
+      scoresOf(this.#counts.get(label)!),
+    ]);
+    const all = labels.map(([, scores]) => scores);
+    const inside = labels.filter(([label]) => label !== OUTSIDE).map(([, scores]) => scores);
+    return {
+      accuracy: this.#words === 0 ? 0 : this.#correct / this.#words,
+      macro: macroAverage(all),
+      weighted: weightedAverage(all),
+      withoutO: { macro: macroAverage(inside), weighted: weightedAverage(inside) },
+      labels: Object.fromEntries(labels),
+    };
+  }
 }
 
 /** A macro average over some of the classes. */
@@ -75,29 +102,4 @@ export function macroAtLeast(
   const rows = Object.values('labels' in report ? report.labels : report.types);
   const kept = rows.filter(({ support }) => support >= minSupport);
   return { ...macroAverage(kept), classes: kept.length };
-}
-
-function countTokens(
-  gold: readonly (readonly string[])[],
-  predicted: readonly (readonly string[])[],
-): { counts: Map<string, ClassCounts>; words: number; correct: number } {
-  const counts = new Map<string, ClassCounts>();
-  let words = 0;
-  let correct = 0;
-  for (let sentence = 0; sentence < gold.length; sentence++) {
-    const goldTags = gold[sentence]!;
-    const predictedTags = predicted[sentence]!;
-    words += goldTags.length;
-    for (let word = 0; word < goldTags.length; word++) {
-      const goldCount = countsOf(counts, goldTags[word]!);
-      const predictedCount = countsOf(counts, predictedTags[word]!);
-      goldCount.gold++;
-      predictedCount.predicted++;
-      if (goldCount === predictedCount) {
-        goldCount.correct++;
-        correct++;
-      }
-    }
-  }
-  return { counts, words, correct };
 }

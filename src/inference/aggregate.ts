@@ -61,7 +61,7 @@ export function aggregate(
 function eachToken({ starts, ends, scores }: ScoredTokens): Member[] {
   const columns = scores.length / starts.length;
   return Array.from({ length: starts.length }, (_, token) => ({
-    ...best(scores.subarray(token * columns, (token + 1) * columns)),
+    ...best(scores, token, columns),
     start: starts[token]!,
     end: ends[token]!,
   }));
@@ -74,20 +74,21 @@ function eachWord(tokens: ScoredTokens, strategy: 'first' | 'average' | 'max'): 
   for (let begin = 0; begin < starts.length; ) {
     let end = begin + 1;
     while (end < starts.length && words[end] === words[begin]) end++;
-    const rows = scores.subarray(begin * columns, end * columns);
-    const label = strategy === 'average' ? best(meanRow(rows, columns)) : bestOfRows(rows, columns, strategy);
+    const label =
+      strategy === 'average'
+        ? best(meanRow(scores.subarray(begin * columns, end * columns), columns), 0, columns)
+        : bestOfRows(scores, begin, strategy === 'first' ? begin + 1 : end, columns);
     members.push({ ...label, start: starts[begin]!, end: ends[end - 1]! });
     begin = end;
   }
   return members;
 }
 
-/** The first row's best label, or with `max` that of the row whose best score is highest. */
-function bestOfRows(rows: Float32Array, columns: number, strategy: 'first' | 'max') {
-  let found = best(rows.subarray(0, columns));
-  if (strategy === 'first') return found;
-  for (let row = columns; row < rows.length; row += columns) {
-    const candidate = best(rows.subarray(row, row + columns));
+/** The best label of the row whose best score is highest. */
+function bestOfRows(scores: Float32Array, begin: number, end: number, columns: number) {
+  let found = best(scores, begin, columns);
+  for (let row = begin + 1; row < end; row++) {
+    const candidate = best(scores, row, columns);
     if (candidate.score > found.score) found = candidate;
   }
   return found;
@@ -99,11 +100,12 @@ function meanRow(rows: Float32Array, columns: number): Float32Array {
   return mean.map((sum) => sum / (rows.length / columns));
 }
 
-/** The highest score's column, the first one on a tie. */
-function best(row: Float32Array): { label: number; score: number } {
-  let label = 0;
-  for (let i = 1; i < row.length; i++) if (row[i]! > row[label]!) label = i;
-  return { label, score: row[label]! };
+/** The column of the highest score of a row, the first one on a tie. */
+export function best(scores: Float32Array, row: number, columns: number): { label: number; score: number } {
+  const start = row * columns;
+  let at = start;
+  for (let i = start + 1; i < start + columns; i++) if (scores[i]! > scores[at]!) at = i;
+  return { label: at - start, score: scores[at]! };
 }
 
 function groupsOf(members: readonly Member[], labels: readonly string[]): Member[][] {

@@ -1,5 +1,6 @@
 import { z } from 'zod';
 import { parseOptions } from '../errors/option-error.js';
+import { optionalShape } from '../errors/option-shape.js';
 import type { LoadOptions } from '../model/options.js';
 import { AGGREGATION_STRATEGIES, type AggregationStrategy } from './entity.js';
 
@@ -20,6 +21,8 @@ export interface TaggerOptions {
   rules?: TaggingRules;
   /** Labels (`none`) or types (all other strategies) that are left out. @default ['O'] */
   ignoreLabels?: readonly string[];
+  /** Least score of an entity; others are left out. @default 0 */
+  minScore?: number;
   /** Tokens that the model sees at once, special tokens included. @default what the model was trained with, else 128 or its positions if fewer */
   maxLength?: number;
   /** Tokens that neighbouring windows of a longer text share. @default a quarter of `maxLength` */
@@ -43,16 +46,51 @@ export interface TagOptions {
   /** Overrides the tagger's. */
   aggregation?: AggregationStrategy;
   ignoreLabels?: readonly string[];
+  minScore?: number;
   signal?: AbortSignal;
 }
 
 const signal = z.custom<AbortSignal>((value) => value instanceof AbortSignal, 'expected an AbortSignal');
-const aggregation = z.enum(AGGREGATION_STRATEGIES as [AggregationStrategy, ...AggregationStrategy[]]);
+export const aggregationSchema = z.enum(
+  AGGREGATION_STRATEGIES as [AggregationStrategy, ...AggregationStrategy[]],
+);
+
+/** What decides which entities are told. */
+export const answerShape = {
+  /** Least score of an entity, which is left out below it, and its words are `O`. @default 0 */
+  minScore: z
+    .number()
+    .min(0)
+    .max(1)
+    .default(0)
+    .describe('least score of an entity; others are left out, and their words O'),
+};
+
+/** What is told of a word beside its tag. */
+export const wordAnswerShape = {
+  /** The probability of its tag. @default false */
+  scores: z.boolean().default(false).describe('tells the probability of the tag of each word'),
+  /** So many of its likeliest tags, with their probabilities. @default none */
+  alternatives: z
+    .int()
+    .min(1)
+    .max(10_000)
+    .optional()
+    .describe('tells so many of the likeliest tags of each word'),
+};
+
+const answerSchema = z.strictObject({ ...answerShape, ...wordAnswerShape });
+
+/** What is told beside tags and types. @throws INVALID_OPTION */
+export function parseAnswerOptions(options: z.input<typeof answerSchema>, where: string) {
+  return parseOptions(answerSchema, options, where);
+}
 
 const taggerFields = {
-  aggregation: aggregation.default('first'),
+  aggregation: aggregationSchema.default('first'),
   rules: z.enum(['whole-words', 'huggingface']).default('whole-words'),
   ignoreLabels: z.array(z.string()).readonly().default(['O']),
+  ...answerShape,
   maxLength: z.int().min(3).optional(),
   overlap: z.int().min(0).optional(),
   maxBatchTokens: z.int().positive().default(4096),
@@ -62,8 +100,9 @@ const taggerFields = {
 
 const taggerSchema = z.strictObject(taggerFields);
 const tagSchema = z.strictObject({
-  aggregation: aggregation.optional(),
+  aggregation: aggregationSchema.optional(),
   ignoreLabels: z.array(z.string()).readonly().optional(),
+  ...optionalShape(answerShape),
   signal: signal.optional(),
 });
 

@@ -80,7 +80,7 @@ function fixedPlan(tokens: TokenizedText, window: { maxTokens: number; overlap: 
 }
 
 /** The label in IOB2 that joins and parts entities as a label of IOBES or BILOU does. */
-function inIob2(label: string): string {
+export function inIob2(label: string): string {
   return label.replace(/^[EL]-/, 'I-').replace(/^[SU]-/, 'B-');
 }
 

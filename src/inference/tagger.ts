@@ -1,6 +1,7 @@
 import { setMaxListeners } from 'node:events';
 import { PermafrostError } from '../errors/error.js';
 import { maxLengthFor, tokenizerOf } from '../evaluation/encoding.js';
+import { softmaxRows } from '../evaluation/probabilities.js';
 import type { TokenClassifier } from '../model/token-classifier.js';
 import { loadTrainedModel } from '../model/trained-model.js';
 import { defaultOverlap } from '../text/windows.js';
@@ -16,7 +17,6 @@ import {
   type TaggerOptions,
   type TagOptions,
 } from './options.js';
-import { softmaxRows } from './probabilities.js';
 import { packSequences, sequenceOf } from './sequences.js';
 import { planText, tokenizeText, tokenizeWords } from './tagged-text.js';
 
@@ -151,7 +151,7 @@ export class Tagger {
   }
 
   async #tagOne(input: Taggable, options: TagOptions): Promise<Entity[]> {
-    const { signal, aggregation, ignoreLabels } = parseTagOptions(options);
+    const { signal, aggregation, ignoreLabels, minScore = this.#options.minScore } = parseTagOptions(options);
     signal?.throwIfAborted();
     if (this.#disposed) throw disposed();
     const { rules } = this.#options;
@@ -164,11 +164,12 @@ export class Tagger {
     if (this.#disposed) throw disposed();
     const sequences = plan.windows.map((window) => sequenceOf(tokens.inputIds, window, tokenizer));
     const scores = await this.#batcher.add(sequences, signal);
-    return plan.entities(scores, {
+    const entities = plan.entities(scores, {
       labels: this.labels,
       strategy: aggregation ?? this.#options.aggregation,
       ignoreLabels: ignoreLabels ?? this.#options.ignoreLabels,
     });
+    return entities.filter(({ score }) => score >= minScore);
   }
 
   /** Probabilities of the labels of each sequence's tokens, without the special tokens at its ends. */

@@ -46,16 +46,21 @@ export function encodeDataset(
   return atOnce(encodeSteps(sentences, tokenizer, labels, options));
 }
 
-/** The same in steps, see `inTurns`. */
+/**
+ * The same in steps, see `inTurns`.
+ *
+ * @param unknown whether a tag that is not in the label set is an error, or its word has no label.
+ */
 export function encodeSteps(
   sentences: readonly Sentence[],
   tokenizer: Tokenizer,
   labels: LabelSet,
   options: EncodeDatasetOptions = {},
+  unknown: 'refuse' | 'ignore' = 'refuse',
 ): Steps<EncodedDataset> {
   return encodeExamples(
     sentences.map(({ words }) => words),
-    (_, example) => labelIds(sentences[example]!, example, labels),
+    (_, example) => labelIds(sentences[example]!, example, labels, unknown),
     tokenizer,
     options,
     (sentence) => beginsDocument(sentences, sentence),
@@ -199,7 +204,12 @@ function grown(array: Int32Array, capacity: number): Int32Array {
   return result;
 }
 
-function labelIds(sentence: Sentence, example: number, labels: LabelSet): number[] {
+function labelIds(
+  sentence: Sentence,
+  example: number,
+  labels: LabelSet,
+  unknown: 'refuse' | 'ignore',
+): number[] {
   const { words, tags } = sentence;
   if (words.length !== tags.length) {
     throw new PermafrostError(
@@ -211,6 +221,7 @@ function labelIds(sentence: Sentence, example: number, labels: LabelSet): number
   return tags.map((tag, word) => {
     const id = labels.id(tag);
     if (id !== undefined) return id;
+    if (unknown === 'ignore') return IGNORED_LABEL;
     const place = wordPlace(sentence, example, word);
     return labels.requireId(tag, place);
   });

@@ -7,8 +7,8 @@ import {
   huggingFaceOverlaps,
   huggingFaceWords,
 } from '../../src/entries/tagging.js';
+import { softmaxRows } from '../../src/evaluation/probabilities.js';
 import type { Entity } from '../../src/index.js';
-import { softmaxRows } from '../../src/inference/probabilities.js';
 import { cutFixedWindows, cutWindows } from '../../src/text/windows.js';
 import { describeShared, sharedAvailable, sharedPath } from '../helpers/shared.js';
 

@@ -72,4 +72,50 @@ describe('tagWords', () => {
     const error = await thrownBy(() => tagWords(model, [['a']], { maxLength: 1000 }));
     expect(error.code).toBe('INVALID_OPTION');
   });
+
+  it('tells scores, alternatives and entities of the same tags, in windows, too', async () => {
+    const long = task.test.flatMap((sentence) => sentence.words).slice(0, 200);
+    const rows = [
+      ...task.test.slice(0, 10).map(({ words }) => words),
+      long,
+      [],
+      ['\u0001', 'Oslo', '\u200b'],
+    ];
+    const plain = await tagWords(model, rows, { maxLength: 32 });
+    const told = await tagWords(model, rows, {
+      maxLength: 32,
+      scores: true,
+      alternatives: task.labels.length,
+      aggregation: 'first',
+    });
+    for (const [row, { tags, scores, alternatives, entities, ...rest }] of told.entries()) {
+      expect({ tags, ...rest }).toEqual(plain[row]);
+      for (const [word, all] of alternatives!.entries()) {
+        if (rest.empty.includes(word)) {
+          expect([all, scores![word]]).toEqual([[], null]);
+          continue;
+        }
+        expect(all.reduce((sum, { score }) => sum + score, 0)).toBeCloseTo(1, 5);
+        expect(all[0]).toEqual({ tag: tags[word], score: scores![word] });
+        expect(new Set(all.map(({ tag }) => tag)).size).toBe(task.labels.length);
+      }
+      const covered = entities!.flatMap(({ first, last, type }) =>
+        tags.slice(first, last + 1).map((tag) => [tag.slice(2), type]),
+      );
+      for (const [own, type] of covered) expect(own).toBe(type);
+      expect(covered).toHaveLength(tags.filter((tag) => tag !== 'O').length);
+    }
+    expect(told[10]!.entities!.length).toBeGreaterThan(10);
+  });
+
+  it('refuses options that are not, or are out of range', async () => {
+    for (const options of [
+      { score: true },
+      { minScore: 1.5 },
+      { alternatives: 0 },
+      { aggregation: 'best' },
+    ]) {
+      expect((await thrownBy(() => tagWords(model, [], options as object))).code).toBe('INVALID_OPTION');
+    }
+  });
 });

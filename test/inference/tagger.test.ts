@@ -272,6 +272,20 @@ describe('many calls at once', () => {
   });
 });
 
+it('leaves out entities below `minScore`, of the tagger or of the call', async () => {
+  await withTagger({}, async (tagger) => {
+    const text = texts.find((one) => one.length > 60)!;
+    const all = await tagger.tag(text);
+    const least = all.map(({ score }) => score).sort((a, b) => a - b)[Math.floor(all.length / 2)]!;
+    const kept = all.filter(({ score }) => score >= least);
+    expect(await tagger.tag(text, { minScore: least })).toEqual(kept);
+    await withTagger({ minScore: least }, async (other) => {
+      expect(await other.tag(text)).toEqual(kept);
+      expect(await other.tag(text, { minScore: 0 })).toEqual(all);
+    });
+  });
+});
+
 describe('a stream', () => {
   it('gives the entities of each item in order, of texts and of words', async () => {
     await withTagger({}, async (tagger) => {

@@ -3,31 +3,42 @@ import { downloadDataset } from '../../data/hub/download-dataset.js';
 import { SPLITS, type SplitName } from '../../data/hub/find-files.js';
 import { mapTypes, parseTypeMap } from '../../data/map-types.js';
 import { parseNamedFiles } from '../../data/named-files.js';
-import { readSentences } from '../../data/read-sentences.js';
+import { readSentences, sentenceBlocks } from '../../data/read-sentences.js';
 import { type ReadOptions, readingShape } from '../../data/reader-options.js';
 import type { Sentence } from '../../data/sentence.js';
 import { PermafrostError } from '../../errors/error.js';
 import { encodingShape } from '../../evaluation/encoding.js';
-import { evaluate } from '../../evaluation/evaluate.js';
-import { type Prediction, predictionsOf, writePredictions } from '../../evaluation/predictions.js';
+import { evaluateBlock, judgingShape } from '../../evaluation/evaluate.js';
+import { EvaluationSum } from '../../evaluation/evaluation-sum.js';
+import { columnPredictions, firstLine } from '../../evaluation/prediction-columns.js';
+import {
+  judged,
+  type Prediction,
+  predictionStream,
+  predictionsOf,
+  writePredictions,
+} from '../../evaluation/predictions.js';
 import { workspaceShape } from '../../experiment/workspace-options.js';
 import type { HubOptions } from '../../hub/snapshot.js';
 import { locateModel } from '../../model/locate-model.js';
+import type { TokenClassifier } from '../../model/token-classifier.js';
 import { loadTrainedModel } from '../../model/trained-model.js';
 import type { CommandContext, Runner } from '../context.js';
 import { withDownloads } from '../download-progress.js';
-import { metricsText } from '../metrics-text.js';
+import { evaluationText } from '../metrics-text.js';
 import { addEngineOptions, addJsonOption, engineOptionsOf } from '../options.js';
 import { addShape, collect, type Flags, optionsOf, wholeNumber } from '../schema-options.js';
 import { unusedText } from '../unused-text.js';
 
 const mapDescription = workspaceShape.map.description!;
+/** Sentences that are in memory at once. */
+const BLOCK_SENTENCES = 16_384;
 
 export function addEvaluateCommand(program: Command, run: Runner): void {
   const command = program
     .command('evaluate')
-    .description('score a fine-tuned model on annotated sentences')
-    .requiredOption('--model <model>', 'fine-tuned model: a directory, or owner/name of the Hub')
+    .description("score a fine-tuned model on annotated sentences, or any system's predictions")
+    .option('--model <model>', 'fine-tuned model: a directory, or owner/name of the Hub')
     .option(
       '--data <file>',
       'sentences with gold tags in any of the forms of docs/data.md; again as name=file for further sets',
@@ -39,93 +50,193 @@ export function addEvaluateCommand(program: Command, run: Runner): void {
     .addOption(new Option('--dataset-split <split>', 'split of --dataset').choices(SPLITS).default('test'))
     .option('--max-length <n>', 'longest example in tokens (default: as the model was trained)', wholeNumber)
     .option(
+      '--from <file>',
+      'predictions to score in place of a model: JSON lines with words, gold and predicted, or columns as conlleval takes them',
+    )
+    .option(
       '--predictions <file>',
-      'writes gold and predicted tags of every sentence, one JSON object a line',
+      'writes gold and predicted tags of every sentence and what became of its entities, one JSON object a line',
     );
   addShape(command, readingShape);
   addShape(command, encodingShape);
-  addJsonOption(addEngineOptions(command)).action(run(evaluateModel));
+  addShape(command, judgingShape);
+  addJsonOption(addEngineOptions(command)).action(run(evaluateAny));
+}
+
+async function evaluateAny(flags: Flags, context: CommandContext): Promise<void> {
+  if ((flags.model === undefined) === (flags.from === undefined)) {
+    const got = flags.model === undefined ? 'none' : 'both';
+    throw invalid('model', `--model DIR or --from FILE: expected one of them, got ${got}.`);
+  }
+  if (flags.from !== undefined) await evaluatePredictions(flags, context);
+  else await evaluateModel(flags, context);
+}
+
+/** Scores what some system has predicted. */
+async function evaluatePredictions(flags: Flags, { output }: CommandContext): Promise<void> {
+  const file = flags.from as string;
+  if (flags.data !== undefined || flags.dataset !== undefined) {
+    throw invalid('from', '--from: the file holds gold tags, too. Leave out --data and --dataset.');
+  }
+  const sum = new EvaluationSum();
+  const answers = async function* () {
+    for await (const prediction of await predictionsIn(file)) {
+      yield judged(prediction, sum.add(prediction.gold, prediction.predicted));
+    }
+  };
+  await keep(answers(), flags);
+  const { metrics, errors } = sum.report();
+  if (metrics.counts.sentences === 0) {
+    const message = `${file}: expected predictions, got an empty file.`;
+    throw new PermafrostError('DATA_FORMAT', message, { file });
+  }
+  output.print(evaluationText(file, metrics, errors));
+  output.json({ type: 'evaluation', file, metrics, errors });
 }
 
 async function evaluateModel(flags: Flags, context: CommandContext): Promise<void> {
   const { output, signal } = context;
   const { directory, sets } = await withDownloads(context, async (hub) => ({
     ...(await locateModel(flags.model as string, hub)),
-    sets: withTypesMapped(await goldSentences(flags, hub), flags),
+    sets: await goldSets(flags, hub),
   }));
   const model = await loadTrainedModel(directory, { ...engineOptionsOf(flags), signal });
   try {
     const left = unusedText(model.loadReport.unused);
     if (left !== null) output.note(left);
-    const answers: Prediction[] = [];
-    for (const { name, file, sentences } of sets) {
-      const { metrics, predicted, loss, seconds } = await evaluate({
-        model,
-        sentences,
-        ...(flags.maxLength !== undefined && { maxLength: flags.maxLength as number }),
-        ...optionsOf(encodingShape, flags),
-        signal,
-      });
-      answers.push(...predictionsOf(file, sentences, predicted));
-      output.print(metricsText(name === null ? file : `${name}, ${file}`, metrics));
-      const lossText = loss === null ? '' : `loss ${loss.toFixed(4)}, `;
-      output.print(`${lossText}${seconds.toFixed(1)} s on ${model.device}`);
-      const named = name === null ? {} : { name };
-      output.json({ type: 'evaluation', ...named, file, metrics, loss, seconds, device: model.device });
-    }
-    if (flags.predictions !== undefined) await writePredictions(flags.predictions as string, answers);
+    const answers = async function* () {
+      for (const set of sets) yield* evaluateSet(model, set, flags, context);
+    };
+    await keep(answers(), flags);
   } finally {
     await model.dispose();
   }
+}
+
+/** The answers of a model on one set, whose scores are told behind the last one. */
+async function* evaluateSet(
+  model: TokenClassifier,
+  { name, file, blocks }: GoldSet,
+  flags: Flags,
+  { output, signal }: CommandContext,
+): AsyncGenerator<Prediction> {
+  const started = performance.now();
+  const sum = new EvaluationSum();
+  let first = 0;
+  for await (const sentences of blocks) {
+    const options = {
+      model,
+      sentences,
+      ...(flags.maxLength !== undefined && { maxLength: flags.maxLength as number }),
+      ...optionsOf(encodingShape, flags),
+      ...optionsOf(judgingShape, flags),
+      signal,
+    };
+    const { predicted, scores, pairs } = await evaluateBlock(options, sum);
+    const told = predictionsOf(file, sentences, predicted, { ...(scores && { scores }), first });
+    first += sentences.length;
+    let index = 0;
+    for (const one of told) yield judged(one, pairs[index++]!);
+  }
+  const seconds = (performance.now() - started) / 1000;
+  const { metrics, errors, unknown, loss } = sum.report();
+  output.print(evaluationText(name === null ? file : `${name}, ${file}`, metrics, errors, unknown));
+  const lossText = loss === null ? '' : `loss ${loss.toFixed(4)}, `;
+  output.print(`${lossText}${seconds.toFixed(1)} s on ${model.device}`);
+  const named = name === null ? {} : { name };
+  const { device } = model;
+  output.json({ type: 'evaluation', ...named, file, metrics, errors, unknown, loss, seconds, device });
+}
+
+/** Predictions in JSON lines or in columns. */
+async function predictionsIn(file: string): Promise<AsyncIterable<Prediction>> {
+  const line = await firstLine(file);
+  return line === null || line.trimStart().startsWith('{')
+    ? predictionStream(file)
+    : columnPredictions(file, line);
+}
+
+/** Writes the answers where a file is named for them; takes them in any case. */
+async function keep(answers: AsyncGenerator<Prediction>, { predictions }: Flags): Promise<void> {
+  if (predictions !== undefined) return writePredictions(predictions as string, answers);
+  for await (const _ of answers);
 }
 
 /** Sentences with gold tags. */
 interface GoldSet {
   name: string | null;
   file: string;
-  sentences: Sentence[];
+  blocks: AsyncIterable<readonly Sentence[]> | Iterable<readonly Sentence[]>;
 }
 
-function withTypesMapped(sets: GoldSet[], { map }: Flags): GoldSet[] {
-  if (map === undefined) return sets;
-  const mapped = mapTypes(
-    sets.map(({ sentences }) => sentences),
-    parseTypeMap(map as string[]),
-  );
-  return sets.map((set, index) => ({ ...set, sentences: mapped[index]! }));
-}
-
-async function goldSentences(flags: Flags, hub: HubOptions): Promise<GoldSet[]> {
-  const { data, dataset } = flags as { data?: string[]; dataset?: string };
-  const reading: ReadOptions = optionsOf(readingShape, flags);
+async function goldSets(flags: Flags, hub: HubOptions): Promise<GoldSet[]> {
+  const { data, dataset, map } = flags as { data?: string[]; dataset?: string; map?: string[] };
   if ((data === undefined) === (dataset === undefined)) {
-    throw new PermafrostError(
-      'INVALID_OPTION',
-      `--data FILE or --dataset NAME: expected one of them, got ${data === undefined ? 'none' : 'both'}.`,
-      { option: 'data' },
-    );
+    const got = data === undefined ? 'none' : 'both';
+    throw invalid('data', `--data FILE or --dataset NAME: expected one of them, got ${got}.`);
   }
-  if (data !== undefined) {
-    const sets: GoldSet[] = [];
-    for (const { name, file } of parseNamedFiles(data, 'data')) {
-      sets.push({ name, file, sentences: await readSentences(file, reading) });
-    }
-    return sets;
+  const reading: ReadOptions = optionsOf(readingShape, flags);
+  const files = data === undefined ? [] : parseNamedFiles(data, 'data');
+  // A map is checked against all types that there are, before anything is computed.
+  if (map === undefined && data !== undefined) {
+    return files.map((one) => ({ ...one, blocks: regrouped(sentenceBlocks(one.file, reading)) }));
   }
+  const read = async ({ name, file }: { name: string | null; file: string }) => ({
+    name,
+    file,
+    sentences: await readSentences(file, reading),
+  });
+  const sets =
+    data === undefined
+      ? [await datasetSentences(dataset!, flags, reading, hub)]
+      : await Promise.all(files.map(read));
+  const lists = sets.map(({ sentences }) => sentences);
+  const mapped = map === undefined ? lists : mapTypes(lists, parseTypeMap(map));
+  return sets.map(({ name, file }, index) => ({ name, file, blocks: cut(mapped[index]!) }));
+}
+
+async function datasetSentences(
+  dataset: string,
+  flags: Flags,
+  { tokenColumn, tagColumn }: ReadOptions,
+  hub: HubOptions,
+): Promise<{ name: null; file: string; sentences: readonly Sentence[] }> {
   const split = flags.datasetSplit as SplitName;
-  const { tokenColumn, tagColumn } = reading;
-  const { name, splits } = await downloadDataset(dataset!, {
+  const { name, splits } = await downloadDataset(dataset, {
     ...hub,
     ...(flags.datasetConfig !== undefined && { config: flags.datasetConfig as string }),
     ...(tokenColumn !== undefined && { tokenColumn }),
     ...(tagColumn !== undefined && { tagColumn }),
   });
   const sentences = splits[split];
-  if (sentences !== null) return [{ name: null, file: `${name}, ${split}`, sentences }];
+  if (sentences !== null) return { name: null, file: `${name}, ${split}`, sentences };
   const given = SPLITS.filter((other) => splits[other] !== null).join(', ');
-  throw new PermafrostError(
-    'INVALID_OPTION',
+  throw invalid(
+    'datasetSplit',
     `--dataset-split ${split}: dataset ${name} has only ${given}. Name one of these.`,
-    { option: 'datasetSplit' },
   );
+}
+
+/** Sentences in blocks of one size, whatever those of the reader are: what is computed together does not depend on it. */
+async function* regrouped(blocks: AsyncIterable<readonly Sentence[]>): AsyncGenerator<Sentence[]> {
+  let open: Sentence[] = [];
+  for await (const block of blocks) {
+    for (const sentence of block) {
+      if (open.length === BLOCK_SENTENCES) {
+        yield open;
+        open = [];
+      }
+      open.push(sentence);
+    }
+  }
+  if (open.length > 0) yield open;
+}
+
+function* cut(sentences: readonly Sentence[]): Generator<readonly Sentence[]> {
+  for (let at = 0; at < sentences.length; at += BLOCK_SENTENCES)
+    yield sentences.slice(at, at + BLOCK_SENTENCES);
+}
+
+function invalid(option: string, message: string): PermafrostError {
+  return new PermafrostError('INVALID_OPTION', message, { option });
 }

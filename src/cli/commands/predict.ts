@@ -1,11 +1,12 @@
-import { open } from 'node:fs/promises';
-import { addAbortSignal, type Readable } from 'node:stream';
 import { type Command, Option } from 'commander';
-import { lineBlocks } from '../../data/read-lines.js';
+import { readingShape } from '../../data/reader-options.js';
+import type { Sentence } from '../../data/sentence.js';
 import { splitWords } from '../../data/split-words.js';
 import { PermafrostError } from '../../errors/error.js';
 import { AGGREGATION_STRATEGIES } from '../../inference/entity.js';
-import { type TaggedWords, tagWords } from '../../inference/tag-words.js';
+import { mapStream } from '../../inference/map-stream.js';
+import { answerShape, parseAnswerOptions, wordAnswerShape } from '../../inference/options.js';
+import { type TagWordsOptions, tagWords } from '../../inference/tag-words.js';
 import { Tagger } from '../../inference/tagger.js';
 import { locateModel } from '../../model/locate-model.js';
 import type { TokenClassifier } from '../../model/token-classifier.js';
@@ -13,27 +14,32 @@ import { loadTrainedModel } from '../../model/trained-model.js';
 import type { CommandContext, Runner } from '../context.js';
 import { withDownloads } from '../download-progress.js';
 import { addEngineOptions, addJsonOption, engineOptionsOf } from '../options.js';
-import { type Flags, wholeNumber } from '../schema-options.js';
+import { addShape, type Flags, optionsOf, wholeNumber } from '../schema-options.js';
+import { type Answer, entitiesAnswer, sentenceAnswer, tagsAnswer, writeAnswers } from '../tagging-answers.js';
+import { groupsOf, linesOf, openText, untaggedSentences } from '../tagging-input.js';
 import { unusedText } from '../unused-text.js';
 
 /** Lines that go through the model at once. */
 const BATCH_LINES = 32;
+/** Sentences of a file that do. */
+const BATCH_SENTENCES = 256;
 /** Lines of a document that are context to each other. */
 const DOCUMENT_LINES = 1024;
-/** Words that a note names. */
-const NAMED_WORDS = 3;
-/** Characters of a word that a note shows. */
-const SHOWN_CHARACTERS = 20;
+/** Groups that are under way: one is cut into tokens while the one before it is computed. */
+const GROUPS_AHEAD = 2;
 
 export function addPredictCommand(program: Command, run: Runner): void {
   const command = program
     .command('predict')
     .description(
-      'tag text, one sentence or paragraph a line: a tag for each word, or with --aggregation entities',
+      'tag text, one sentence or paragraph a line, or the sentences of a file of data: a tag for each word, or with ' +
+        '--aggregation entities',
     )
     .requiredOption('--model <model>', 'fine-tuned model: a directory, or owner/name of the Hub')
     .option('--text <text>', 'what to tag, as entities (default: standard input)')
     .option('--input <file>', 'text file to tag (default: standard input)')
+    .option('--data <file>', 'sentences or texts in any of the forms of docs/data.md, annotated or not')
+    .option('--out <file>', 'where the answers go, as a whole (default: standard output)')
     .addOption(
       new Option('--aggregation <strategy>', 'entities with their places in the line').choices(
         AGGREGATION_STRATEGIES,
@@ -47,156 +53,162 @@ export function addPredictCommand(program: Command, run: Runner): void {
       'tokens that the model sees at once; longer lines are read in windows (default: as the model was trained)',
       wholeNumber,
     );
+  addShape(command, answerShape);
+  addShape(command, wordAnswerShape);
+  addShape(command, readingShape);
   addJsonOption(addEngineOptions(command)).action(run(predict));
 }
 
 async function predict(flags: Flags, context: CommandContext): Promise<void> {
-  const { text, input, aggregation, rules } = flags as Record<string, string | undefined>;
-  if (text !== undefined && input !== undefined) {
-    throw new PermafrostError('INVALID_OPTION', '--text and --input: expected one of them, got both.', {
-      option: 'text',
-    });
-  }
-  const wantsEntities = text !== undefined || aggregation !== undefined || rules !== undefined;
-  const source = input === undefined ? process.stdin : await openInput(input);
-  const lines =
-    text === undefined ? linesOf(source, input ?? 'standard input', context.signal) : single(text);
+  const answersOf = await answering(flags, context);
   const { directory } = await withDownloads(context, (hub) => locateModel(flags.model as string, hub));
   const { signal, output } = context;
   const model = await loadTrainedModel(directory, { ...engineOptionsOf(flags), signal });
   try {
     const left = unusedText(model.loadReport.unused);
     if (left !== null) output.note(left);
-    await (wantsEntities ? printEntities : printTags)(model, flags, lines, context);
+    await writeAnswers(answersOf(model), flags.out as string | undefined, context);
   } finally {
     await model.dispose();
   }
 }
 
-async function printEntities(
-  model: TokenClassifier,
+/** What the flags ask for, as a function of the model. @throws INVALID_OPTION, FILE_NOT_FOUND */
+async function answering(
   flags: Flags,
-  lines: AsyncIterable<string>,
   { output, signal }: CommandContext,
-): Promise<void> {
-  const { aggregation, rules, maxLength } = flags;
-  const given = { aggregation, rules, maxLength };
-  const chosen = Object.fromEntries(Object.entries(given).filter(([, value]) => value !== undefined));
-  const tagger = Tagger.of(model, chosen);
+): Promise<(model: TokenClassifier) => AsyncIterable<Answer>> {
+  const { text, input, data, aggregation, rules } = flags as Record<string, string | undefined>;
+  const sources = Object.entries({ text, input, data }).filter(([, value]) => value !== undefined);
+  if (sources.length > 1) {
+    const names = sources.map(([name]) => `--${name}`).join(' and ');
+    throw invalid('text', `${names}: expected one of them, got ${sources.length === 2 ? 'both' : 'all'}.`);
+  }
+  const { maxLength } = flags;
+  const given = {
+    ...(maxLength !== undefined && { maxLength: maxLength as number }),
+    ...optionsOf(answerShape, flags),
+  };
+  const words = optionsOf(wordAnswerShape, flags);
+  // Before anything is read or computed.
+  parseAnswerOptions({ ...optionsOf(answerShape, flags), ...words }, 'predict');
+  if (data !== undefined) {
+    if (rules !== undefined) {
+      throw invalid(
+        'rules',
+        '--rules: a file of data has words of its own. Leave the option out with --data.',
+      );
+    }
+    const sentences = untaggedSentences(data, optionsOf(readingShape, flags), output);
+    const chosen = { aggregation: aggregation ?? 'first', ...given, ...words, signal } as TagWordsOptions;
+    return (model) => ofSentences(model, sentences, chosen, aggregation === undefined ? 'tags' : 'entities');
+  }
+  requireData(flags);
+  const isOfWords = Object.keys(words).length > 0;
+  if (isOfWords && (aggregation !== undefined || rules !== undefined)) {
+    const message = 'words have tags, and entities scores of their own. Leave out --aggregation and --rules.';
+    throw invalid(Object.keys(words)[0]!, `--scores and --alternatives: ${message}`);
+  }
+  const source = input === undefined ? process.stdin : await openText(input);
+  const lines = text === undefined ? linesOf(source, input ?? 'standard input', signal) : single(text);
+  const wantsEntities =
+    aggregation !== undefined || rules !== undefined || (text !== undefined && !isOfWords);
+  if (!wantsEntities) return (model) => ofLines(model, lines, { ...given, ...words, signal });
+  const chosen = { ...(aggregation && { aggregation }), ...(rules && { rules }), ...given };
+  return (model) => ofTexts(model, lines, chosen, signal);
+}
+
+/** @throws INVALID_OPTION for an option that only a file of data has */
+function requireData(flags: Flags): void {
+  const [option] = Object.keys(optionsOf(readingShape, flags));
+  if (option === undefined) return;
+  throw invalid(option, `\`${option}\`: text has no columns or tags. Name a file of them with --data.`);
+}
+
+/** Entities of each text. */
+async function* ofTexts(
+  model: TokenClassifier,
+  texts: AsyncIterable<string>,
+  options: object,
+  signal: AbortSignal,
+): AsyncGenerator<Answer> {
+  const tagger = Tagger.of(model, options);
   try {
     const underWay: string[] = [];
     const remembered = async function* () {
-      for await (const line of lines) {
-        underWay.push(line);
-        yield line;
+      for await (const text of texts) {
+        underWay.push(text);
+        yield text;
       }
     };
     for await (const entities of tagger.tag(remembered(), { signal })) {
-      const text = underWay.shift();
-      const rows = entities.map((entity) =>
-        [entity.type, entity.score.toFixed(4), entity.start, entity.end, entity.text].join('\t'),
-      );
-      output.print(`${[text, ...rows].join('\n')}\n`);
-      output.json({ type: 'entities', text, entities });
+      yield entitiesAnswer(underWay.shift()!, entities);
     }
   } finally {
     await tagger.dispose();
   }
 }
 
-async function printTags(
+/** Tags of the words of each line. */
+async function* ofLines(
   model: TokenClassifier,
-  flags: Flags,
   lines: AsyncIterable<string>,
-  { output, signal }: CommandContext,
-): Promise<void> {
-  const options = { ...(flags.maxLength !== undefined && { maxLength: flags.maxLength as number }), signal };
+  options: TagWordsOptions,
+): AsyncGenerator<Answer> {
   let line = 0;
   // Neighbouring lines are context to a model that was trained with it: they come together up to an empty line.
-  const isWhole = (model.trainedWith?.contextTokens ?? 0) > 0 ? isDocument : isFull;
-  for await (const batch of batchesOf(lines, isWhole)) {
-    const sentences = batch.map(splitWords);
+  for await (const group of groupsOf(lines, hasContext(model) ? isDocument : isFull)) {
+    const sentences = group.map(splitWords);
     for (const [index, tagged] of (await tagWords(model, sentences, options)).entries()) {
-      const [text, words, { tags }] = [batch[index], sentences[index]!, tagged];
       line++;
-      // A blank line ends each line's words, so that a line without any is a blank line, too.
-      output.print(words.map((word, position) => `${word}\t${tags[position]}\n`).join(''));
-      const notes = notesOf(words, tagged);
-      output.json({ type: 'prediction', text, words, tags, ...(notes.length > 0 && { notes }) });
-      for (const { word, note } of notes.slice(0, NAMED_WORDS)) {
-        output.note(`line ${line}, word ${word + 1} (${shown(words[word]!)}): ${note}`);
-      }
-      if (notes.length > NAMED_WORDS) {
-        output.note(`line ${line}: the same of ${notes.length - NAMED_WORDS} more words`);
-      }
+      yield tagsAnswer(group[index]!, sentences[index]!, tagged, line);
     }
   }
 }
 
-/** What a tag does not tell: which words the model did not see as they are. */
-function notesOf(words: readonly string[], { empty, cut }: TaggedWords): { word: number; note: string }[] {
-  return [
-    ...empty.map((word) => ({ word, note: 'the tokenizer leaves nothing of it, so its tag is O' })),
-    ...cut.map((word) => ({
-      word,
-      note: `of its ${words[word]!.length} characters the model saw the first ones, which give its tag`,
-    })),
-  ].sort((a, b) => a.word - b.word);
+/** Entities, and what else is asked for, of each sentence of a file. */
+async function* ofSentences(
+  model: TokenClassifier,
+  sentences: AsyncIterable<Sentence>,
+  options: TagWordsOptions,
+  form: 'tags' | 'entities',
+): AsyncGenerator<Answer> {
+  const most = hasContext(model) ? DOCUMENT_LINES : BATCH_SENTENCES;
+  const groups = groupsOf(sentences, ({ length }) => length >= most);
+  const tag = async (group: readonly Sentence[]) => {
+    const { rows, at } = rowsOf(group);
+    const tagged = await tagWords(model, rows, options);
+    return group.map((sentence, index) => sentenceAnswer(sentence, tagged[at[index]!]!, form));
+  };
+  for await (const answers of mapStream(groups, tag, GROUPS_AHEAD, options.signal)) yield* answers;
 }
 
-function shown(word: string): string {
-  const characters = Array.from(word);
-  const cut = characters.length > SHOWN_CHARACTERS;
-  return JSON.stringify(cut ? `${characters.slice(0, SHOWN_CHARACTERS).join('')}…` : word);
+/** The words of each sentence, with an empty row between documents, and the row of each sentence. */
+function rowsOf(sentences: readonly Sentence[]): { rows: (readonly string[])[]; at: number[] } {
+  const rows: (readonly string[])[] = [];
+  const at = sentences.map(({ words, document }, index) => {
+    if (index > 0 && document !== sentences[index - 1]!.document) rows.push([]);
+    return rows.push(words) - 1;
+  });
+  return { rows, at };
+}
+
+function hasContext({ trainedWith }: TokenClassifier): boolean {
+  return (trainedWith?.contextTokens ?? 0) > 0;
+}
+
+function isFull(group: readonly string[]): boolean {
+  return group.length >= BATCH_LINES;
+}
+
+function isDocument(group: readonly string[]): boolean {
+  return group.length >= DOCUMENT_LINES || (isFull(group) && group.at(-1)!.trim() === '');
 }
 
 async function* single(text: string): AsyncGenerator<string> {
   yield text;
 }
 
-/** @throws DATA_FORMAT where the bytes are not UTF-8 */
-async function* linesOf(source: Readable, name: string, signal: AbortSignal): AsyncGenerator<string> {
-  try {
-    for await (const { lines } of lineBlocks(addAbortSignal(signal, source), name, { allowNul: true })) {
-      yield* lines;
-    }
-  } catch (error) {
-    signal.throwIfAborted();
-    throw error;
-  }
-}
-
-/** @throws FILE_NOT_FOUND */
-async function openInput(file: string): Promise<Readable> {
-  try {
-    const handle = await open(file);
-    if ((await handle.stat()).isFile()) return handle.createReadStream();
-    await handle.close();
-  } catch (cause) {
-    const message = `--input: ${file} cannot be read (${(cause as NodeJS.ErrnoException).code}). Name a text file.`;
-    throw new PermafrostError('FILE_NOT_FOUND', message, { file }, { cause });
-  }
-  throw new PermafrostError('FILE_NOT_FOUND', `--input: ${file} is not a file. Name a text file.`, { file });
-}
-
-function isFull(batch: readonly string[]): boolean {
-  return batch.length >= BATCH_LINES;
-}
-
-function isDocument(batch: readonly string[]): boolean {
-  return batch.length >= DOCUMENT_LINES || (isFull(batch) && batch.at(-1)!.trim() === '');
-}
-
-async function* batchesOf(
-  lines: AsyncIterable<string>,
-  isWhole: (batch: readonly string[]) => boolean,
-): AsyncGenerator<string[]> {
-  let batch: string[] = [];
-  for await (const line of lines) {
-    batch.push(line);
-    if (!isWhole(batch)) continue;
-    yield batch;
-    batch = [];
-  }
-  if (batch.length > 0) yield batch;
+function invalid(option: string, message: string): PermafrostError {
+  return new PermafrostError('INVALID_OPTION', message, { option });
 }

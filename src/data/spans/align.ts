@@ -90,15 +90,14 @@ export function alignSpans(
   };
 }
 
-/** Words of a text that has no spans. @returns null where it has none */
+/** Words of a text whose spans are not wanted; there may be none, since whoever asks for words has an answer for each text. */
 export function wordsOfText(
   text: string,
   line: number,
   document?: string,
   unit: CheckedReadOptions['offsets'] = 'codepoints',
-): RawSentence | null {
+): RawSentence {
   const offsets = wordPlaces(text);
-  if (offsets.length === 0) return null;
   return {
     words: offsets.map(([start, end]) => text.slice(start, end)),
     tags: offsets.map(() => 'O'),
