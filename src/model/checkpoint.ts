@@ -3,7 +3,7 @@ import { PermafrostError } from '../errors/error.js';
 import type { NativeParameter } from '../native/addon.js';
 import type { Engine } from '../native/engine.js';
 import type { Architecture } from './architectures.js';
-import { isForeign, parameterName, unwrapped } from './checkpoint-names.js';
+import { isForeign, parameterNames } from './checkpoint-names.js';
 import { isHead, isLabelHead } from './heads.js';
 import { readTensors, type StoredTensor } from './weights/stored-tensor.js';
 
@@ -30,14 +30,17 @@ export function planLoading(
   const chosen = new Map<string, StoredTensor>();
   const unused: string[] = [];
   const foreign: string[] = [];
-  const plain = unwrapped(tensors.map((tensor) => tensor.name));
+  const nameOf = parameterNames(
+    tensors.map((tensor) => tensor.name),
+    architecture,
+    (candidate) => wanted.has(candidate),
+  );
   for (const tensor of tensors) {
-    const stored = plain(tensor.name);
-    const name = parameterName(stored, architecture, (candidate) => wanted.has(candidate));
+    const name = nameOf(tensor.name);
     const parameter = wanted.get(name);
     if (!parameter || (freshHead && isHead(name))) {
       unused.push(tensor.name);
-      if (!parameter && !isHead(stored) && isForeign(stored, architecture)) foreign.push(tensor.name);
+      if (!parameter && !isHead(name) && isForeign(name, architecture)) foreign.push(tensor.name);
       continue;
     }
     checkTensor(tensor, parameter);

@@ -107,6 +107,44 @@ describe('a checkpoint with more than the model', () => {
   );
 
   it.each([
+    ['a model that it was a part of', (name: string) => `model.${name}`, 'model.'],
+    ['another family', (name: string) => name.replace(/^bert\./, 'roberta.'), ''],
+    ['a library of sentence vectors', (name: string) => name.replace(/^bert\./, '0.auto_model.'), ''],
+    [
+      'a class with parallel training',
+      (name: string) => `module.${name.replace(/^bert\./, 'encoder.')}`,
+      'module.',
+    ],
+  ])('loads with the names of %s, and keeps the rows of its labels', async (_, rename, prefix) => {
+    const others = ['qa_outputs.bias', 'crf.transitions'].map((name) => extra(prefix + name));
+    const renamed = tensors.map((tensor) => ({ ...tensor, name: rename(tensor.name) }));
+    const directory = modelWith({ 'model.safetensors': [...renamed, ...others] });
+    expect(await reportOf(directory)).toEqual({ fresh: [], unused: others.map(({ name }) => name) });
+    const labels = ['I-X', 'B-Y', 'O'];
+    const model = await TokenClassifier.load(directory, { threads: 1, labels });
+    try {
+      expect(model.loadReport.freshLabels).toEqual(['B-Y']);
+      const bias = tensors.find(({ name }) => name === 'classifier.weight')!;
+      const stored = new Float32Array(Uint8Array.from(bias.bytes).buffer);
+      const width = model.config.hiddenSize;
+      const rows = await model.readParameter('classifier.weight');
+      expect(rows.slice(0, width)).toEqual(stored.slice(2 * width, 3 * width));
+      expect(rows.slice(2 * width)).toEqual(stored.slice(0, width));
+    } finally {
+      await model.dispose();
+    }
+  });
+
+  it('is refused where it holds two encoders', async () => {
+    const twice = ['query.', 'passage.'].flatMap((prefix) =>
+      tensors.map((tensor) => ({ ...tensor, name: tensor.name.replace(/^bert\./, prefix) })),
+    );
+    const error = await failureOf(modelWith({ 'model.safetensors': twice.slice(0, -2) }));
+    expect(error.code).toBe('WEIGHTS_MISMATCH');
+    expect(error.message).toContain('tensors that the model needs');
+  });
+
+  it.each([
     'bert.encoder.layer.4.output.dense.bias',
     'encoder.layer.4.output.dense.bias',
     'bert.adapter.weight',
