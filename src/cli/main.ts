@@ -7,6 +7,7 @@ import { addBenchCommand } from './commands/bench.js';
 import { addDatasetsCommand } from './commands/datasets.js';
 import { addDoctorCommand } from './commands/doctor.js';
 import { addEvaluateCommand } from './commands/evaluate.js';
+import { addExportCommand } from './commands/export.js';
 import { addInspectCommand } from './commands/inspect.js';
 import { addLibtorchCommand } from './commands/libtorch.js';
 import { addPaperCommand } from './commands/paper.js';
@@ -35,6 +36,7 @@ const COMMANDS = [
   addEvaluateCommand,
   addPredictCommand,
   addStudyCommand,
+  addExportCommand,
   addInspectCommand,
   addDatasetsCommand,
   addBenchCommand,
