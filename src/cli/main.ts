@@ -13,6 +13,7 @@ import { addLibtorchCommand } from './commands/libtorch.js';
 import { addPaperCommand } from './commands/paper.js';
 import { addPredictCommand } from './commands/predict.js';
 import { addPretrainCommand } from './commands/pretrain.js';
+import { addPushCommand } from './commands/push.js';
 import { addSearchCommand } from './commands/search.js';
 import { addStudyCommand } from './commands/study.js';
 import { addTrainCommand } from './commands/train.js';
@@ -37,6 +38,7 @@ const COMMANDS = [
   addPredictCommand,
   addStudyCommand,
   addExportCommand,
+  addPushCommand,
   addInspectCommand,
   addDatasetsCommand,
   addBenchCommand,
