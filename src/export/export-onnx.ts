@@ -56,6 +56,9 @@ const schema = z.strictObject({
 /** What {@link exportOnnx} writes, and where. */
 export interface ExportOptions extends z.input<typeof schema> {}
 
+/** Names by which transformers.js finds graphs: of 32 bits (`fp32`), of 8 (`q8`). */
+const GRAPHS = ['model.onnx', 'model_quantized.onnx'] as const;
+
 /** What was written. */
 export interface OnnxExport {
   /** Directory of the files. */
@@ -91,7 +94,7 @@ export async function exportOnnx(options: ExportOptions): Promise<OnnxExport> {
   const float = floatArithmetic(weights);
   const layers = int8 ? int8Arithmetic(weights, { tables: int8Embeddings }) : float;
   const graph = tokenClassifierGraph(config, names, weights, { layers, head: float });
-  const file = join(out, 'onnx', int8 ? 'model_quantized.onnx' : 'model.onnx');
+  const file = join(out, 'onnx', GRAPHS[int8 ? 1 : 0]);
   // The graph comes last: a directory that has it is complete.
   const beside = await writeBeside(out, source, file, !isOneFile(graph));
   const written = await writeOnnx(file, graph);
@@ -143,7 +146,10 @@ async function writeBeside(
   const { directory, config, huggingFaceConfig: original, tokenizer } = source;
   const isOwn = directory !== null && resolve(directory) === resolve(out);
   const known = isOwn ? original : toHuggingFace(config, original);
-  const marked = isSplit ? withDataFile(known, basename(graphFile)) : known;
+  const split = GRAPHS.filter((name) =>
+    name === basename(graphFile) ? isSplit : existsSync(join(out, 'onnx', `${name}_data`)),
+  );
+  const marked = split.length > 0 ? withDataFiles(known, split) : known;
   if (marked !== original) {
     await writeFileAtomic(join(out, 'config.json'), `${JSON.stringify(marked, null, 2)}\n`);
   }
@@ -151,12 +157,11 @@ async function writeBeside(
   return ['config.json', ...TOKENIZER_FILES].filter((name) => existsSync(join(out, name)));
 }
 
-/** Says in the words of transformers.js that a graph's weights lie in a file of their own. */
-function withDataFile(config: HuggingFaceConfig, graphFile: string): HuggingFaceConfig {
+/** Says in the words of transformers.js which graphs have their weights in a file of their own. */
+function withDataFiles(config: HuggingFaceConfig, graphs: readonly string[]): HuggingFaceConfig {
   const field = 'transformers.js_config';
-  const settings = (config[field] ?? {}) as Record<string, unknown>;
-  const split = { ...(settings.use_external_data_format as object), [graphFile]: 1 };
-  return { ...config, [field]: { ...settings, use_external_data_format: split } };
+  const files = Object.fromEntries(graphs.map((name) => [name, 1]));
+  return { ...config, [field]: { ...(config[field] as object), use_external_data_format: files } };
 }
 
 /** The same weights, which are no longer read once the signal is aborted. */
