@@ -47,12 +47,14 @@ export interface PushOptions {
  */
 export type PushedState = 'new' | 'changed' | 'unchanged' | 'known' | 'ignored';
 
+/** A file of a push, and what became of it. */
 export interface PushedFile {
   path: string;
   bytes: number;
   state: PushedState;
 }
 
+/** What was pushed, and where it is. */
 export interface Push {
   /** `owner/name`. */
   repo: string;

@@ -40,6 +40,9 @@ async function push(flags: Flags, { output, signal }: CommandContext): Promise<v
   const pushed = await pushModel({ model, to, onProgress, signal, ...optionsOf(pushShape, flags) }).finally(
     progress.stop,
   );
+  if (!pushed.files.some(({ path }) => path === 'README.md')) {
+    output.note(`${model} has no README.md: the model goes without a card. "permafrost train" writes one.`);
+  }
   const rows = pushed.files.map(({ path, bytes, state }) => [path, megabytes(bytes), STATES[state]]);
   output.print(drawTable({ head: [`${pushed.repo}@${pushed.revision}`, 'size', ''], rows }));
   output.print(
