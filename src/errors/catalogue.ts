@@ -27,8 +27,9 @@ export const ERROR_CATALOGUE: Readonly<Record<ErrorCode, CatalogueEntry>> = {
     remedy: 'Correct the line that the message names, name the columns or keys, or fetch the file again.',
   },
   WEIGHTS_FORMAT: {
-    meaning: 'A weights file is damaged, cut, no safetensors file, or a Git LFS pointer in place of one.',
-    remedy: 'Fetch or export the checkpoint again.',
+    meaning:
+      'A weights file is damaged or cut, of another form than its name says, asks to run code, or is a Git LFS pointer.',
+    remedy: 'Fetch or export the checkpoint again, as safetensors where that can be had.',
   },
   WEIGHTS_MISMATCH: {
     meaning:

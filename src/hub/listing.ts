@@ -45,10 +45,6 @@ const entrySchema = z.object({
 /** One page of a listing. */
 const pageSchema = z.array(entrySchema);
 
-const discussionsSchema = z.object({
-  discussions: z.array(z.object({ num: z.int().positive(), title: z.string(), isPullRequest: z.boolean() })),
-});
-
 /**
  * Asks the Hub which commit a revision stands at and which files it has.
  *
@@ -137,28 +133,6 @@ export function nextPage(
   if (!isPlain) throw malformed(repo, settings, `a next page at ${JSON.stringify(target.slice(0, 200))}`);
   next.hash = '';
   return next.href;
-}
-
-/**
- * The revision of a pull request that adds safetensors files to a model, as the Hub's converter opens them; null where
- * there is none, or where the Hub cannot say.
- */
-export async function findSafetensorsRevision(
-  { name }: HubRepo,
-  { endpoint, token }: HubSettings,
-  signal?: AbortSignal,
-): Promise<string | null> {
-  const url = `${endpoint}/api/models/${name}/discussions?author=SFconvertbot`;
-  try {
-    const { value } = await requestJson(url, { headers: authorization(token), ...(signal && { signal }) });
-    const found = discussionsSchema
-      .parse(value)
-      .discussions.find((item) => item.isPullRequest && /safetensors/i.test(item.title));
-    return found === undefined ? null : `refs/pr/${found.num}`;
-  } catch {
-    signal?.throwIfAborted();
-    return null;
-  }
 }
 
 /** The header that says who asks. */

@@ -1,51 +1,17 @@
-import { existsSync } from 'node:fs';
-import { readFile } from 'node:fs/promises';
-import { join } from 'node:path';
 import type { LoadReport } from '../contract/results.js';
 import { PermafrostError } from '../errors/error.js';
-import { isLfsPointer, LFS_POINTER } from '../io/git-lfs.js';
-import { parseJson } from '../io/json.js';
 import type { NativeParameter } from '../native/addon.js';
 import type { Engine } from '../native/engine.js';
 import type { Architecture } from './architectures.js';
 import { isForeign, parameterName, unwrapped } from './checkpoint-names.js';
 import { isHead, isLabelHead } from './heads.js';
-import { missingWeights } from './missing-files.js';
-import { readSafetensorsHeader, readTensors, type StoredTensor } from './safetensors.js';
+import { readTensors, type StoredTensor } from './weights/stored-tensor.js';
 
 const READABLE_TYPES = new Set(['F32', 'F16', 'BF16']);
 
 /** Which parameter takes which tensor, and what is left over on either side. */
 export interface LoadPlan extends LoadReport {
   tensors: StoredTensor[];
-}
-
-/**
- * Lists the tensors of a model directory, of one file or of the shards that its index names.
- *
- * @throws FILE_NOT_FOUND, WEIGHTS_FORMAT
- */
-export async function listCheckpoint(directory: string): Promise<StoredTensor[]> {
-  const single = join(directory, 'model.safetensors');
-  if (existsSync(single)) return readSafetensorsHeader(single);
-  const index = join(directory, 'model.safetensors.index.json');
-  if (!existsSync(index)) throw missingWeights(directory);
-  const map = await readWeightMap(index);
-  const tensors: StoredTensor[] = [];
-  for (const shard of new Set(Object.values(map))) {
-    const stored = await readSafetensorsHeader(join(directory, shard));
-    tensors.push(...stored.filter((tensor) => map[tensor.name] === shard));
-  }
-  const found = new Set(tensors.map((tensor) => tensor.name));
-  const lost = Object.keys(map).filter((name) => !found.has(name));
-  if (lost.length > 0) {
-    throw new PermafrostError(
-      'WEIGHTS_FORMAT',
-      `${index} places '${lost[0]}' in ${map[lost[0]!]}, which does not hold it.`,
-      { missing: lost },
-    );
-  }
-  return tensors;
 }
 
 /**
@@ -148,33 +114,6 @@ function countOf(names: readonly string[], which: string): string {
   return names.length === 1
     ? `1 tensor ${which}: '${names[0]}'`
     : `${names.length} tensors ${which}, the first '${names[0]}'`;
-}
-
-async function readWeightMap(index: string): Promise<Record<string, string>> {
-  const text = await readFile(index, 'utf8');
-  if (isLfsPointer(text))
-    throw new PermafrostError('WEIGHTS_FORMAT', `${index} ${LFS_POINTER}.`, { file: index });
-  let content: { weight_map?: unknown } | null;
-  try {
-    content = parseJson(text) as typeof content;
-  } catch (cause) {
-    throw new PermafrostError(
-      'WEIGHTS_FORMAT',
-      `${index} is not JSON: ${(cause as Error).message}. Fetch or save the model again.`,
-      { file: index },
-      { cause },
-    );
-  }
-  const map = content?.weight_map;
-  // A shard lies beside its index; a path to somewhere else is not followed.
-  const isName = (shard: unknown) => typeof shard === 'string' && !/[/\\]/.test(shard);
-  if (typeof map === 'object' && map !== null && Object.values(map).every(isName))
-    return map as Record<string, string>;
-  throw new PermafrostError(
-    'WEIGHTS_FORMAT',
-    `${index}: expected a weight_map from each tensor to the name of a file beside it. Fetch or save the model again.`,
-    { file: index },
-  );
 }
 
 function checkNotTwice(earlier: StoredTensor | undefined, tensor: StoredTensor, name: string): void {

@@ -8,7 +8,7 @@ import type { Engine } from '../native/engine.js';
 import type { Tokenizer } from '../text/tokenizer.js';
 import { architectureOf, longestSequence } from './architectures.js';
 import { toPacked, toPackedList } from './batch-input.js';
-import { listCheckpoint, loadTensors, planLoading } from './checkpoint.js';
+import { loadTensors, planLoading } from './checkpoint.js';
 import type { HuggingFaceConfig } from './config.js';
 import { type HeadName, headOf } from './heads.js';
 import { type SaveOptions, saveModelDirectory } from './model-directory.js';
@@ -17,6 +17,7 @@ import { parseTrainerOptions, type TrainerOptions } from './options.js';
 import type { PrefixStore } from './prefix-store.js';
 import { type TrainedWith, trainedWith, withTraining } from './trained-with.js';
 import { Trainer } from './trainer.js';
+import { listCheckpoint } from './weights/list-checkpoint.js';
 
 /** What a model is made of. */
 export interface ModelParts {

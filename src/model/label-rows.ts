@@ -5,7 +5,7 @@ import { architectureOf } from './architectures.js';
 import { parameterName } from './checkpoint-names.js';
 import type { HuggingFaceConfig } from './config.js';
 import { isLabelHead } from './heads.js';
-import { readTensors, type StoredTensor } from './safetensors.js';
+import { readTensors, type StoredTensor } from './weights/stored-tensor.js';
 
 /**
  * Gives a head for other labels than the checkpoint's the trained rows of every label that both have, whatever their

@@ -8,10 +8,6 @@ const NAMED = 5;
 /** Weights in forms that are not read, and what to do about each. */
 const OTHER_FORMS: readonly [pattern: RegExp, what: string][] = [
   [
-    /^pytorch_model.*\.bin(\.index\.json)?$/,
-    'whose format can run code when read; convert it to safetensors first',
-  ],
-  [
     /\.onnx$/,
     'which is made for inference elsewhere and cannot be read back; take the model that it was exported from, as safetensors',
   ],
@@ -57,7 +53,7 @@ export function missingWeights(directory: string): PermafrostError {
 function noWeights(directory: string, more: string): PermafrostError {
   return new PermafrostError(
     'FILE_NOT_FOUND',
-    `${directory} holds neither model.safetensors nor model.safetensors.index.json.${more}`,
+    `${directory} holds no weights: neither model.safetensors nor pytorch_model.bin, nor an index of either.${more}`,
     { directory },
   );
 }

@@ -5,7 +5,7 @@ import type { NativeConfig, NativeParameter } from '../native/addon.js';
 import { Engine } from '../native/engine.js';
 import type { Tokenizer } from '../text/tokenizer.js';
 import { architectureOf } from './architectures.js';
-import { listCheckpoint, loadTensors, planLoading } from './checkpoint.js';
+import { loadTensors, planLoading } from './checkpoint.js';
 import { type HuggingFaceConfig, huggingFaceEncoder, readConfigFile } from './config.js';
 import type { ModelParts } from './encoder-model.js';
 import { type HeadName, headOf, isLabelHead } from './heads.js';
@@ -13,7 +13,8 @@ import { keepLabelRows } from './label-rows.js';
 import { locateModel } from './locate-model.js';
 import { findTokenizer } from './model-directory.js';
 import type { ParsedCreateOptions, ParsedDeviceOptions, ParsedLoadOptions } from './options.js';
-import type { StoredTensor } from './safetensors.js';
+import { listCheckpoint } from './weights/list-checkpoint.js';
+import type { StoredTensor } from './weights/stored-tensor.js';
 
 /** What becomes of a checkpoint's head: it is taken as it is, label by label, or not at all. */
 export type HeadSource = 'stored' | 'by-label' | 'fresh';

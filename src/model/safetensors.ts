@@ -1,36 +1,10 @@
-import { type FileHandle, open } from 'node:fs/promises';
 import { PermafrostError } from '../errors/error.js';
 import { isLfsPointer, LFS_POINTER, LFS_POINTER_BYTES } from '../io/git-lfs.js';
 import { parseJson } from '../io/json.js';
+import { ELEMENT_BYTES, type ReadBytes, type StoredTensor, withWeights } from './weights/stored-tensor.js';
 
 /** The largest header that is read; the format's own libraries have the same limit. */
 export const MAX_HEADER_BYTES = 100_000_000;
-
-const ELEMENT_BYTES: Readonly<Record<string, number>> = {
-  F64: 8,
-  F32: 4,
-  F16: 2,
-  BF16: 2,
-  I64: 8,
-  I32: 4,
-  I16: 2,
-  I8: 1,
-  U8: 1,
-  BOOL: 1,
-};
-
-/** One tensor of a file: where its bytes lie and what they mean. */
-export interface StoredTensor {
-  file: string;
-  name: string;
-  /** As the format names it: `F32`, `F16`, `BF16`, … */
-  dtype: string;
-  shape: number[];
-  /** Offset of the first byte in the file. */
-  begin: number;
-  /** Offset behind the last byte. */
-  end: number;
-}
 
 export interface SafetensorsContent {
   tensors: StoredTensor[];
@@ -49,13 +23,7 @@ export async function readSafetensorsHeader(file: string): Promise<StoredTensor[
 
 /** The same with the file's own notes, texts by name. */
 export async function readSafetensors(file: string): Promise<SafetensorsContent> {
-  const handle = await openWeights(file);
-  try {
-    const { size } = await handle.stat();
-    return await readContent(file, size, (position, length) => readExactly(handle, file, position, length));
-  } finally {
-    await handle.close();
-  }
+  return withWeights(file, (size, read) => readContent(file, size, read));
 }
 
 /**
@@ -65,11 +33,7 @@ export async function readSafetensors(file: string): Promise<SafetensorsContent>
  * @param size bytes that there are
  * @param read gives `length` bytes from `position` on
  */
-export async function readContent(
-  file: string,
-  size: number,
-  read: (position: number, length: number) => Promise<Buffer>,
-): Promise<SafetensorsContent> {
+export async function readContent(file: string, size: number, read: ReadBytes): Promise<SafetensorsContent> {
   if (isLfsPointer(await read(0, Math.min(size, LFS_POINTER_BYTES)))) {
     throw new PermafrostError('WEIGHTS_FORMAT', `${file} ${LFS_POINTER}.`, { file });
   }
@@ -93,23 +57,6 @@ export async function readContent(
   return { tensors, metadata: metadata as Record<string, string> };
 }
 
-/** Reads the bytes of tensors one after another, keeping one file open at a time. */
-export async function* readTensors(
-  tensors: readonly StoredTensor[],
-): AsyncGenerator<[StoredTensor, Uint8Array]> {
-  for (const file of new Set(tensors.map((tensor) => tensor.file))) {
-    const handle = await openWeights(file);
-    try {
-      for (const tensor of tensors) {
-        if (tensor.file !== file) continue;
-        yield [tensor, await readExactly(handle, file, tensor.begin, tensor.end - tensor.begin)];
-      }
-    } finally {
-      await handle.close();
-    }
-  }
-}
-
 /** Header bytes of a file that holds the given tensors of one type in their order, padded to 8 bytes. */
 export function safetensorsHeader(
   tensors: readonly { name: string; shape: number[]; count: number }[],
@@ -128,41 +75,6 @@ export function safetensorsHeader(
   const length = Buffer.alloc(8);
   length.writeBigUInt64LE(BigInt(json.length));
   return Buffer.concat([length, json]);
-}
-
-async function openWeights(file: string): Promise<FileHandle> {
-  let handle: FileHandle;
-  try {
-    handle = await open(file, 'r');
-  } catch (cause) {
-    throw new PermafrostError(
-      'FILE_NOT_FOUND',
-      `Cannot open the weights file ${file}: ${(cause as Error).message}. Fetch or save the model again.`,
-      { file },
-      { cause },
-    );
-  }
-  if ((await handle.stat()).isFile()) return handle;
-  await handle.close();
-  throw new PermafrostError('FILE_NOT_FOUND', `${file} is not a file. Expected a safetensors file there.`, {
-    file,
-  });
-}
-
-async function readExactly(
-  handle: FileHandle,
-  file: string,
-  position: number,
-  length: number,
-): Promise<Buffer> {
-  const buffer = Buffer.allocUnsafeSlow(length);
-  let done = 0;
-  while (done < length) {
-    const { bytesRead } = await handle.read(buffer, done, length - done, position + done);
-    if (bytesRead === 0) throw damaged(file, `it ends at byte ${position + done}, before its tensors do`);
-    done += bytesRead;
-  }
-  return buffer;
 }
 
 function parseHeader(file: string, text: string): Record<string, unknown> {

@@ -2,8 +2,9 @@ import { existsSync } from 'node:fs';
 import { PermafrostError } from '../errors/error.js';
 import { attemptWrite, writeAll, writeFileWith } from '../io/atomic-write.js';
 import type { EncoderModel } from '../model/encoder-model.js';
-import { readSafetensors, readTensors, type StoredTensor, safetensorsHeader } from '../model/safetensors.js';
+import { readSafetensors, safetensorsHeader } from '../model/safetensors.js';
 import { STATE_KINDS, type Trainer } from '../model/trainer.js';
+import { readTensors, type StoredTensor } from '../model/weights/stored-tensor.js';
 import type { Progress } from './progress.js';
 
 // One safetensors file: weights, moments and sums of gradients as tensors, all else as JSON among its notes.

@@ -1,6 +1,7 @@
 /** Every target, with its share of the time. */
 export const TARGETS = {
   safetensors: 1,
+  torch: 1,
   config: 1,
   tokenizer: 2,
   text: 1,

@@ -267,22 +267,28 @@ describe('what goes wrong', () => {
     expect(error.message).toContain('../../../evil');
   });
 
-  it('names the conversion of a repository without safetensors', async () => {
-    hub.repos['some-one/old'] = { files: { 'config.json': '{}', 'pytorch_model.bin': 'x' } };
-    const plain = await thrownBy(() => downloadModel('some-one/old', options()));
-    expect(plain.code).toBe('UNSUPPORTED_MODEL');
-    expect(plain.message).toContain('https://huggingface.co/spaces/safetensors/convert');
-    hub.intercept = (request, response) => {
-      if (!request.url!.includes('/discussions')) return false;
-      const discussions = [
-        { num: 3, title: 'Thanks', isPullRequest: false },
-        { num: 7, title: 'Adding `safetensors` variant of this model', isPullRequest: true },
-      ];
-      response.end(JSON.stringify({ discussions }));
-      return true;
+  it('takes pytorch_model.bin where there are no safetensors, by its index where it is in shards', async () => {
+    hub.repos['some-one/old'] = {
+      files: { 'config.json': '{}', 'pytorch_model.bin': 'x', 'tf_model.h5': 'y' },
     };
-    const error = await thrownBy(() => downloadModel('some-one/old', options()));
-    expect(error.message).toContain('some-one/old@refs/pr/7');
+    const { directory } = await downloadModel('some-one/old', options());
+    expect(readdirSync(directory).sort()).toEqual(['config.json', 'pytorch_model.bin']);
+
+    const index = JSON.stringify({ weight_map: { a: 'one.bin', b: 'two.bin', c: 'one.bin' } });
+    const files = {
+      'config.json': '{}',
+      'pytorch_model.bin.index.json': index,
+      'one.bin': '1',
+      'two.bin': '2',
+    };
+    hub.repos['some-one/shards'] = { files };
+    const shards = await downloadModel('some-one/shards', options());
+    expect(readdirSync(shards.directory).sort()).toEqual(Object.keys(files).sort());
+
+    hub.repos['some-one/none'] = { files: { 'config.json': '{}', 'tf_model.h5': 'y' } };
+    const error = await thrownBy(() => downloadModel('some-one/none', options()));
+    expect(error.code).toBe('UNSUPPORTED_MODEL');
+    expect(error.message).toContain('no weights as model.safetensors or pytorch_model.bin');
   });
 });
 

@@ -522,18 +522,8 @@ describe('a model directory', () => {
     const error = await failureOf(directory);
     expect(error.code).toBe('FILE_NOT_FOUND');
     expect(error.message).toContain(
-      `${directory} holds neither model.safetensors nor model.safetensors.index.json`,
+      `${directory} holds no weights: neither model.safetensors nor pytorch_model.bin`,
     );
-    expect(error.message).not.toContain('pytorch_model.bin');
-  });
-
-  it('with pytorch_model.bin alone gets the remedy', async () => {
-    const directory = copyOfModel();
-    rmSync(weightsFile(directory));
-    writeFileSync(join(directory, 'pytorch_model.bin'), '');
-    const error = await failureOf(directory);
-    expect(error.code).toBe('FILE_NOT_FOUND');
-    expect(error.message).toMatch(/pytorch_model\.bin.*convert it to safetensors/);
   });
 
   it.each([

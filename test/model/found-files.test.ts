@@ -246,7 +246,6 @@ describe('a head that was never trained', () => {
 describe('what lies where a model should', () => {
   it.each([
     ['model.onnx', /It has model\.onnx, which is made for inference elsewhere/],
-    ['pytorch_model.bin', /It has pytorch_model\.bin, whose format can run code.*convert it/],
     ['tf_model.h5', /It has tf_model\.h5, which is not read here/],
   ])('is told: %s without safetensors', async (name, message) => {
     const error = await failureOf(modelWith({ 'model.safetensors': null, [name]: 'x' }));
