@@ -1,9 +1,10 @@
 import type { EncoderConfig } from '../contract/encoder-config.js';
 import { architectureOf } from '../model/architectures.js';
-import { listCheckpoint, planLoading } from '../model/checkpoint.js';
-import { readTensors, type StoredTensor } from '../model/safetensors.js';
+import { planLoading } from '../model/checkpoint.js';
 import type { TokenClassifier } from '../model/token-classifier.js';
 import { untrainedHead } from '../model/trained-model.js';
+import { listCheckpoint } from '../model/weights/list-checkpoint.js';
+import { readTensors, type StoredTensor } from '../model/weights/stored-tensor.js';
 import { toFloat32 } from './float32.js';
 
 /** Bytes of weights that are in memory at a time, where a tensor need not be there as a whole. */
@@ -58,6 +59,10 @@ export async function readMatrix(weights: Weights, name: string): Promise<Float3
 }
 
 async function* rowsOf(tensor: StoredTensor): AsyncGenerator<Float32Array> {
+  if (tensor.arrange !== undefined) {
+    for await (const [, bytes] of readTensors([tensor])) yield toFloat32(tensor.dtype, bytes);
+    return;
+  }
   const rowBytes = (tensor.end - tensor.begin) / tensor.shape[0]!;
   const step = rowBytes * Math.max(1, Math.floor(PIECE_BYTES / rowBytes));
   for (let begin = tensor.begin; begin < tensor.end; begin += step) {

@@ -159,6 +159,14 @@ describe('what exportOnnx writes', () => {
     expect(maxDifference(scores, await engineScores(at('half'), batch))).toBeLessThan(2e-6);
   });
 
+  it('has the scores of weights that lie in pytorch_model.bin', async () => {
+    const torch = fixturePath('torch-files', 'electra');
+    await exportOnnx({ model: torch, out: at('torch') });
+    const few = { input_ids: [[2, 9, 3]], attention_mask: [[1, 1, 1]] };
+    const scores = scoresOf(at('torch', 'onnx', 'model.onnx'), few);
+    expect(maxDifference(scores, await engineScores(torch, few))).toBeLessThan(2e-6);
+  });
+
   it('leaves the table of words in 32 bits where that is asked for', async () => {
     await exportOnnx({ model: directory, out: at('tables'), int8: true });
     const whole = readOnnx(at('tables', 'onnx', 'model_quantized.onnx'));
