@@ -111,8 +111,10 @@ def read_sentences(args):
     sentences = [[]]
     with open(args.data, encoding="utf-8") as file:
         for line in file:
-            columns = line.split()
-            if columns:
+            # Only tabs, or else spaces, part columns: words may hold other white space.
+            line = line.rstrip("\n")
+            columns = line.split("\t") if "\t" in line else line.split(" ")
+            if line:
                 sentences[-1].append((columns[args.token_column], columns[args.tag_column]))
             elif sentences[-1]:
                 sentences.append([])

@@ -2,7 +2,7 @@ import type { EncoderConfig } from '../contract/encoder-config.js';
 import { PermafrostError } from '../errors/error.js';
 import { architectureOf } from '../model/architectures.js';
 import { type Arithmetic, layerNorm, tensor } from './arithmetic.js';
-import { Graph } from './onnx-graph.js';
+import { ELEMENT_TYPES, Graph } from './onnx-graph.js';
 import { distanceRows, relativeTerms } from './relative-graph.js';
 import type { LayerNames, TensorNames } from './tensor-names.js';
 import type { Weights } from './weights.js';
@@ -44,7 +44,10 @@ export function tokenClassifierGraph(
   graph.scope = 'embeddings/';
   let hidden = embed(context, inputIds);
   graph.scope = 'attention_mask/';
-  const seen = graph.node('Unsqueeze', [graph.node('Cast', [attentionMask], { to: 9 }), graph.list(1, 2)]);
+  const seen = graph.node('Unsqueeze', [
+    graph.node('Cast', [attentionMask], { to: ELEMENT_TYPES.bool }),
+    graph.list(1, 2),
+  ]);
   const distances = config.relativePositions && distanceRows(context, inputIds);
   for (const [index, layer] of names.layers.entries()) {
     graph.scope = `layer.${index}/`;
@@ -94,7 +97,7 @@ function positionRows({ graph, config, weights }: GraphContext, inputIds: string
   }
   const padding = graph.scalar('int64', config.padTokenId);
   const isToken = graph.node('Not', [graph.node('Equal', [inputIds, padding])]);
-  const counts = graph.node('Cast', [isToken], { to: 7 });
+  const counts = graph.node('Cast', [isToken], { to: ELEMENT_TYPES.int64 });
   const number = graph.node('Mul', [graph.node('CumSum', [counts, graph.scalar('int64', 1)]), counts]);
   return graph.node('Gather', [table, graph.node('Add', [number, padding])], { axis: 0 });
 }

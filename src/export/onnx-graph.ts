@@ -1,13 +1,20 @@
 /** Types of elements, by ONNX's names and numbers (TensorProto.DataType). */
-export const ELEMENT_TYPES = { float: 1, int8: 3, int32: 6, int64: 7, bool: 9 } as const;
+export const ELEMENT_TYPES = { float: 1, uint8: 2, int8: 3, int32: 6, int64: 7, bool: 9 } as const;
 export type ElementType = keyof typeof ELEMENT_TYPES;
 
 const ELEMENT_BYTES: Readonly<Record<ElementType, number>> = {
   float: 4,
+  uint8: 1,
   int8: 1,
   int32: 4,
   int64: 8,
   bool: 1,
+};
+
+const ARRAYS = {
+  float: (values: readonly number[]) => Float32Array.from(values),
+  int64: (values: readonly number[]) => BigInt64Array.from(values, (value) => BigInt(value)),
+  uint8: (values: readonly number[]) => Uint8Array.from(values),
 };
 
 /** Whole numbers, or a float as such: 1 could be either. */
@@ -88,7 +95,7 @@ export class Graph {
   }
 
   /** A number; one constant for all places that need it. */
-  scalar(type: 'float' | 'int64', value: number): string {
+  scalar(type: 'float' | 'int64' | 'uint8', value: number): string {
     return this.#constant(type, [], [value]);
   }
 
@@ -97,13 +104,12 @@ export class Graph {
     return this.#constant('int64', [values.length], values);
   }
 
-  #constant(type: 'float' | 'int64', shape: readonly number[], values: readonly number[]): string {
+  #constant(type: 'float' | 'int64' | 'uint8', shape: readonly number[], values: readonly number[]): string {
     const key = `${type} ${shape.length} ${values.join()}`;
     const known = this.#constants.get(key);
     if (known !== undefined) return known;
-    const elements =
-      type === 'float' ? Float32Array.from(values) : BigInt64Array.from(values, (value) => BigInt(value));
-    const name = this.initializer(`constant_${this.#constants.size}`, type, shape, () => [bytesOf(elements)]);
+    const bytes = bytesOf(ARRAYS[type](values));
+    const name = this.initializer(`constant_${this.#constants.size}`, type, shape, () => [bytes]);
     this.#constants.set(key, name);
     return name;
   }

@@ -1,8 +1,5 @@
-/**
- * Largest magnitude of a rounded weight. Of 8 bits one is left unused: processors without VNNI add pairs of products
- * with inputs up to 255 in 16 bits, and 2 · 255 · 64 is all that fits (`reduce_range` of ONNX Runtime).
- */
-const LARGEST = 63;
+/** Largest magnitude of a number of 8 bits that goes as far to either side. */
+export const LARGEST = 127;
 
 /** One scale for each row, such that its largest magnitude becomes {@link LARGEST}; 1 for a row of zeros. */
 export function rowScales(matrix: Float32Array, width: number): Float32Array {
@@ -21,7 +18,6 @@ export function quantizeRows(matrix: Float32Array, width: number): Int8Array {
   const values = new Int8Array(matrix.length);
   for (let i = 0, row = 0; row < scales.length; row++) {
     const scale = scales[row]!;
-    // The scale is rounded, so the largest may come to a little more.
     for (const end = i + width; i < end; i++) values[i] = Math.round(matrix[i]! / scale);
   }
   return values;

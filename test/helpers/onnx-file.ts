@@ -102,6 +102,7 @@ function tensorOf(bytes: Uint8Array, directory: string): [string, OnnxTensor] {
 
 const READERS: Record<number, [bytes: number, read: (view: DataView, at: number) => number]> = {
   1: [4, (view, at) => view.getFloat32(at, true)],
+  2: [1, (view, at) => view.getUint8(at)],
   3: [1, (view, at) => view.getInt8(at)],
   6: [4, (view, at) => view.getInt32(at, true)],
   7: [8, (view, at) => Number(view.getBigInt64(at, true))],

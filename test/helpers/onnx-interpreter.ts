@@ -29,7 +29,6 @@ export function matrixOf(rows: readonly (readonly number[])[]): OnnxTensor {
 type Operator = (inputs: OnnxTensor[], node: OnnxNode) => OnnxTensor | OnnxTensor[];
 
 const sizeOf = (shape: readonly number[]) => shape.reduce((product, length) => product * length, 1);
-const scalar = (value: number): OnnxTensor => ({ shape: [], data: Float64Array.of(value) });
 const list = (values: readonly number[]): OnnxTensor => ({
   shape: [values.length],
   data: Float64Array.from(values),
@@ -128,6 +127,8 @@ const OPERATORS: Record<string, Operator> = {
   Add: elementwise((a, b) => a! + b!),
   Sub: elementwise((a, b) => a! - b!),
   Mul: elementwise((a, b) => a! * b!),
+  Div: elementwise((a, b) => a! / b!),
+  Round: elementwise((a) => halfToEven(a!)),
   Min: elementwise((a, b) => Math.min(a!, b!)),
   Max: elementwise((a, b) => Math.max(a!, b!)),
   Equal: elementwise((a, b) => Number(a === b)),
@@ -137,8 +138,13 @@ const OPERATORS: Record<string, Operator> = {
   Tanh: elementwise((a) => Math.tanh(a!)),
   Relu: elementwise((a) => Math.max(a!, 0)),
   Identity: ([x]) => x!,
-  Cast: ([x], { attributes }) =>
-    attributes.to === 9 ? elementwise((a) => Number(a !== 0))([x!], {} as OnnxNode) : x!,
+  Cast([x], { attributes }) {
+    // A byte holds no others, and float64 all of the other types.
+    if (attributes.to === 2 && x!.data.some((value) => value < 0 || value > 255 || value % 1 !== 0)) {
+      throw new Error('no whole numbers of 8 bits');
+    }
+    return attributes.to === 9 ? { shape: x!.shape, data: x!.data.map((value) => Number(value !== 0)) } : x!;
+  },
   MatMul: matMul,
   Reshape: reshape,
   Transpose([x], { attributes }) {
@@ -214,19 +220,30 @@ const OPERATORS: Record<string, Operator> = {
       return x!.data[offset(from, strides)]!;
     });
   },
-  DynamicQuantizeLinear([x]) {
-    const low = Math.min(0, ...x!.data);
-    const high = Math.max(0, ...x!.data);
-    const scale = Math.fround((high - low) / 255);
-    const bounded = (value: number) => Math.min(Math.max(halfToEven(value), 0), 255);
-    const zero = bounded(-low / scale);
-    const data = x!.data.map((value) => bounded(halfToEven(value / scale) + zero));
-    return [{ shape: x!.shape, data }, scalar(scale), scalar(zero)];
-  },
-  MatMulInteger([a, b, zero]) {
-    return matMul([{ shape: a!.shape, data: a!.data.map((value) => value - zero!.data[0]!) }, b!]);
+  ReduceMax: ([x], node) => reduceLast(x!, node, Math.max),
+  ReduceMin: ([x], node) => reduceLast(x!, node, Math.min),
+  MatMulInteger([a, b, zeroOfA, zeroOfB]) {
+    const shifted = ({ shape, data }: OnnxTensor, zero: OnnxTensor) => ({
+      shape,
+      data: data.map((value) => value - zero.data[0]!),
+    });
+    return matMul([shifted(a!, zeroOfA!), shifted(b!, zeroOfB!)]);
   },
 };
+
+/** Along the last axis, which stays with a length of 1. */
+function reduceLast(
+  x: OnnxTensor,
+  { attributes }: OnnxNode,
+  choose: (...row: number[]) => number,
+): OnnxTensor {
+  if (`${attributes.axes}` !== '-1') throw new Error('only along the last axis');
+  const width = x.shape.at(-1)!;
+  const data = Float64Array.from({ length: x.data.length / width }, (_, i) =>
+    choose(...x.data.subarray(i * width, (i + 1) * width)),
+  );
+  return { shape: [...x.shape.slice(0, -1), 1], data };
+}
 
 function halfToEven(value: number): number {
   const rounded = Math.round(value);
