@@ -50,12 +50,19 @@ function spreadShape(shapes: readonly (readonly number[])[]): number[] {
   );
 }
 
-/** A tensor of that shape, each element from its coordinates. */
-function build(shape: readonly number[], element: (at: number[]) => number): OnnxTensor {
+/** The element that stands at a place of a larger shape. */
+function reader({ shape, data }: OnnxTensor, wanted: readonly number[]): (at: number[], i: number) => number {
+  const strides = stridesTo(shape, wanted);
+  const repeats = shape.every((length, axis) => length === wanted[axis - shape.length + wanted.length]);
+  return repeats ? (_, i) => data[i % data.length]! : (at) => data[offset(at, strides)]!;
+}
+
+/** A tensor of that shape, each element from its coordinates and its place. */
+function build(shape: readonly number[], element: (at: number[], i: number) => number): OnnxTensor {
   const at = shape.map(() => 0);
   const data = new Float64Array(sizeOf(shape));
   for (let i = 0; i < data.length; i++) {
-    data[i] = element(at);
+    data[i] = element(at, i);
     for (let axis = shape.length - 1; axis >= 0 && ++at[axis]! === shape[axis]; axis--) at[axis] = 0;
   }
   return { shape: [...shape], data };
@@ -68,8 +75,8 @@ const elementwise =
   (compute: (...values: number[]) => number): Operator =>
   (inputs) => {
     const shape = spreadShape(inputs.map((input) => input.shape));
-    const strides = inputs.map((input) => stridesTo(input.shape, shape));
-    return build(shape, (at) => compute(...inputs.map(({ data }, i) => data[offset(at, strides[i]!)]!)));
+    const read = inputs.map((input) => reader(input, shape));
+    return build(shape, (at, i) => compute(...read.map((each) => each(at, i))));
   };
 
 const axisOf = (axis: number, { shape }: OnnxTensor) => (axis < 0 ? axis + shape.length : axis);
