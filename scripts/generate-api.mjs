@@ -4,7 +4,7 @@ import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 
 const SRC = fileURLToPath(new URL('../src/', import.meta.url));
-const ENTRIES = ['', 'data', 'metrics', 'tagging', 'training', 'experiment'];
+const ENTRIES = ['', 'data', 'metrics', 'tagging', 'training', 'experiment', 'publish'];
 
 /** What an entry exports: name, and the file that declares it. */
 export function exportsOf(entry) {

@@ -1,5 +1,5 @@
 // The main job: models, freezing, training, evaluation, tagging. What else there is stands in permafrost/data, /metrics,
-// /training, /tagging and /experiment.
+// /training, /tagging, /experiment and /publish.
 export type { EncoderConfig } from './contract/encoder-config.js';
 export type { FreezePlan } from './contract/freeze-plan.js';
 export type { PackedBatch, RaggedBatch } from './contract/packed-batch.js';

@@ -8,11 +8,13 @@ import { addConvertCommand } from './commands/convert.js';
 import { addDatasetsCommand } from './commands/datasets.js';
 import { addDoctorCommand } from './commands/doctor.js';
 import { addEvaluateCommand } from './commands/evaluate.js';
+import { addExportCommand } from './commands/export.js';
 import { addInspectCommand } from './commands/inspect.js';
 import { addLibtorchCommand } from './commands/libtorch.js';
 import { addPaperCommand } from './commands/paper.js';
 import { addPredictCommand } from './commands/predict.js';
 import { addPretrainCommand } from './commands/pretrain.js';
+import { addPushCommand } from './commands/push.js';
 import { addSearchCommand } from './commands/search.js';
 import { addStudyCommand } from './commands/study.js';
 import { addTrainCommand } from './commands/train.js';
@@ -36,6 +38,8 @@ const COMMANDS = [
   addEvaluateCommand,
   addPredictCommand,
   addStudyCommand,
+  addExportCommand,
+  addPushCommand,
   addInspectCommand,
   addConvertCommand,
   addDatasetsCommand,

@@ -51,3 +51,39 @@ export function hubStatusError(
     );
   };
 }
+
+/** The same where something is written: what the Hub itself says of it is shown. */
+export function hubWriteError(repo: HubRepo, endpoint: string): StatusError {
+  return (response) => {
+    const { status } = response;
+    const { name, type, revision } = repo;
+    const details = { repo: name, type, revision, status };
+    // Whatever comes from a server is shown short and without control characters.
+    const reason = response.headers
+      .get('x-error-message')
+      ?.replace(/[^\x20-\x7e]+/g, ' ')
+      .slice(0, 300);
+    const said = reason ? ` The Hub says: ${reason}` : '';
+    if (status === 401 || status === 403) {
+      return new PermafrostError(
+        'ACCESS_DENIED',
+        `${type} ${name}: your token may not write there. Set HF_TOKEN to one with write access to ${name.split('/')[0]} ` +
+          `(${endpoint}/settings/tokens).${said}`,
+        details,
+      );
+    }
+    if (status === 404) {
+      return new PermafrostError(
+        'REMOTE_NOT_FOUND',
+        `${endpoint} has no ${type} ${name} at ${revision} that could be written to. Check name and revision.${said}`,
+        details,
+      );
+    }
+    if (status < 400 || status >= 500 || status === 408 || status === 429) return null;
+    return new PermafrostError(
+      'NETWORK_FAILED',
+      `${type} ${name}: the Hub refused what was sent (${status}).${said || ' It does not say why.'}`,
+      details,
+    );
+  };
+}

@@ -7,7 +7,11 @@ export type StatusError = (response: Response) => PermafrostError | null | Promi
 export interface RequestOptions {
   method?: string;
   headers?: Record<string, string>;
-  body?: string;
+  body?: string | ReadableStream;
+  /** For a body that comes in pieces. */
+  duplex?: 'half';
+  /** `manual` leaves an answer that leads elsewhere to fail by its status. @default 'follow' */
+  redirect?: 'follow' | 'manual';
   signal?: AbortSignal;
   statusError?: StatusError;
 }
@@ -77,14 +81,32 @@ export interface JsonAnswer {
  */
 export async function requestJson(
   url: string,
-  { maxBytes = 2 ** 25, timeoutMs = 60_000, signal, ...options }: RequestOptions & AnswerLimits = {},
+  options: RequestOptions & AnswerLimits = {},
 ): Promise<JsonAnswer> {
+  const { bytes, headers } = await requestBytes(url, options);
+  try {
+    return { value: JSON.parse(new TextDecoder().decode(bytes)), link: headers.get('link') };
+  } catch {
+    throw badAnswer(url, 'JSON, and got something else');
+  }
+}
+
+/**
+ * The same for an answer of any form.
+ *
+ * @param accept as of {@link request}
+ */
+export async function requestBytes(
+  url: string,
+  { maxBytes = 2 ** 25, timeoutMs = 60_000, signal, ...options }: RequestOptions & AnswerLimits = {},
+  accept: readonly number[] = [],
+): Promise<{ bytes: Uint8Array; headers: Headers }> {
   const clock = AbortSignal.timeout(timeoutMs);
   const either = signal === undefined ? clock : AbortSignal.any([signal, clock]);
   let bytes: Uint8Array | null;
   let response: Response;
   try {
-    response = await request(url, { ...options, signal: either });
+    response = await request(url, { ...options, signal: either }, accept);
     bytes = await readAtMost(response, maxBytes);
   } catch (error) {
     signal?.throwIfAborted();
@@ -93,13 +115,9 @@ export async function requestJson(
     throw connectionError(url, error);
   }
   if (bytes === null) {
-    throw badAnswer(url, `JSON of at most ${maxBytes / 2 ** 20} MiB, and got more`);
+    throw badAnswer(url, `an answer of at most ${maxBytes / 2 ** 20} MiB, and got more`);
   }
-  try {
-    return { value: JSON.parse(new TextDecoder().decode(bytes)), link: response.headers.get('link') };
-  } catch {
-    throw badAnswer(url, 'JSON, and got something else');
-  }
+  return { bytes, headers: response.headers };
 }
 
 /** All bytes of an answer, decompressed; null where there are more. */

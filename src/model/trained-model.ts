@@ -19,10 +19,15 @@ export async function loadTrainedModel(
   const drawn = model.loadReport.fresh.filter(isHead);
   if (drawn.length === 0) return model;
   await model.dispose();
-  throw new PermafrostError(
+  throw untrainedHead(directory, drawn);
+}
+
+/** What to throw where a model that is to be used lacks the tensors of its head. */
+export function untrainedHead(directory: string, missing: readonly string[]): PermafrostError {
+  return new PermafrostError(
     'WEIGHTS_MISMATCH',
-    `${directory} has no trained head for the labels of tokens (${drawn.join(', ')}): what it would predict is random. ` +
+    `${directory} has no trained head for the labels of tokens (${missing.join(', ')}): what it would predict is random. ` +
       `Train it first (permafrost train --model ${directory} …, or finetune) and name the directory best/ that training writes.`,
-    { directory, missing: drawn },
+    { directory, missing },
   );
 }

@@ -2,6 +2,7 @@ import { stringify } from 'yaml';
 import type { Metrics } from '../evaluation/metrics.js';
 import type { Scores } from '../evaluation/scores.js';
 import type { RunRecord } from '../experiment/run-record.js';
+import { isRepoName } from '../hub/repo.js';
 import { datasetText, hardwareText, modelText, trainingText, versionsText } from './context.js';
 import { drawTable } from './markdown.js';
 
@@ -14,8 +15,10 @@ export interface ModelCardFacts {
   strategy: string;
   dataset: {
     name: string;
-    /** `owner/name` on the Hub, where it is there. */
+    /** `owner/name` on the Hub, where it is there; its part, empty for the only one, and commit. */
     repo?: string;
+    config?: string;
+    commit?: string;
     /** Sentences of each split; null where there is none. */
     sentences: { train: number; validation: number; test: number | null };
   };
@@ -23,6 +26,8 @@ export interface ModelCardFacts {
   evaluation: { split: 'validation' | 'test'; metrics: Metrics };
   /** Model that training started from, null for random weights. */
   baseModel: string | null;
+  /** What it is called on the Hub. @default the same, where it can be a name of the Hub */
+  hubModel?: string;
   /** Name and value of further facts of the training. */
   training?: readonly (readonly [name: string, value: string])[];
   /** Command that trained the model. */
@@ -34,7 +39,12 @@ export interface ModelCardFacts {
 }
 
 /** What a run record does not know. */
-export type ModelCardOptions = Pick<ModelCardFacts, 'command' | 'language' | 'license'> & { name?: string };
+export type ModelCardOptions = Pick<ModelCardFacts, 'hubModel' | 'command' | 'language' | 'license'> & {
+  name?: string;
+};
+
+/** Models of the Hub that have no owner in their names; a directory that is called so holds one. */
+const OWNERLESS = /^(bert|distilbert|roberta|distilroberta|xlm-roberta|camembert)-(base|large)(-|$)/;
 
 // The Hub reads YAML 1.1, to which Norwegian, `no`, is a truth value.
 const YAML = { version: '1.1', lineWidth: 0 } as const;
@@ -86,13 +96,16 @@ export function modelCard(facts: ModelCardFacts): string {
 export function recordCardFacts(record: RunRecord, options: ModelCardOptions = {}): ModelCardFacts {
   const { scenario, data } = record;
   const best = record.epochs.find(({ epoch }) => epoch === record.bestEpoch)!;
+  const { dataset } = scenario;
+  const onHub =
+    dataset.source === 'hub' ? { repo: dataset.repo, config: dataset.config, commit: dataset.commit } : {};
   return {
     name: `${scenario.model.name}-${scenario.dataset.name}-${scenario.strategy.replace(/[^\w.-]+/g, '-')}`,
     labels: record.labels,
     strategy: scenario.strategy,
     dataset: {
       name: datasetText(scenario.dataset),
-      ...(scenario.dataset.source === 'hub' && { repo: scenario.dataset.repo }),
+      ...onHub,
       sentences: {
         train: data.train.sentences,
         validation: data.validation.sentences,
@@ -117,16 +130,26 @@ export function recordCardFacts(record: RunRecord, options: ModelCardOptions = {
   };
 }
 
-function metadata({ name, dataset, baseModel, evaluation, language, license }: ModelCardFacts) {
+/** A directory's name would be a link to another model, or to none. */
+function isHubName(baseModel: string | null): baseModel is string {
+  return (
+    baseModel !== null && isRepoName(baseModel) && (baseModel.includes('/') || OWNERLESS.test(baseModel))
+  );
+}
+
+function metadata(facts: ModelCardFacts) {
+  const { name, dataset, baseModel, evaluation, language, license } = facts;
   const { entities, accuracy, macro } = evaluation.metrics;
+  const hubModel = facts.hubModel ?? (isHubName(baseModel) ? baseModel : undefined);
+  const { repo, config, commit } = dataset;
   const metric = (type: string, value: number, title: string) => ({ type, value, name: title });
   return {
     ...(language !== undefined && { language }),
     ...(license !== undefined && { license }),
     library_name: 'transformers',
     pipeline_tag: 'token-classification',
-    ...(baseModel !== null && { base_model: baseModel }),
-    ...(dataset.repo !== undefined && { datasets: [dataset.repo] }),
+    ...(hubModel !== undefined && { base_model: hubModel }),
+    ...(repo !== undefined && { datasets: [repo] }),
     tags: ['token-classification', 'named-entity-recognition', 'permafrost'],
     metrics: ['precision', 'recall', 'f1', 'accuracy'],
     'model-index': [
@@ -135,7 +158,13 @@ function metadata({ name, dataset, baseModel, evaluation, language, license }: M
         results: [
           {
             task: { type: 'token-classification', name: 'Named Entity Recognition' },
-            dataset: { type: dataset.repo ?? 'other', name: dataset.name, split: evaluation.split },
+            dataset: {
+              type: repo ?? 'other',
+              name: dataset.name,
+              ...(config && { config }),
+              split: evaluation.split,
+              ...(commit && { revision: commit }),
+            },
             metrics: [
               metric('precision', entities.micro.precision, 'Entity precision (micro)'),
               metric('recall', entities.micro.recall, 'Entity recall (micro)'),

@@ -14,7 +14,7 @@ const { exportsOf, renderApi, sentenceOf } = (await import(SCRIPT)) as {
   sentenceOf(one: Exported): string;
 };
 
-const ENTRIES = ['', 'data', 'metrics', 'tagging', 'training', 'experiment'];
+const ENTRIES = ['', 'data', 'metrics', 'tagging', 'training', 'experiment', 'publish'];
 
 describe('the public names', () => {
   it('are few at the root', () => {

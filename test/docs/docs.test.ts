@@ -129,7 +129,7 @@ describe('the commands in the documents', () => {
 
   const mentioned = spans.flatMap(({ document, program, args }) => {
     const words = [program, ...args];
-    const names = words.flatMap((word) => /^--[a-z][a-z-]*/.exec(word)?.[0] ?? []);
+    const names = words.flatMap((word) => /^--[a-z][a-z0-9-]*/.exec(word)?.[0] ?? []);
     const ofPermafrost = program === 'permafrost' || program.startsWith('--');
     return ofPermafrost ? [[document, words.join(' '), words, names] as const] : [];
   });

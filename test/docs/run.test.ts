@@ -2,7 +2,7 @@ import { cpSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writ
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it, vi } from 'vitest';
-import { localHub } from '../helpers/local-hub.js';
+import { writableHub } from '../helpers/local-hub.js';
 import { allBlocks, type CodeBlock, fileNameOf, ROOT } from './blocks.js';
 import { sampleDataset, writeSampleFiles } from './sample-files.js';
 
@@ -29,10 +29,15 @@ beforeEach(async () => {
   process.chdir(directory);
   const checkpoint = join(samples, 'bert-base-uncased');
   const files = readdirSync(checkpoint).map((name) => [name, readFileSync(join(checkpoint, name))] as const);
-  const hub = await localHub({
-    'bert-base-uncased': { files: Object.fromEntries(files) },
-    'unimelb-nlp/wikiann': { type: 'dataset', files: sampleDataset('kk') },
-  });
+  const token = 'hf_documents';
+  const hub = await writableHub(
+    {
+      'bert-base-uncased': { files: Object.fromEntries(files) },
+      'unimelb-nlp/wikiann': { type: 'dataset', files: sampleDataset('kk') },
+    },
+    token,
+  );
+  vi.stubEnv('HF_TOKEN', token);
   vi.stubEnv('HF_ENDPOINT', hub.url);
   vi.stubEnv('HF_HOME', join(directory, 'hub'));
   printed.length = 0;

@@ -5,6 +5,7 @@ import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest';
 import * as data from '../../src/entries/data.js';
 import * as experiment from '../../src/entries/experiment.js';
 import * as metrics from '../../src/entries/metrics.js';
+import * as publish from '../../src/entries/publish.js';
 import * as tagging from '../../src/entries/tagging.js';
 import * as training from '../../src/entries/training.js';
 import * as main from '../../src/index.js';
@@ -21,6 +22,7 @@ const FACE: Readonly<Record<string, unknown>> = {
   ...tagging,
   ...training,
   ...experiment,
+  ...publish,
 };
 const FUNCTIONS = Object.entries(FACE).filter(([, value]) => typeof value === 'function') as [string, Call][];
 

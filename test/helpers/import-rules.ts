@@ -8,6 +8,7 @@ const ENGINE = ['model', 'native'];
 /** What the package's entries may show. */
 const EVERYTHING = [
   'report',
+  'export',
   'experiment',
   'training',
   'energy',
@@ -29,6 +30,7 @@ const MAY_IMPORT: Record<string, string[]> = {
     'energy',
     'libtorch',
     'report',
+    'export',
     'experiment',
     'training',
     'evaluation',
@@ -45,6 +47,7 @@ const MAY_IMPORT: Record<string, string[]> = {
   energy: ['native', ...BOTTOM],
   training: ['evaluation', 'energy', ...ENGINE, ...PURE, ...BOTTOM],
   inference: ['evaluation', ...ENGINE, ...PURE, ...BOTTOM],
+  export: [...ENGINE, ...PURE, ...BOTTOM],
   evaluation: [...ENGINE, ...PURE, ...BOTTOM],
   model: ['native', ...PURE, ...BOTTOM],
   native: BOTTOM,

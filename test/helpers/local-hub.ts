@@ -1,10 +1,11 @@
 import { createHash } from 'node:crypto';
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import { sendBytes, serve, type TestServer } from './http-server.js';
+import { answerStorage, answerWrite, type HubWrites, LARGE } from './hub-writes.js';
 
 export interface LocalRepo {
   type?: 'model' | 'dataset';
-  /** Contents by path. Those that end in `.safetensors`, `.parquet` or `.bin` are kept as the Hub keeps large files. */
+  /** Contents by path. Those that end as {@link LARGE} has it are kept as the Hub keeps large files. */
   files: Record<string, Buffer | string>;
   /** Other revisions than main. */
   revisions?: Record<string, Record<string, Buffer | string>>;
@@ -19,9 +20,9 @@ export interface LocalHub extends TestServer {
   intercept: ((request: IncomingMessage, response: ServerResponse) => boolean) | null;
   /** Bytes after which each download is cut off. */
   cutAfter: number | null;
+  /** What may be written; null where nothing may. */
+  writes: HubWrites | null;
 }
-
-const LARGE = /\.(safetensors|parquet|bin)$/;
 
 /** Commit of a revision, made up from its name. */
 export function commitOf(revision: string): string {
@@ -32,11 +33,33 @@ export function gitBlobId(bytes: Buffer): string {
   return createHash('sha1').update(`blob ${bytes.length}\0`).update(bytes).digest('hex');
 }
 
+/** A Hub that may be written to with a token, whose storage of large files is another server. */
+export async function writableHub(
+  repos: Record<string, LocalRepo>,
+  token: string,
+): Promise<
+  LocalHub & { writes: HubWrites; storage: TestServer & { headers: IncomingMessage['headers'][] } }
+> {
+  const hub = await localHub(repos);
+  const headers: IncomingMessage['headers'][] = [];
+  const storage = await serve((request, response) => {
+    headers.push(request.headers);
+    if (!hub.intercept?.(request, response)) answerStorage(writes, request, response);
+  });
+  const writes: HubWrites = {
+    ...{ token, storage: storage.url, partBytes: null, stored: new Map(), commits: [], privates: [] },
+    ignored: /^$/,
+  };
+  hub.writes = writes;
+  return Object.assign(hub, { writes, storage: Object.assign(storage, { headers }) });
+}
+
 /** A server that speaks as much of the Hub's protocol as its clients use; ends after the test. */
 export async function localHub(repos: Record<string, LocalRepo>): Promise<LocalHub> {
-  const hub: Pick<LocalHub, 'repos' | 'intercept' | 'cutAfter'> = { repos, intercept: null, cutAfter: null };
+  const hub: Omit<LocalHub, keyof TestServer> = { repos, intercept: null, cutAfter: null, writes: null };
   const server = await serve((request, response) => {
     if (hub.intercept?.(request, response)) return;
+    if (hub.writes !== null && answerWrite(hub.repos, hub.writes, request, response)) return;
     answer(hub, request, response);
   });
   return Object.assign(hub, server);

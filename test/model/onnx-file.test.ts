@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { TokenClassifier } from '../../src/index.js';
 import { FAMILIES } from '../helpers/families.js';
-import { OnnxFile, type OnnxForm } from '../helpers/onnx-file.js';
+import { OnnxFile, type OnnxForm } from '../helpers/exported-onnx.js';
 import { type RawTensor, rawTensors } from '../helpers/safetensors-file.js';
 import { maxDifference } from '../helpers/tensors.js';
 import { thrownBy } from '../helpers/thrown.js';

@@ -3,6 +3,7 @@ import type { Command } from 'commander';
 import { runScenario } from '../../experiment/run.js';
 import { runId, scenarioOf } from '../../experiment/scenario.js';
 import { FREEZING_NOTATIONS, parseFreezing } from '../../freezing/schedule-notation.js';
+import { parseRepo } from '../../hub/repo.js';
 import { writeFileAtomic } from '../../io/atomic-write.js';
 import { modelCard, recordCardFacts } from '../../report/model-card.js';
 import { probe } from '../../training/directory.js';
@@ -21,6 +22,10 @@ export function addTrainCommand(program: Command, run: Runner): void {
     .option('--freeze <strategy>', FREEZING_NOTATIONS.map(({ form }) => form).join(', '), 'full')
     .option('--seed <n>', 'fixes initial weights, order and dropout', wholeNumber, 42)
     .option('--language <code>', 'language of the data, for the model card')
+    .option(
+      '--base-model <name>',
+      'model of the Hub that --model is, or descends from, for the model card (default: the one that it names)',
+    )
     .option('--license <id>', "licence of the weights, for the model card, in the Hub's spelling");
   addOutputOptions(command, 'out/<run>');
   addExperimentOptions(command).action(run(train));
@@ -28,6 +33,7 @@ export function addTrainCommand(program: Command, run: Runner): void {
 
 async function train(flags: Flags, context: CommandContext): Promise<void> {
   const { output, args, signal } = context;
+  if (flags.baseModel !== undefined) parseRepo(flags.baseModel as string, 'model');
   // Before data are fetched and read, which can take long.
   if (flags.out !== undefined) await probe(flags.out as string);
   const workspace = await workspaceOf(flags, context);
@@ -37,7 +43,7 @@ async function train(flags: Flags, context: CommandContext): Promise<void> {
   const seed = flags.seed as number;
   const directory = (flags.out as string | undefined) ?? join('out', runId(scenario, seed));
   const [model, file] = [join(directory, 'best'), join(directory, 'record.json')];
-  const { language, license } = flags as { language?: string; license?: string };
+  const { language, license, baseModel } = flags as Record<string, string | undefined>;
   const events = runScenario({
     ...{ workspace, scenario, seed, directory, restart: flags.restart === true, signal },
     async complete(record) {
@@ -45,6 +51,7 @@ async function train(flags: Flags, context: CommandContext): Promise<void> {
         command: commandText(args),
         ...(language !== undefined && { language }),
         ...(license !== undefined && { license }),
+        ...(baseModel !== undefined && { hubModel: baseModel }),
       });
       await writeFileAtomic(join(model, 'README.md'), modelCard(facts));
     },

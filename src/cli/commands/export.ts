@@ -1,0 +1,31 @@
+import type { Command } from 'commander';
+import { exportOnnx, exportShape } from '../../export/export-onnx.js';
+import { drawTable } from '../../report/terminal.js';
+import type { CommandContext, Runner } from '../context.js';
+import { megabytes, withDownloads } from '../download-progress.js';
+import { addJsonOption } from '../options.js';
+import { addShape, type Flags, optionsOf } from '../schema-options.js';
+
+export function addExportCommand(program: Command, run: Runner): void {
+  const command = program
+    .command('export')
+    .description('write a trained model as an ONNX graph, as ONNX Runtime and transformers.js open it')
+    .requiredOption('--model <dir>', 'fine-tuned model: a directory, or owner/name of the Hub')
+    .requiredOption(
+      '--onnx <dir>',
+      "directory to write to: onnx/ with configuration and tokenizer; the model's own is allowed",
+    );
+  addJsonOption(addShape(command, exportShape)).action(run(exportCommand));
+}
+
+async function exportCommand(flags: Flags, context: CommandContext): Promise<void> {
+  const { output, signal } = context;
+  const { model, onnx: out } = flags as { model: string; onnx: string };
+  const written = await withDownloads(context, (hub) =>
+    exportOnnx({ model, out, hub, signal, ...optionsOf(exportShape, flags) }),
+  );
+  const rows = written.files.map(({ path, bytes }) => [path, megabytes(bytes)]);
+  output.print(drawTable({ head: [written.directory, 'size'], rows }));
+  output.print(`ONNX opset ${written.opset}; inputs ${written.inputs.join(', ')}; output logits`);
+  output.json({ type: 'export', ...written });
+}
