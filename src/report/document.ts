@@ -1,8 +1,9 @@
 import { DRAWS } from '../evaluation/bootstrap.js';
 import { DRAWN_SCORES } from '../evaluation/sentence-counts.js';
 import { type Block, heading, list, paragraph, table } from './blocks.js';
-import { borrowedNote, COLUMN_NOTES, gridFacts, limits, paperNote } from './context.js';
+import { borrowedNote, COLUMN_NOTES, gridFacts, gridTitle, limits, paperNote } from './context.js';
 import { errorBlocks } from './error-tables.js';
+import { findings } from './findings.js';
 import type { GridSummary, StrategyTable } from './summary.js';
 import {
   comparisonTable,
@@ -24,7 +25,8 @@ export function reportBlocks(summary: GridSummary): Block[] {
   const withPrefixKept = whole.some(({ prefixStore }) => prefixStore !== null);
   const borrowed = borrowedNote(summary);
   return [
-    heading(1, `Layer freezing on ${records[0]!.scenario.dataset.name}`),
+    heading(1, gridTitle(records)),
+    paragraph(findings(summary).join(' ')),
     table({ head: ['', ''], rows: gridFacts(summary) }),
     paragraph(paperNote(summary)),
     ...(borrowed === null ? [] : [paragraph(borrowed)]),
