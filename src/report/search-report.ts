@@ -1,6 +1,6 @@
 import type { RankedPlan, SearchResult } from '../experiment/search/search.js';
 import { TOLERANCE } from '../experiment/search/verdict.js';
-import { type Block, heading, list, paragraph, table } from './blocks.js';
+import { type Block, facts, heading, list, paragraph, table } from './blocks.js';
 import { gridFacts } from './context.js';
 import { drawFigures, type Figure } from './figures/figure.js';
 import { learningCurves } from './figures/learning-curves.js';
@@ -87,7 +87,7 @@ export async function searchReport(result: SearchResult): Promise<{ blocks: Bloc
         ...rungTexts(result),
       ]),
       heading(2, 'What was trained'),
-      table({ head: ['', ''], rows: gridFacts(summary) }),
+      facts(gridFacts(summary)),
       heading(2, 'Every run'),
       table(runTable({ records: records.map((record) => ({ ...record, test: null, tests: {} })) })),
     ],

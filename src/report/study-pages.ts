@@ -9,6 +9,7 @@ import { errorFigure } from './figures/errors.js';
 import { drawFigures, type Figure } from './figures/figure.js';
 import { linesPlot, type Point } from './figures/lines.js';
 import { NONE } from './format.js';
+import { bracketed } from './sentences.js';
 import type { TextTable } from './tables.js';
 
 /** A study as it is written to a page. */
@@ -87,23 +88,13 @@ export function differenceTable(
       .slice(0, LISTED_SENTENCES)
       .map((sentence) => [
         sentence.source,
-        bracketed(sentence.words, sentence.gold),
-        bracketed(sentence.words, sentence[wrong]),
+        bracketed(sentence.words, spansOf(sentence.gold)),
+        bracketed(sentence.words, spansOf(sentence[wrong])),
       ]),
   };
 }
 
 const spansOf = spanReader({});
-
-/** The words with their entities in brackets: `[Ann Lee PER] met no one`. */
-function bracketed(words: readonly string[], tags: readonly string[]): string {
-  const marked = [...words];
-  for (const { type, start, end } of spansOf(tags)) {
-    marked[start] = `[${marked[start]}`;
-    marked[end - 1] = `${marked[end - 1]} ${type}]`;
-  }
-  return marked.join(' ');
-}
 
 export async function gradientPage(studies: readonly GradientStudy[]): Promise<StudyPage> {
   const [{ batches }] = studies as [GradientStudy];
