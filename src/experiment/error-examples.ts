@@ -35,7 +35,7 @@ export interface ErrorExamples {
   sentences: number;
   /** Sentences that at least one scenario gets wrong. */
   wrong: number;
-  /** In the order of the split. */
+  /** First those that some scenario gets right; both parts in the order of the split. */
   examples: readonly ErrorExample[];
 }
 
@@ -90,7 +90,10 @@ export class ExampleCollector {
     const scenarios = [...this.#wrong.keys()];
     const indexes = new Set([...this.#wrong.values()].flatMap((wrong) => [...wrong.keys()]));
     const all = [...indexes].sort((a, b) => a - b).map((index) => this.#example(index));
-    return { scenarios, sentences: this.#sentences.length, wrong: all.length, examples: spread(all, most) };
+    const chosen = spread(all, most);
+    const isDisputed = ({ answerOf }: ErrorExample) => answerOf.includes(null);
+    const examples = [...chosen.filter(isDisputed), ...chosen.filter((example) => !isDisputed(example))];
+    return { scenarios, sentences: this.#sentences.length, wrong: all.length, examples };
   }
 
   #hasSentences(others: readonly Prediction[]): boolean {

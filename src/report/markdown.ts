@@ -1,4 +1,4 @@
-import type { ErrorExample, ErrorExamples } from '../experiment/error-examples.js';
+import type { ErrorExamples } from '../experiment/error-examples.js';
 import type { Block } from './blocks.js';
 import { confusionTable } from './error-tables.js';
 import { bracketed, clipWords, shortSource } from './sentences.js';
@@ -45,13 +45,11 @@ function drawBlock(block: Block): string {
   }
 }
 
-/** The first examples, those before the others that not every scenario gets wrong. */
+/** The first examples. */
 function exampleTable({ scenarios, examples }: ErrorExamples): TextTable {
-  const isDisputed = ({ answerOf }: ErrorExample) => answerOf.includes(null);
-  const chosen = [...examples.filter(isDisputed), ...examples.filter((example) => !isDisputed(example))];
   return {
     head: ['source', 'gold', 'answers'],
-    rows: chosen.slice(0, LISTED_EXAMPLES).map((example) => {
+    rows: examples.slice(0, LISTED_EXAMPLES).map((example) => {
       const { source, gold, answers, answerOf } = example;
       const { words, place } = clipWords(example);
       const said = answers.map(({ predicted }, index) => {

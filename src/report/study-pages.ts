@@ -1,10 +1,11 @@
 import type { DifferentSentence, SentenceComparison } from '../evaluation/compare-sentences.js';
 import { spanReader } from '../evaluation/entity-spans.js';
+import type { ErrorExamples } from '../experiment/error-examples.js';
 import type { ErrorStudy } from '../experiment/error-studies.js';
 import type { GradientStudy, PartGradients } from '../experiment/gradient-study.js';
 import type { SimilarityStudy } from '../experiment/similarity-study.js';
 import { type Block, heading, paragraph, table } from './blocks.js';
-import { errorBlocks } from './error-tables.js';
+import { errorBlocks, exampleBlocks } from './error-tables.js';
 import { errorFigure } from './figures/errors.js';
 import { drawFigures, type Figure } from './figures/figure.js';
 import { linesPlot, type Point } from './figures/lines.js';
@@ -32,12 +33,13 @@ export async function errorPage(
   studies: readonly ErrorStudy[],
   split: string,
   compared: NamedComparison | null,
+  examples: ErrorExamples | null = null,
 ): Promise<StudyPage> {
   const [title, ...rest] = errorBlocks(studies, split);
   const blocks = title === undefined ? [] : [{ ...title, level: 1 } as Block, ...rest];
   const draft = errorFigure(studies, split);
   return {
-    blocks: [...blocks, ...(compared === null ? [] : comparisonBlocks(compared))],
+    blocks: [...blocks, ...(compared === null ? [] : comparisonBlocks(compared)), ...exampleBlocks(examples)],
     figures: await drawFigures(draft === null ? [] : [draft]),
   };
 }

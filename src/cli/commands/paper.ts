@@ -1,6 +1,7 @@
 import { join } from 'node:path';
 import type { Command } from 'commander';
 import { compareWithBaseline } from '../../experiment/comparisons.js';
+import { ExampleCollector } from '../../experiment/error-examples.js';
 import { type ErrorStudy, studyErrors } from '../../experiment/error-studies.js';
 import { parseStrategyList, parseTrainSizes } from '../../experiment/grid.js';
 import { runScenario } from '../../experiment/run.js';
@@ -11,6 +12,7 @@ import { runsOnMost, summarise } from '../../report/summary.js';
 import { renderTerminal } from '../../report/terminal.js';
 import { writeReport } from '../../report/write-report.js';
 import { probe } from '../../training/directory.js';
+import { commandText } from '../command-text.js';
 import type { CommandContext, Runner } from '../context.js';
 import { withDownloads } from '../download-progress.js';
 import { addExperimentOptions, addOutputOptions, seedsOf, workspaceOptionsOf } from '../options.js';
@@ -70,10 +72,12 @@ async function train(
   });
 }
 
-async function report(plan: Plan, { output }: CommandContext, records: RunRecord[]): Promise<void> {
+async function report(plan: Plan, { output, args }: CommandContext, records: RunRecord[]): Promise<void> {
   const comparisons = await compareWithBaseline(plan.directory, records);
-  const errors = await errorsOf(plan, records);
-  const summary = summarise(records, { planned: plan, comparisons, errors });
+  const collector = new ExampleCollector();
+  const errors = await errorsOf(plan, records, collector);
+  const [examples, command] = [collector.choose(), commandText(args)];
+  const summary = summarise(records, { planned: plan, comparisons, errors, examples, command });
   if (summary === null) return;
   const { markdown, html, figures } = await writeReport(plan.directory, summary);
   output.print(renderTerminal(summary));
@@ -82,11 +86,16 @@ async function report(plan: Plan, { output }: CommandContext, records: RunRecord
 }
 
 /** What the best weights of the runs got wrong, on the split that the tables show. */
-async function errorsOf({ directory, workspace }: Plan, records: RunRecord[]): Promise<ErrorStudy[]> {
+async function errorsOf(
+  { directory, workspace }: Plan,
+  records: RunRecord[],
+  examples: ExampleCollector,
+): Promise<ErrorStudy[]> {
   const { splits, tokenizer } = workspace;
   const runs = runsOnMost(records).map((record) => ({ record, directory: join(directory, record.run) }));
   return studyErrors(runs, splits.test === null ? 'validation' : 'test', {
     train: splits.train,
     countTokens: (word) => tokenizer.wordPieces(word).length,
+    onAnswers: (strategy, answers) => examples.add(strategy, answers),
   });
 }

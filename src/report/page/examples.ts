@@ -45,16 +45,17 @@ export function drawExamples({ scenarios, examples }: ErrorExamples): string {
 /** Hidden until a script is there to answer them. */
 function drawControls(scenarios: readonly string[], types: readonly string[]): string {
   const select = (name: string, title: string, any: string, options: readonly string[]) =>
-    `<label>${title}<select name="${name}"><option value="">${any}</option>${options
+    `<span><label for="by-${name}">${title}</label><select id="by-${name}" name="${name}"><option value="">${any}</option>${options
       .map((option, index) => `<option value="${index}">${escapeHtml(option)}</option>`)
-      .join('')}</select></label>`;
+      .join('')}</select></span>`;
   return (
     '<form class="controls" hidden>' +
     select('right', 'right in', 'any scenario', scenarios) +
     select('wrong', 'wrong in', 'any scenario', scenarios) +
     select('kind', 'kind of error', 'any kind', KINDS) +
     select('type', 'type', 'any type', types) +
-    '<label>words<input name="words" type="search" autocomplete="off" spellcheck="false"></label>' +
+    '<span><label for="by-words">words</label>' +
+    '<input id="by-words" name="words" type="search" autocomplete="off" spellcheck="false"></span>' +
     '<button class="plain" type="reset">Show all</button>' +
     '<p class="count" role="status"></p></form>'
   );

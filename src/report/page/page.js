@@ -62,14 +62,14 @@
   // Long tables: rows that hold all of the words.
   for (const table of document.querySelectorAll('main table:not(.fixed)')) {
     if (table.tBodies[0].rows.length < 15 || table.closest('details')) continue;
-    const label = make('label', { textContent: 'rows with' });
-    const input = label.appendChild(
-      make('input', { type: 'search', autocomplete: 'off', spellcheck: false }),
-    );
+    const id = `rows-${document.querySelectorAll('.controls').length}`;
+    const input = make('input', { id, type: 'search', autocomplete: 'off', spellcheck: false });
+    const field = make('span', {});
+    field.append(make('label', { textContent: 'rows with', htmlFor: id }), input);
     const count = make('p', { className: 'count' });
     count.role = 'status';
     const controls = make('div', { className: 'controls' });
-    controls.append(label, count);
+    controls.append(field, count);
     table.parentElement.before(controls);
     input.addEventListener('input', () => {
       const words = input.value.toLowerCase().split(/\s+/);
