@@ -62,6 +62,18 @@ function prefixFacts(records: readonly RunRecord[]): [string, string][] {
   ];
 }
 
+/**
+ * How a number of frozen layers stands beside the paper's where the model has another depth; null where it has the same.
+ */
+export function depthNote({ whole }: Pick<GridSummary, 'whole'>): string | null {
+  const numLayers = whole[0]!.plan.layers.length;
+  if (numLayers === PAPER.numLayers) return null;
+  return (
+    `This model has ${numLayers} layers and the paper’s has ${PAPER.numLayers}: depths are matched by their share, k of ` +
+    `${numLayers} with ${PAPER.numLayers} k / ${numLayers} of ${PAPER.numLayers}.`
+  );
+}
+
 /** The source of the paper's figures, and why times are compared as factors. */
 export function paperNote({ paperDataset }: GridSummary): string {
   return (

@@ -1,6 +1,7 @@
 import { createHash } from 'node:crypto';
 import { readFileSync } from 'node:fs';
 import type { Block } from './blocks.js';
+import { SERIES } from './figures/theme.js';
 import { drawConfusions } from './page/confusions.js';
 import { escapeHtml } from './page/escape.js';
 import { drawExamples } from './page/examples.js';
@@ -23,7 +24,7 @@ export function renderHtml(report: readonly Block[]): string {
     `<header class="title">\n<h1>${escapeHtml(title)}</h1>\n${drawBlocks(before, title)}\n</header>`,
     ...sections.map(drawSection),
   ].join('\n');
-  const [style, script] = [asset('page.css'), asset('page.js')];
+  const [style, script] = [`${asset('page.css')}${PALETTE}`, asset('page.js')];
   // Figures bring styles of their own, so that their files stand alone.
   const styles = [style, ...[...main.matchAll(/<style>(.*?)<\/style>/gs)].map(([, text]) => text!)];
   const policy = [
@@ -55,6 +56,11 @@ ${main}
 </html>
 `;
 }
+
+/** The colours of series by the theme of the page, which need not be the system's. */
+const PALETTE = `\n:root {\n${SERIES.light
+  .map((light, index) => `  --pf-${index + 1}: light-dark(${light}, ${SERIES.dark[index]});`)
+  .join('\n')}\n}\n`;
 
 /** A heading of the second level and all that follows it. */
 interface Section {

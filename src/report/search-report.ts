@@ -2,8 +2,9 @@ import type { RankedPlan, SearchResult } from '../experiment/search/search.js';
 import { TOLERANCE } from '../experiment/search/verdict.js';
 import { type Block, facts, heading, list, paragraph, table } from './blocks.js';
 import { gridFacts } from './context.js';
-import { drawFigures, type Figure } from './figures/figure.js';
-import { learningCurves } from './figures/learning-curves.js';
+import { drawChart } from './figures/chart.js';
+import { learningCurves } from './figures/epoch-curves.js';
+import type { Figure } from './figures/figure.js';
 import { paretoFigure } from './figures/pareto.js';
 import { formatDifference, formatSeconds, NONE } from './format.js';
 import { summarise } from './summary.js';
@@ -64,7 +65,7 @@ export function searchVerdict({ best, cheapest, plans, metric }: SearchResult): 
 }
 
 /** The report of a search, and its figures. */
-export async function searchReport(result: SearchResult): Promise<{ blocks: Block[]; figures: Figure[] }> {
+export function searchReport(result: SearchResult): { blocks: Block[]; figures: Figure[] } {
   const { records, rungs, plans } = result;
   const whole = records.filter(({ scenario }) => scenario.maxSteps === undefined);
   // Facts of the data and the model; what was measured on the test split stands in the table alone.
@@ -91,7 +92,7 @@ export async function searchReport(result: SearchResult): Promise<{ blocks: Bloc
       heading(2, 'Every run'),
       table(runTable({ records: records.map((record) => ({ ...record, test: null, tests: {} })) })),
     ],
-    figures: await drawFigures([paretoFigure(result), ...(curves === null ? [] : [curves])]),
+    figures: [paretoFigure(result), ...(curves === null ? [] : [curves])].map(drawChart),
   };
 }
 

@@ -23,13 +23,13 @@ export interface ReportFiles {
  * @throws WRITE_FAILED
  */
 export async function writeReport(directory: string, summary: GridSummary): Promise<ReportFiles> {
-  const figures = await renderFigures(summary);
+  const figures = renderFigures(summary);
   return writePage(directory, 'report', { blocks: reportBlocks(summary, figures), figures });
 }
 
 /** The same of a search. @throws WRITE_FAILED */
 export async function writeSearchReport(directory: string, result: SearchResult): Promise<ReportFiles> {
-  return writePage(directory, 'report', await searchReport(result));
+  return writePage(directory, 'report', searchReport(result));
 }
 
 /**

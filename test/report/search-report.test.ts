@@ -60,7 +60,7 @@ describe('the report of a search', () => {
   });
 
   it('draws quality against seconds, and against joules where they were measured', async () => {
-    const points = (svg: string) => [...svg.matchAll(/aria-roledescription="point"/g)].length;
+    const points = (svg: string) => [...svg.matchAll(/class="pf-mark"/g)].length;
     const { blocks, figures } = await searchReport(result());
     expect(figures.map(({ name }) => name)).toEqual(['pareto', 'learning-curves']);
     expect(points(figures[0]!.svg)).toBe(3);

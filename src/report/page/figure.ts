@@ -3,16 +3,16 @@ import type { TextTable } from '../tables.js';
 import { escapeHtml } from './escape.js';
 import { drawTable } from './table.js';
 
-/** A figure with its caption, and the numbers behind its marks as a table. */
+/** A figure, drawn for a page and for a phone, with its caption and the numbers behind its marks as a table. */
 export function drawFigure(figure: Figure): string {
-  const { title, caption, svg, points } = figure;
+  const { title, caption, svg, narrow, points } = figure;
   const name = escapeHtml(title);
   const numbers =
     points.length === 0
       ? ''
       : `\n<details><summary>The numbers of this figure</summary>${drawTable(pointTable(points), `${title}, numbers`)}</details>`;
   return (
-    `<figure>\n<div class="plot" role="region" aria-label="${name}, figure" tabindex="0">${svg}</div>\n` +
+    `<figure>\n<div class="plot broad">${svg}</div>\n<div class="plot narrow">${narrow}</div>\n` +
     `<figcaption><b>${name}.</b> ${escapeHtml(caption)}</figcaption>${numbers}\n</figure>`
   );
 }
