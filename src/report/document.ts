@@ -1,10 +1,11 @@
 import { DRAWS } from '../evaluation/bootstrap.js';
 import { TYPE } from '../evaluation/error-analysis.js';
 import { DRAWN_SCORES } from '../evaluation/sentence-counts.js';
-import { type Block, code, facts, figure, heading, list, paragraph, table } from './blocks.js';
-import { borrowedNote, COLUMN_NOTES, gridFacts, limits, paperNote } from './context.js';
+import { type Block, code, facts, figure, heading, lead, list, paragraph, table } from './blocks.js';
+import { borrowedNote, COLUMN_NOTES, gridFacts, gridTitle, limits, paperNote } from './context.js';
 import { errorBlocks, exampleBlocks } from './error-tables.js';
 import type { Figure } from './figures/figure.js';
+import { findings } from './findings.js';
 import type { GridSummary, StrategyTable } from './summary.js';
 import {
   comparisonTable,
@@ -32,7 +33,9 @@ export function reportBlocks(summary: GridSummary, figures: readonly Figure[] = 
     figures.filter(({ name }) => names.some((placed) => placed === name));
   const first = figures.filter(({ name }) => PLACED.every((placed) => placed !== name));
   return [
-    heading(1, `Layer freezing on ${records[0]!.scenario.dataset.name}`),
+    heading(1, gridTitle(records)),
+    lead(findings(summary).join(' ')),
+    paragraph(extentText(summary)),
     ...(first.length === 0 ? [] : [heading(2, 'Quality and time'), ...first.map(figure)]),
     ...comparisonBlocks(summary),
     ...tables.flatMap((strategy, index) => [
@@ -59,6 +62,14 @@ export function reportBlocks(summary: GridSummary, figures: readonly Figure[] = 
     heading(2, 'How to read the tables'),
     list(COLUMN_NOTES),
   ];
+}
+
+/** How much was run, and where the times are from. */
+function extentText(summary: GridSummary): string {
+  const { records, scenarios } = summary;
+  const value = (name: string) => gridFacts(summary).find(([fact]) => fact === name)![1];
+  const of = `${records.length} runs of ${scenarios.length} scenarios, seeds ${value('seeds')}`;
+  return `${records.length === 1 ? `One run, seed ${value('seeds')}` : of}, on ${value('hardware')}.`;
 }
 
 /** A section that is left out where it is empty. */

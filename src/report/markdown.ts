@@ -23,7 +23,7 @@ function drawBlock(block: Block): string {
     case 'paragraph':
       return block.text;
     case 'lead':
-      return `**${escapeCell(block.text)}**`;
+      return `> ${escapeCell(block.text)}`;
     case 'table':
       return drawTable(block.table);
     case 'facts':

@@ -1,7 +1,7 @@
 import type { RankedPlan, SearchResult } from '../experiment/search/search.js';
 import { TOLERANCE } from '../experiment/search/verdict.js';
 import { type Block, facts, heading, list, paragraph, table } from './blocks.js';
-import { gridFacts } from './context.js';
+import { datasetTitle, gridFacts } from './context.js';
 import { drawChart } from './figures/chart.js';
 import { learningCurves } from './figures/epoch-curves.js';
 import type { Figure } from './figures/figure.js';
@@ -64,6 +64,11 @@ export function searchVerdict({ best, cheapest, plans, metric }: SearchResult): 
   );
 }
 
+function searchTitle({ records }: SearchResult): string {
+  const { dataset, model } = records[0]!.scenario;
+  return `How many layers of ${model.name} to freeze on ${datasetTitle(dataset)}`;
+}
+
 /** The report of a search, and its figures. */
 export function searchReport(result: SearchResult): { blocks: Block[]; figures: Figure[] } {
   const { records, rungs, plans } = result;
@@ -77,7 +82,7 @@ export function searchReport(result: SearchResult): { blocks: Block[]; figures: 
     folds === 0 ? 'the validation split' : `${folds} folds of training and validation data together`;
   return {
     blocks: [
-      heading(1, `How many layers to freeze on ${records[0]!.scenario.dataset.name}`),
+      heading(1, searchTitle(result)),
       paragraph(searchVerdict(result)),
       table(searchTable(result)),
       list([

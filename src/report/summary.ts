@@ -55,11 +55,13 @@ export interface StrategyRow {
   scenario: ScenarioSummary;
   /** Measured, by seconds of training steps an epoch; null without k = 0. */
   fasterPerEpoch: number | null;
+  /** The same in the first epoch, in which outputs that are kept are computed. */
+  fasterFirstEpoch: number | null;
   /** The same from the second epoch on, when outputs that are kept are there. */
   fasterPerLaterEpoch: number | null;
   /** Measured, by seconds until training stopped; null without k = 0. */
   fasterToStop: number | null;
-  /** By the paper's equation 5 (time in proportion to the parameters that learn); null without k = 0. */
+  /** By the paper's equation 5 (time in proportion to the parameters that learn); null without k = 0, and for a schedule. */
   fasterByEquation5: number | null;
   /** The paper's own factor, until its stop. */
   fasterInPaper: number | null;
@@ -178,10 +180,11 @@ function strategyTable(
     return {
       scenario,
       fasterPerEpoch: timesFaster(scenario, baseline, 'secondsPerEpoch'),
+      fasterFirstEpoch: timesFaster(scenario, baseline, 'secondsFirstEpoch'),
       fasterPerLaterEpoch: timesFaster(scenario, baseline, 'secondsPerLaterEpoch'),
       fasterToStop: timesFaster(scenario, baseline, 'secondsToStop'),
       fasterByEquation5:
-        baseline === null || scenario.trainableParameters === 0
+        baseline === null || scenario.isSchedule || scenario.trainableParameters === 0
           ? null
           : baseline.trainableParameters / scenario.trainableParameters,
       fasterInPaper: paperSpeedup(dataset, scenario.family, scenario.k, numLayers),

@@ -7,6 +7,7 @@ import { pathToFileURL } from 'node:url';
 import type { AxeResults } from 'axe-core';
 import type { Browser, BrowserContextOptions, Page } from 'playwright-core';
 import { afterAll, beforeAll, expect, it } from 'vitest';
+import { renderFigures } from '../../../src/report/figures/grid-figures.js';
 import { writeReport } from '../../../src/report/write-report.js';
 import { describeInBrowser, launchBrowser } from '../../helpers/browser.js';
 import { SCENARIOS, syntheticGrid } from '../grid.js';
@@ -165,6 +166,35 @@ describeInBrowser('report.html in a browser', () => {
       await section.getByRole('button', { name: 'Show all' }).click();
       await page.waitForFunction('document.querySelectorAll("[data-a][hidden]").length === 0');
       expect(await shown.count()).toBe(examples.length);
+    });
+  });
+
+  it('says the number of the mark that the pointer is at or near, and that a finger taps', async () => {
+    const [quality] = renderFigures(grid);
+    const markOf = (page: Page, variant: string) =>
+      page.locator(`.${variant} .pf-mark[data-point="3"]`).first();
+    const centre = async (page: Page, variant: string) => {
+      await markOf(page, variant).scrollIntoViewIfNeeded();
+      const { x, y, width, height } = (await markOf(page, variant).boundingBox())!;
+      return [x + width / 2, y + height / 2] as const;
+    };
+    await onPage({}, async (page) => {
+      const tip = page.locator('.tip');
+      expect(await tip.isVisible()).toBe(false);
+      const [x, y] = await centre(page, 'broad');
+      await page.mouse.move(x, y);
+      expect(await tip.textContent()).toBe(quality!.points[3]!.label);
+      expect(quality!.points[3]!.label).toMatch(/\d\.\d/);
+      await page.keyboard.press('Escape');
+      expect(await tip.isVisible()).toBe(false);
+      await page.mouse.move(x, y + 8);
+      expect(await tip.isVisible()).toBe(true);
+      await page.mouse.move(0, 0);
+      expect(await tip.isVisible()).toBe(false);
+    });
+    await onPage({ hasTouch: true, viewport: { width: 390, height: 844 } }, async (page) => {
+      await page.touchscreen.tap(...(await centre(page, 'narrow')));
+      expect(await page.locator('.tip').textContent()).toBe(quality!.points[3]!.label);
     });
   });
 
