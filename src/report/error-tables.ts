@@ -94,7 +94,9 @@ function confusionBlocks(studies: readonly ErrorStudy[]): Block[] {
   if (confusionTable(studies).rows.length === 0) return [];
   return [
     heading(3, 'Confused types'),
-    paragraph('Entities that were found, in whole or in part, with another type; means over the runs.'),
+    paragraph(
+      'Which type was predicted in the place of which; an overlap in part counts, too. Means over the runs.',
+    ),
     { type: 'confusions', studies },
   ];
 }

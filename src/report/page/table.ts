@@ -20,7 +20,10 @@ export function drawTable({ head, rows }: TextTable, title: string): string {
     return column > 0 && rows.some((row) => row[column]!.length > PROSE) ? ' class="prose"' : '';
   });
   const headLine = head
-    .map((cell, column) => `<th scope="col"${kinds[column]}>${escapeHtml(cell)}</th>`)
+    .map((cell, column) => {
+      const kind = isFigure[column] && !cell.includes(' ') ? ' class="n word"' : kinds[column];
+      return `<th scope="col"${kind}>${escapeHtml(cell)}</th>`;
+    })
     .join('');
   const lines = rows.map(([name = '', ...cells]) => {
     const figures = cells.map((cell, index) => `<td${kinds[index + 1]}>${drawCell(cell)}</td>`);
@@ -34,10 +37,11 @@ export function drawTable({ head, rows }: TextTable, title: string): string {
   );
 }
 
-/** A deviation steps back behind its mean. */
+/** A deviation steps back behind its mean, and a note stands below. */
 function drawCell(cell: string): string {
-  const [, mean, deviation] = /^(\S+) (± .*)$/.exec(cell) ?? [];
-  return mean === undefined
-    ? escapeHtml(cell)
-    : `${escapeHtml(mean)} <small>${escapeHtml(deviation!)}</small>`;
+  const [, mean, deviation, note] = /^(\S+)( ± [^(]+?)?( \([^)]*\))?$/.exec(cell) ?? [];
+  if (mean === undefined) return escapeHtml(cell);
+  const behind = deviation === undefined ? '' : ` <small>${escapeHtml(deviation.trim())}</small>`;
+  const below = note === undefined ? '' : ` <small class="note">${escapeHtml(note.trim())}</small>`;
+  return `${escapeHtml(mean)}${behind}${below}`;
 }
