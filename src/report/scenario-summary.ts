@@ -248,6 +248,6 @@ function labelScores(metrics: readonly Metrics[]): ScenarioSummary['labels'] {
   );
 }
 
-function spread(values: number[]): Spread {
+export function spread(values: number[]): Spread {
   return { mean: mean(values) ?? 0, sd: standardDeviation(values), values };
 }

@@ -1,6 +1,6 @@
 import type { RankedPlan, SearchResult } from '../experiment/search/search.js';
 import { TOLERANCE } from '../experiment/search/verdict.js';
-import { type Block, heading, list, paragraph, table } from './blocks.js';
+import { type Block, facts, heading, list, paragraph, table } from './blocks.js';
 import { datasetTitle, gridFacts } from './context.js';
 import { drawChart } from './figures/chart.js';
 import { learningCurves } from './figures/epoch-curves.js';
@@ -93,7 +93,7 @@ export function searchReport(result: SearchResult): { blocks: Block[]; figures: 
         ...rungTexts(result),
       ]),
       heading(2, 'What was trained'),
-      table({ head: ['', ''], rows: gridFacts(summary) }),
+      facts(gridFacts(summary)),
       heading(2, 'Every run'),
       table(runTable({ records: records.map((record) => ({ ...record, test: null, tests: {} })) })),
     ],

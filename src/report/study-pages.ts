@@ -1,15 +1,17 @@
 import type { DifferentSentence, SentenceComparison } from '../evaluation/compare-sentences.js';
 import { spanReader } from '../evaluation/entity-spans.js';
+import type { ErrorExamples } from '../experiment/error-examples.js';
 import type { ErrorStudy } from '../experiment/error-studies.js';
 import type { GradientStudy, PartGradients } from '../experiment/gradient-study.js';
 import type { SimilarityStudy } from '../experiment/similarity-study.js';
 import { type Block, heading, paragraph, table } from './blocks.js';
-import { errorBlocks } from './error-tables.js';
+import { errorBlocks, exampleBlocks } from './error-tables.js';
 import { drawChart } from './figures/chart.js';
 import { errorFigure } from './figures/errors.js';
 import type { Figure } from './figures/figure.js';
 import { linePanels, type Point } from './figures/lines.js';
 import { NONE } from './format.js';
+import { bracketed } from './sentences.js';
 import type { TextTable } from './tables.js';
 
 /** A study as it is written to a page. */
@@ -32,12 +34,13 @@ export function errorPage(
   studies: readonly ErrorStudy[],
   split: string,
   compared: NamedComparison | null,
+  examples: ErrorExamples | null = null,
 ): StudyPage {
   const [title, ...rest] = errorBlocks(studies, split);
   const blocks = title === undefined ? [] : [{ ...title, level: 1 } as Block, ...rest];
   const drawn = errorFigure(studies, split);
   return {
-    blocks: [...blocks, ...(compared === null ? [] : comparisonBlocks(compared))],
+    blocks: [...blocks, ...(compared === null ? [] : comparisonBlocks(compared)), ...exampleBlocks(examples)],
     figures: drawn === null ? [] : [drawn],
   };
 }
@@ -88,23 +91,13 @@ export function differenceTable(
       .slice(0, LISTED_SENTENCES)
       .map((sentence) => [
         sentence.source,
-        bracketed(sentence.words, sentence.gold),
-        bracketed(sentence.words, sentence[wrong]),
+        bracketed(sentence.words, spansOf(sentence.gold)),
+        bracketed(sentence.words, spansOf(sentence[wrong])),
       ]),
   };
 }
 
 const spansOf = spanReader({});
-
-/** The words with their entities in brackets: `[Ann Lee PER] met no one`. */
-function bracketed(words: readonly string[], tags: readonly string[]): string {
-  const marked = [...words];
-  for (const { type, start, end } of spansOf(tags)) {
-    marked[start] = `[${marked[start]}`;
-    marked[end - 1] = `${marked[end - 1]} ${type}]`;
-  }
-  return marked.join(' ');
-}
 
 export function gradientPage(studies: readonly GradientStudy[]): StudyPage {
   const [{ batches }] = studies as [GradientStudy];

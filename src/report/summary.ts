@@ -1,6 +1,7 @@
 import { isDeepStrictEqual } from 'node:util';
 import type { EvaluationCounts } from '../evaluation/word-tags.js';
 import type { Comparison } from '../experiment/comparisons.js';
+import type { ErrorExamples } from '../experiment/error-examples.js';
 import type { ErrorStudy } from '../experiment/error-studies.js';
 import { groupBy } from '../experiment/group-by.js';
 import type { RunRecord } from '../experiment/run-record.js';
@@ -36,6 +37,10 @@ export interface SummaryOptions {
   comparisons?: readonly Comparison[];
   /** The errors of the runs on the most training sentences. @default none */
   errors?: readonly ErrorStudy[];
+  /** Sentences that these get wrong, from an `ExampleCollector`. @default none */
+  examples?: ErrorExamples | null;
+  /** The command that trains what is shown. @default none */
+  command?: string;
 }
 
 /** Every scenario on one number of training sentences. */
@@ -92,6 +97,8 @@ export interface GridSummary {
   sizes: SizeSummary[];
   comparisons: readonly Comparison[];
   errors: readonly ErrorStudy[];
+  examples: ErrorExamples | null;
+  command: string | null;
   tables: StrategyTable[];
   twins: TwinCheck[];
   notRun: ({ strategy: string; seed: number } & Pick<Portion, 'trainSize'>)[];
@@ -128,6 +135,8 @@ export function summarise(records: readonly RunRecord[], options: SummaryOptions
     sizes,
     comparisons: options.comparisons ?? [],
     errors: options.errors ?? [],
+    examples: options.examples ?? null,
+    command: options.command ?? null,
     tables: strategyTables(scenarios, paperDataset),
     twins: twinChecks(whole, order),
     notRun: missingRuns(records, options.planned),

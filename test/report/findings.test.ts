@@ -109,7 +109,7 @@ describe('the findings', () => {
   it('stand first in the report and on the terminal', () => {
     const summary = summarise(GRID.map(makeRecord), { comparisons: LOWER_AT_9 })!;
     const sentences = findings(summary);
-    expect(reportBlocks(summary)[1]).toEqual({ type: 'paragraph', text: sentences.join(' ') });
+    expect(reportBlocks(summary)[1]).toEqual({ type: 'lead', text: sentences.join(' ') });
     expect(renderTerminal(summary, 80).split('\n').slice(1, 3)).toEqual(sentences);
   });
 });

@@ -152,21 +152,33 @@ describe('the figures', () => {
 });
 
 describe('report.html', () => {
-  it('holds its figures and every table, and needs no other file', async () => {
+  it('holds its figures and every table, and a policy that forbids all else', async () => {
     const summary = gridOf();
-    const html = renderHtml(reportBlocks(summary), await renderFigures(summary));
-    expect(count(html, /<svg[^>]*role="img"/g)).toBe(3);
+    const html = renderHtml(reportBlocks(summary, renderFigures(summary)));
+    // Each for a page and for a phone.
+    expect(count(html, /<svg[^>]*role="img"/g)).toBe(6);
     expect(count(html, /<table/g)).toBe(count(html, /<\/table>/g));
-    expect(html).toContain('<th scope="col">× bound</th>');
+    expect(html).toContain('<th scope="col" class="n">× bound</th>');
     expect(html).toContain('10.37943/220XKY5402');
-    expect(html).not.toMatch(/<script|<link|<img|src=|@import|url\(/);
-    const rows = html.split('<h2>Every run</h2>')[1]!.split('</table>')[0]!;
+    expect(html).not.toMatch(/<link|<img|\ssrc=|@import|url\(|\sstyle=|\son\w+=/);
+    const rows = html.split('>Every run</h2>')[1]!.split('</table>')[0]!;
     expect(count(rows, /<tr>/g)).toBe(1 + summary.records.length);
+    const policy = /http-equiv="Content-Security-Policy" content="([^"]*)"/.exec(html)![1]!;
+    expect(policy).toContain("default-src 'none'");
+    expect(policy).not.toContain('unsafe');
+  });
+
+  it('lists its sections, each under a name of its own', () => {
+    const html = renderHtml(reportBlocks(gridOf()));
+    const links = [...html.matchAll(/<li><a href="#([^"]+)">/g)].map(([, id]) => id!);
+    expect(links.length).toBeGreaterThan(5);
+    expect(new Set(links).size).toBe(links.length);
+    for (const id of links) expect(html).toContain(`<h2 id="${id}">`);
   });
 
   it('shows names as they are, not as markup', () => {
     const summary = summarise([makeRecord({ strategy: 'full', dataset: '<b onclick="x">&' })])!;
-    const html = renderHtml(reportBlocks(summary), []);
+    const html = renderHtml(reportBlocks(summary));
     expect(html).not.toContain('<b onclick');
     expect(html).toContain('&lt;b onclick=&quot;x&quot;&gt;&amp;');
   });

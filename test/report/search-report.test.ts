@@ -2,6 +2,7 @@ import { describe, expect, it } from 'vitest';
 import { rungsOf, unitsOf } from '../../src/experiment/search/rungs.js';
 import type { SearchResult } from '../../src/experiment/search/search.js';
 import { judge } from '../../src/experiment/search/verdict.js';
+import { withFigures } from '../../src/report/blocks.js';
 import { renderHtml } from '../../src/report/html.js';
 import { renderMarkdown } from '../../src/report/markdown.js';
 import { searchReport, searchVerdict } from '../../src/report/search-report.js';
@@ -64,7 +65,7 @@ describe('the report of a search', () => {
     expect(figures.map(({ name }) => name)).toEqual(['pareto', 'learning-curves']);
     expect(points(figures[0]!.svg)).toBe(3);
     expect(points((await searchReport(result(900))).figures[0]!.svg)).toBe(6);
-    expect(renderHtml(blocks, figures)).toContain('<svg');
+    expect(renderHtml(withFigures(blocks, figures))).toContain('<svg');
     expect(figures[0]!.svg).not.toMatch(/NaN|undefined/);
   });
 

@@ -6,6 +6,7 @@ import { runGrid } from '../../experiment/run-grid.js';
 import type { RunRecord } from '../../experiment/run-record.js';
 import { openWorkspace, type Workspace } from '../../experiment/workspace.js';
 import { probe } from '../../training/directory.js';
+import { commandText } from '../command-text.js';
 import type { CommandContext, Runner } from '../context.js';
 import { withDownloads } from '../download-progress.js';
 import { reportGrid } from '../grid-report.js';
@@ -76,7 +77,7 @@ async function train(
 async function report(
   { directory, workspace, ...planned }: Plan,
   hasLatex: boolean,
-  { output }: CommandContext,
+  { output, args }: CommandContext,
   records: RunRecord[],
 ): Promise<void> {
   const runs = records.map((record) => ({ record, directory: join(directory, record.run) }));
@@ -85,5 +86,5 @@ async function report(
     train: splits.train,
     countTokens: (word: string) => tokenizer.wordPieces(word).length,
   };
-  await reportGrid({ directory, runs, planned, errors, hasLatex }, output);
+  await reportGrid({ directory, runs, planned, errors, command: commandText(args), hasLatex }, output);
 }

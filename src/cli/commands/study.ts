@@ -2,6 +2,7 @@ import { basename, join } from 'node:path';
 import { type Command, Option } from 'commander';
 import { PermafrostError } from '../../errors/error.js';
 import { compareSentences } from '../../evaluation/compare-sentences.js';
+import { ExampleCollector } from '../../experiment/error-examples.js';
 import { type ErrorStudy, readAnswers, studyErrors } from '../../experiment/error-studies.js';
 import { type FoundRun, findRuns } from '../../experiment/found-runs.js';
 import { type GradientStudy, measureGradients } from '../../experiment/gradient-study.js';
@@ -89,7 +90,9 @@ async function studyErrorsOf(flags: Flags, context: CommandContext): Promise<voi
   const runs = await namedRuns(dirs);
   const split = (flags.split as string | undefined) ?? splitOf(runs);
   const options = await errorOptions(flags, runs[0]!, context);
-  const studies = await studyErrors(runs, split, options);
+  const examples = new ExampleCollector();
+  const onAnswers = examples.add.bind(examples);
+  const studies = await studyErrors(runs, split, { ...options, onAnswers });
   if (studies.length === 0) {
     throw new PermafrostError(
       'FILE_NOT_FOUND',
@@ -105,7 +108,7 @@ async function studyErrorsOf(flags: Flags, context: CommandContext): Promise<voi
     output.print(drawTable(errorGroupTable(studies, title)));
   }
   if (compared !== null) output.print(drawTable(sentenceTable(compared)));
-  const page = await errorPage(studies, split, compared);
+  const page = errorPage(studies, split, compared, examples.choose());
   await write(flags.out as string | undefined, 'errors', page, flags, context);
   output.json({ type: 'errors', split, studies, compared });
 }

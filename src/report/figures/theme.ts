@@ -15,7 +15,7 @@ import { type Attributes, element } from './svg.js';
  * Colours of series after Okabe and Ito (2008), which people with any colour vision tell apart; those that are too pale
  * for a line on white are darker here, and lighter in the dark.
  */
-const SERIES = {
+export const SERIES = {
   light: ['#0072b2', '#c04f00', '#00805d', '#a8487f', '#8a6400', '#2a86b8', '#6b6b6b'],
   dark: ['#56b4e9', '#f08a4b', '#2fc79b', '#e29bc6', '#e6b93f', '#9ed4f2', '#b8b8b8'],
 };
