@@ -4,6 +4,7 @@ import { fileURLToPath } from 'node:url';
 import { Command, CommanderError } from 'commander';
 import { packageVersion } from '../experiment/environment.js';
 import { addBenchCommand } from './commands/bench.js';
+import { addCompareCommand } from './commands/compare.js';
 import { addDatasetsCommand } from './commands/datasets.js';
 import { addDoctorCommand } from './commands/doctor.js';
 import { addEvaluateCommand } from './commands/evaluate.js';
@@ -12,6 +13,7 @@ import { addLibtorchCommand } from './commands/libtorch.js';
 import { addPaperCommand } from './commands/paper.js';
 import { addPredictCommand } from './commands/predict.js';
 import { addPretrainCommand } from './commands/pretrain.js';
+import { addReportCommand } from './commands/report.js';
 import { addSearchCommand } from './commands/search.js';
 import { addStudyCommand } from './commands/study.js';
 import { addTrainCommand } from './commands/train.js';
@@ -35,6 +37,8 @@ const COMMANDS = [
   addEvaluateCommand,
   addPredictCommand,
   addStudyCommand,
+  addReportCommand,
+  addCompareCommand,
   addInspectCommand,
   addDatasetsCommand,
   addBenchCommand,

@@ -9,7 +9,7 @@ import type { GridSummary } from './summary.js';
 /** What a report is of: the model and the data. */
 export function gridTitle(records: readonly RunRecord[]): string {
   const { dataset, model } = records[0]!.scenario;
-  return `Freezing layers of ${model.name} on ${datasetTitle(dataset)}`;
+  return `Layer freezing: model ${model.name}, data ${datasetTitle(dataset)}`;
 }
 
 /** A dataset's name; where that says only which part a file is, the names of its files. */

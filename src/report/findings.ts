@@ -23,7 +23,10 @@ export function findings(summary: GridSummary): [found: string, saved: string] {
     const { strategy } = comparison;
     tested.set(strategy, [...(tested.get(strategy) ?? []), comparison]);
   }
-  const compared = scenarios.filter(({ strategy }) => tested.has(strategy));
+  // What freezes no layer is no answer to how many may be frozen.
+  const compared = scenarios.filter(
+    ({ strategy, plan, isSchedule }) => tested.has(strategy) && (isSchedule || plan.layers.some(Boolean)),
+  );
   if (compared.length === 0) {
     return [
       scenarios.length === 1
@@ -50,7 +53,7 @@ export function findings(summary: GridSummary): [found: string, saved: string] {
   const next = nextDeeper(chosen, compared);
   return [
     `${capital(frozenText(chosen))} costs nothing that is seen on the ${summary.evaluatedOn} split: ` +
-      `${testedList(tested.get(chosen.strategy)!)}${next === null ? '' : `; ${next.strategy} is lower (${worst(tested.get(next.strategy)!)})`}.`,
+      `${testedList(tested.get(chosen.strategy)!)}${next === null ? '' : `; ${next.strategy} is lower: ${worst(tested.get(next.strategy)!)}`}.`,
     savedText(chosen, baseline),
   ];
 }
@@ -67,9 +70,9 @@ function hasLowerBefore(
   );
 }
 
-/** How many times faster to the stop; where times do not compare, by how much less learns, below any that is measured. */
+/** How much faster by arithmetic, which no noise of the clock turns round; of a schedule, as measured. */
 function saving(scenario: ScenarioSummary, baseline: ScenarioSummary): number {
-  return timesFaster(scenario, baseline, 'secondsToStop') ?? -scenario.trainableParameters;
+  return scenario.bound?.speedup ?? timesFaster(scenario, baseline, 'secondsToStop') ?? 1;
 }
 
 function nextDeeper(

@@ -73,6 +73,11 @@ export function scoreName(score: Comparison['score']): string {
   return score === 'entityF1' ? 'entity F1' : 'macro F1';
 }
 
+/** What a metric that decides is called: `macroF1` is macro F1. */
+export function metricName(metric: string): string {
+  return metric.replace(/F1$/, ' F1');
+}
+
 function intervalText({ low, high, adjusted }: Tested): string {
   return `95% interval ${formatDifference(low)} to ${formatDifference(high)}, ${formatP(adjusted)}`;
 }

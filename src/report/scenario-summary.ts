@@ -102,6 +102,13 @@ export interface ScenarioSummary {
   bound: RelativeCost | null;
 }
 
+/** Order of notations: those of one direction stand together, by depth; others keep their place behind them. */
+export function byDepth(a: string, b: string): number {
+  const [left, right] = [a, b].map((strategy) => /^(bottom-up|top-down):(\d+)$/.exec(strategy));
+  if (left == null || right == null) return Number(left == null) - Number(right == null);
+  return left[1] === right[1] ? Number(left[2]) - Number(right[2]) : left[1]! < right[1]! ? -1 : 1;
+}
+
 /**
  * Whether a run read outputs of frozen layers that another run had computed: its seconds lack that work, and say
  * nothing beside those of a run that did it.

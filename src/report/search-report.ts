@@ -66,7 +66,7 @@ export function searchVerdict({ best, cheapest, plans, metric }: SearchResult): 
 
 function searchTitle({ records }: SearchResult): string {
   const { dataset, model } = records[0]!.scenario;
-  return `How many layers of ${model.name} to freeze on ${datasetTitle(dataset)}`;
+  return `How many layers to freeze: model ${model.name}, data ${datasetTitle(dataset)}`;
 }
 
 /** The report of a search, and its figures. */

@@ -55,11 +55,17 @@ describe('the findings', () => {
     expect(found).toBe(
       'Freezing the 6 lowest of 12 layers (bottom-up:6) costs nothing that is seen on the test split: macro F1 −0.0010 (95% ' +
         'interval −0.0040 to +0.0020, p = 0.610) and entity F1 0.0000 (95% interval −0.0040 to +0.0020, p = 1.000), against ' +
-        'bottom-up:0 over 3 seeds; bottom-up:9 is lower (macro F1 −0.0200 (95% interval −0.0230 to −0.0170, p = 0.004)).',
+        'bottom-up:0 over 3 seeds; bottom-up:9 is lower: macro F1 −0.0200 (95% interval −0.0230 to −0.0170, p = 0.004).',
     );
     expect(saved).toBe(
       'It saves 20.0 of 60.0 seconds to the stop (1.50 times as fast); it saves 1000 of 3000 joules (33.3%).',
     );
+  });
+
+  it('do not take for freezing what freezes no layer', () => {
+    const facts = [...GRID, { strategy: 'full', secondsToStop: 5 }];
+    const [found] = of(facts, [...compared('full', 0.1, 0.001), ...compared('bottom-up:6', -0.001, 0.6)]);
+    expect(found).toContain('(bottom-up:6) costs nothing');
   });
 
   it('take no deeper one for free behind one that is lower', () => {

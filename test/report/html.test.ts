@@ -200,7 +200,7 @@ describe('writeReport', () => {
       ]);
       const svg = await readFile(files.figures[0]!, 'utf8');
       expect(await readFile(files.html, 'utf8')).toContain(svg);
-      expect(await readFile(files.markdown, 'utf8')).toMatch(/^# Freezing layers of mini on demo\n/);
+      expect(await readFile(files.markdown, 'utf8')).toMatch(/^# Layer freezing: model mini, data demo\n/);
     } finally {
       await rm(directory, { recursive: true, force: true });
     }

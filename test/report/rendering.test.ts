@@ -197,7 +197,7 @@ describe('what could mislead', () => {
   const textOf = (...facts: RecordFacts[]) => renderMarkdown(reportBlocks(summarise(facts.map(makeRecord))!));
 
   it('the title names model and data, and the files where the name is a part of the data', () => {
-    expect(textOf({ strategy: 'full' })).toMatch(/^# Freezing layers of mini on demo\n/);
+    expect(textOf({ strategy: 'full' })).toMatch(/^# Layer freezing: model mini, data demo\n/);
     const record = makeRecord({ strategy: 'full' });
     const dataset = {
       source: 'files',
@@ -207,7 +207,9 @@ describe('what could mislead', () => {
       test: null,
     } as const;
     const named = summarise([{ ...record, scenario: { ...record.scenario, dataset } }])!;
-    expect(renderMarkdown(reportBlocks(named))).toMatch(/^# Freezing layers of mini on train.txt, dev.txt\n/);
+    expect(renderMarkdown(reportBlocks(named))).toMatch(
+      /^# Layer freezing: model mini, data train.txt, dev.txt\n/,
+    );
   });
 
   it('the card has its name, and the processor is not taken for it', () => {

@@ -37,7 +37,7 @@ describe('the report of a search', () => {
   it('names the best and the cheapest, with what all plans are worth', async () => {
     const { blocks } = await searchReport(result());
     const text = renderMarkdown(blocks);
-    expect(text).toContain('# How many layers of mini to freeze on demo');
+    expect(text).toContain('# How many layers to freeze: model mini, data demo');
     expect(text).toContain('Best by validation macroF1: bottom-up:0');
     const rows = text.split('\n').filter((line) => line.startsWith('| bottom-up:'));
     expect(rows[0]).toMatch(/\| bottom-up:0 \| 0\.\d{4} \| 0\.0000 \| – \|.*\| 0\.8000 \/ 0\.7000 \| best/);

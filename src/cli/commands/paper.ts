@@ -1,21 +1,22 @@
 import { join } from 'node:path';
 import type { Command } from 'commander';
-import { compareWithBaseline } from '../../experiment/comparisons.js';
-import { ExampleCollector } from '../../experiment/error-examples.js';
-import { type ErrorStudy, studyErrors } from '../../experiment/error-studies.js';
 import { parseStrategyList, parseTrainSizes } from '../../experiment/grid.js';
 import { runScenario } from '../../experiment/run.js';
 import { runGrid } from '../../experiment/run-grid.js';
 import type { RunRecord } from '../../experiment/run-record.js';
 import { openWorkspace, type Workspace } from '../../experiment/workspace.js';
-import { runsOnMost, summarise } from '../../report/summary.js';
-import { renderTerminal } from '../../report/terminal.js';
-import { writeReport } from '../../report/write-report.js';
 import { probe } from '../../training/directory.js';
 import { commandText } from '../command-text.js';
 import type { CommandContext, Runner } from '../context.js';
 import { withDownloads } from '../download-progress.js';
-import { addExperimentOptions, addOutputOptions, seedsOf, workspaceOptionsOf } from '../options.js';
+import { reportGrid } from '../grid-report.js';
+import {
+  addExperimentOptions,
+  addLatexOption,
+  addOutputOptions,
+  seedsOf,
+  workspaceOptionsOf,
+} from '../options.js';
 import { showGrid } from '../progress.js';
 import { type Flags, wholeNumber } from '../schema-options.js';
 
@@ -28,6 +29,7 @@ export function addPaperCommand(program: Command, run: Runner): void {
     .option('--strategies <list>', 'such as "paper,interleaved" or "bottom-up:0,bottom-up:6"', 'paper')
     .option('--train-sizes <list>', 'numbers of training sentences, such as 50,100,500,all', 'all');
   addOutputOptions(command, 'out/<dataset>');
+  addLatexOption(command);
   addExperimentOptions(command).action(run(paper));
 }
 
@@ -57,7 +59,7 @@ async function paper(flags: Flags, context: CommandContext): Promise<void> {
     await train(plan, flags.restart === true, context, records);
   } finally {
     // Also after a failure: the report says which runs are missing.
-    await report(plan, context, records);
+    await report(plan, flags.latex === true, context, records);
   }
 }
 
@@ -72,30 +74,18 @@ async function train(
   });
 }
 
-async function report(plan: Plan, { output, args }: CommandContext, records: RunRecord[]): Promise<void> {
-  const comparisons = await compareWithBaseline(plan.directory, records);
-  const collector = new ExampleCollector();
-  const errors = await errorsOf(plan, records, collector);
-  const [examples, command] = [collector.choose(), commandText(args)];
-  const summary = summarise(records, { planned: plan, comparisons, errors, examples, command });
-  if (summary === null) return;
-  const { markdown, html, figures } = await writeReport(plan.directory, summary);
-  output.print(renderTerminal(summary));
-  output.print(`Report: ${markdown}, ${html}; one record a run: ${join(plan.directory, '*', 'record.json')}`);
-  output.json({ type: 'report', file: markdown, html, figures, directory: plan.directory });
-}
-
-/** What the best weights of the runs got wrong, on the split that the tables show. */
-async function errorsOf(
-  { directory, workspace }: Plan,
+async function report(
+  { directory, workspace, ...planned }: Plan,
+  hasLatex: boolean,
+  { output, args }: CommandContext,
   records: RunRecord[],
-  examples: ExampleCollector,
-): Promise<ErrorStudy[]> {
+): Promise<void> {
+  const runs = records.map((record) => ({ record, directory: join(directory, record.run) }));
   const { splits, tokenizer } = workspace;
-  const runs = runsOnMost(records).map((record) => ({ record, directory: join(directory, record.run) }));
-  return studyErrors(runs, splits.test === null ? 'validation' : 'test', {
+  const errors = {
     train: splits.train,
-    countTokens: (word) => tokenizer.wordPieces(word).length,
-    onAnswers: (strategy, answers) => examples.add(strategy, answers),
-  });
+    countTokens: (word: string) => tokenizer.wordPieces(word).length,
+  };
+  const command = commandText(args);
+  await reportGrid({ directory, runs, planned, errors, hasLatex, command }, output);
 }

@@ -25,18 +25,17 @@ export type Scale = ScaleContinuousNumeric<number, number>;
 const WIDE_GAP = 0.05;
 
 /**
- * The range in which most values differ: without those that lie below a gap of more than twice the range of all above
- * it, where these are at least half.
+ * The range in which most values differ: without those that lie below the widest gap, where this is wider than twice the
+ * range of all above it, and these are at least half.
  */
 export function detailRange(values: readonly number[]): [low: number, high: number] {
   const sorted = [...values].sort((a, b) => a - b);
   const high = sorted.at(-1)!;
-  let start = 0;
-  for (let i = 1; 2 * i <= sorted.length; i++) {
-    const gap = sorted[i]! - sorted[i - 1]!;
-    if (gap > WIDE_GAP && gap > 2 * (high - sorted[i]!)) start = i;
-  }
-  return [sorted[start]!, high];
+  const gap = (i: number) => sorted[i]! - sorted[i - 1]!;
+  let widest = 1;
+  for (let i = 2; i < sorted.length; i++) if (gap(i) > gap(widest)) widest = i;
+  const isFar = sorted.length > 1 && gap(widest) > Math.max(WIDE_GAP, 2 * (high - sorted[widest]!));
+  return [isFar && 2 * widest <= sorted.length ? sorted[widest]! : sorted[0]!, high];
 }
 
 /** A value with its interval. */
@@ -55,7 +54,9 @@ export function domainOf(axis: Axis, items: readonly Interval[]): [number, numbe
   if (axis.isLog === true) return [Math.min(...shown.map(({ y }) => y)), high];
   if (axis.range === 'zero') return [Math.min(0, low), high > 0 ? high : 1];
   const spare = high > low ? 0.04 * (high - low) : 0.5 * Math.abs(high) || 0.5;
-  return [low - spare, high + spare];
+  // Shares and scores have no room beyond 0 and 1.
+  const isShare = low >= 0 && high <= 1;
+  return isShare ? [Math.max(0, low - spare), Math.min(1, high + spare)] : [low - spare, high + spare];
 }
 
 /** A scale from values to pixels; `room` is as many ticks as are wanted. */
@@ -74,7 +75,8 @@ export function scaleOf(
 export function ticksOf(axis: Axis, scale: Scale, room: number): { value: number; text: string }[] {
   const found = axis.ticks ?? (axis.isLog === true ? logTicks(scale) : scale.ticks(room));
   const values = axis.isWhole === true ? found.filter(Number.isInteger) : found;
-  const format = axis.isLog === true || axis.ticks !== undefined ? plain : scale.tickFormat(room);
+  const isPlain = axis.isLog === true || axis.isWhole === true || axis.ticks !== undefined;
+  const format = isPlain ? plain : scale.tickFormat(room);
   return values.map((value) => ({ value, text: format(value).replace('−', '-').replace('-', '−') }));
 }
 
@@ -109,7 +111,10 @@ function apart<Tick extends { value: number; text: string }>(ticks: readonly Tic
 /** The axis below a plot with its label at the right end. */
 export function drawBelow(axis: Axis, scale: Scale, plot: Box, hasLabel = true): string {
   const bottom = plot.y + plot.height;
-  const ticks = apart(ticksOf(axis, scale, Math.max(2, Math.floor(plot.width / 60))), scale);
+  const ticks = apart(
+    ticksOf(axis, scale, Math.max(2, Math.floor(plot.width / (axis.isWhole === true ? 24 : 60)))),
+    scale,
+  );
   return [
     element('line', { ...stroked('muted'), x1: plot.x, x2: plot.x + plot.width, y1: bottom, y2: bottom }),
     ...ticks.map(({ value, text }) => {
@@ -133,7 +138,7 @@ export function drawBelow(axis: Axis, scale: Scale, plot: Box, hasLabel = true):
 
 /** Lines across a plot at the ticks, with their texts to the left. */
 export function drawLeft(axis: Axis, scale: Scale, plot: Box, hasTexts = true): string {
-  return ticksOf(axis, scale, Math.max(2, Math.floor(plot.height / 42)))
+  return ticksOf(axis, scale, Math.max(2, Math.floor(plot.height / 36)))
     .map(({ value, text }) => {
       const y = scale(value);
       const line = element('line', { ...stroked('grid'), x1: plot.x, x2: plot.x + plot.width, y1: y, y2: y });

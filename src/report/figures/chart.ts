@@ -97,7 +97,7 @@ export function drawDocument(
 
 function drawPanels(chart: Chart, width: number, content: string[]): number {
   const { panels, plotWidth = 240, plotHeight = 230, isShared = false, legend = [] } = chart;
-  const right = endNamesWidth(panels, width > NARROW ? 190 : 130);
+  const right = endNamesWidth(panels, width > NARROW ? 190 : 156);
   const least = MARGIN.left + plotWidth + right;
   const columns = Math.max(1, Math.min(panels.length, Math.floor(width / least)));
   const cell = { width: width / columns, height: MARGIN.top + plotHeight + MARGIN.bottom };

@@ -1,5 +1,6 @@
 import type { Metrics } from '../../evaluation/metrics.js';
 import type { RunRecord } from '../../experiment/run-record.js';
+import { byDepth } from '../scenario-summary.js';
 import type { Chart } from './chart.js';
 import type { Panel, Series, Strip } from './panel.js';
 import { type SeriesStyle, seriesStyle } from './theme.js';
@@ -73,7 +74,7 @@ function epochPanels(
   curves: readonly Curve[],
   y: Panel['y'],
 ): Pick<Chart, 'panels' | 'plotWidth' | 'plotHeight' | 'isShared'> {
-  const strategies = [...new Set(records.map(({ scenario }) => scenario.strategy))];
+  const strategies = [...new Set(records.map(({ scenario }) => scenario.strategy))].sort(byDepth);
   const panels = strategies.map((strategy): Panel => {
     const runs = records.filter(({ scenario }) => scenario.strategy === strategy);
     return {
@@ -84,7 +85,7 @@ function epochPanels(
       series: runs.flatMap((run) => curves.map((curve) => seriesOf(run, curve))),
     };
   });
-  return { panels, plotWidth: 130, plotHeight: 120, isShared: true };
+  return { panels, plotWidth: 130, plotHeight: 140, isShared: true };
 }
 
 function seriesOf({ scenario, seed, epochs }: RunRecord, { name, style, valueAfter }: Curve): Series {

@@ -1,5 +1,6 @@
 import { ERROR_KINDS } from '../../evaluation/entity-errors.js';
 import type { ErrorStudy } from '../../experiment/error-studies.js';
+import { byDepth } from '../scenario-summary.js';
 import { drawBars } from './bars.js';
 import type { Figure } from './figure.js';
 
@@ -13,9 +14,11 @@ export function errorFigure(studies: readonly ErrorStudy[], split: string): Figu
     caption: `On the ${split} split, mean over seeds. A gold entity with a wrong type, boundary or both counts once.`,
     axis: { label: 'entities' },
     parts,
-    rows: studies.map(({ strategy, analysis: { total } }) => ({
-      name: strategy,
-      values: parts.map((kind) => total[kind]),
-    })),
+    rows: [...studies]
+      .sort((a, b) => byDepth(a.strategy, b.strategy))
+      .map(({ strategy, analysis: { total } }) => ({
+        name: strategy,
+        values: parts.map((kind) => total[kind]),
+      })),
   });
 }

@@ -12,7 +12,7 @@ import { type Level, linePanels, type Point, pointOf } from './lines.js';
 const K = { label: 'frozen layers k' };
 const SCORE = { label: 'score', range: 'detail' } as const;
 
-const ACROSS = 'Dotted lines across: scenarios without a number of layers.';
+const ACROSS = 'Lines across: scenarios without a number of layers.';
 const BELOW = 'An arrow marks what lies below the axis, with its number.';
 
 /**
@@ -61,7 +61,7 @@ function qualityFigure(summary: GridSummary): Chart {
       `On the ${evaluatedOn} split, mean ± standard deviation over seeds.`,
       ...(paper.length === 0
         ? []
-        : [`Dashed and hollow: the paper’s, of ${PAPER.model} on ${paperDatasetTitle(paperDataset)}.`]),
+        : [`Dotted and hollow: the paper’s, of ${PAPER.model} on ${paperDatasetTitle(paperDataset)}.`]),
       ...(paper.length === 0 || shares === null ? [] : [shares]),
       ...(levels.length === 0 ? [] : [ACROSS]),
       BELOW,

@@ -45,7 +45,7 @@ export function linePanels(options: LinesOptions): Panel[] {
   const styleOf = (name: string) => {
     const beside = besides(name);
     const style = seriesStyle(own.indexOf(beside ?? name));
-    return beside === null ? style : { ...style, dash: 1, isHollow: true };
+    return beside === null ? style : { ...style, dash: 2, isHollow: true };
   };
   const ticks = [...new Set(points.map(({ x }) => x))].sort((a, b) => a - b);
   const reach = ({ mean, high }: Point) => (high > mean ? ` ± ${format(high - mean)}` : '');

@@ -56,6 +56,9 @@ export interface Panel {
   strips?: readonly Strip[];
 }
 
+/** Area of a point in square pixels, where a series has no other. */
+const POINT = 44;
+
 /** What a panel shares with its neighbours. */
 export interface PanelFrame {
   /** All of it, texts included. */
@@ -138,7 +141,7 @@ export function drawPanel(panel: Panel, frame: PanelFrame): string {
       { ...inner, viewBox: `${inner.x} ${inner.y} ${inner.width} ${inner.height}` },
       ...levels.map(({ style, marks }) =>
         element('line', {
-          ...seriesStroke({ ...style, dash: style.dash === 0 ? 2 : style.dash }),
+          ...seriesStroke({ ...style, dash: 5 }),
           x1: plot.x,
           x2: plot.x + plot.width,
           y1: ys(marks[0]!.y),
@@ -209,19 +212,25 @@ function drawInterval({ style, marks, isLine = true }: Series, xs: Scale, ys: Sc
     .join('');
 }
 
-function drawLine({ style, marks, isLine = true }: Series, xs: Scale, ys: Scale): string {
+function drawLine({ style, marks, isLine = true, size = POINT }: Series, xs: Scale, ys: Scale): string {
   if (!isLine || marks.length < 2) return '';
   const d = line<Mark>(
     ({ x }) => xs(x),
     ({ y }) => ys(y),
   ).digits(1)(marks)!;
-  return element('path', { ...seriesStroke(style), d, 'stroke-width': 1.8 });
+  return element('path', { ...seriesStroke(style), d, 'stroke-width': size < POINT ? 1.2 : 1.8 });
 }
 
 /** Points within the axes; those below stand at the lower edge with their number. */
 function drawMarks({ series }: Panel, { record }: PanelFrame, xs: Scale, ys: Scale, plot: Box): string[] {
   const bottom = plot.y + plot.height;
+  // From the lowest row up, so that they stand in the order of the names.
   const below = new Map<number, number>();
+  for (const { isLevel, marks } of series) {
+    for (const { x, y } of marks) {
+      if (isLevel !== true && ys(y) > bottom + 1) below.set(xs(x), (below.get(xs(x)) ?? -1) + 1);
+    }
+  }
   return series.flatMap((of) =>
     of.marks.map((mark) => {
       const [x, y] = [of.isLevel === true ? plot.x + plot.width : xs(mark.x), ys(mark.y)];
@@ -232,8 +241,9 @@ function drawMarks({ series }: Panel, { record }: PanelFrame, xs: Scale, ys: Sca
         return element('g', { ...attributes, transform: move(x, y) }, title, shape);
       }
       const row = below.get(x) ?? 0;
-      below.set(x, row + 1);
-      const text = `↓ ${mark.y.toPrecision(2)}`;
+      below.set(x, row - 1);
+      const name = of.labelled === 'beside' ? `${of.name} ` : '';
+      const text = `${name}↓ ${mark.y.toPrecision(2)}`;
       const at = Math.min(x, plot.x + plot.width - textWidth(text, SMALL) - 8);
       return element(
         'g',
@@ -292,7 +302,9 @@ function drawNamesBeside(all: readonly Series[], xs: Scale, ys: Scale, plot: Box
   const marks = all
     .filter(({ labelled }) => labelled === 'beside')
     .flatMap(({ name, marks: [first] }) =>
-      first === undefined ? [] : [{ name, x: xs(first.x), y: ys(first.y) }],
+      first === undefined || ys(first.y) > plot.y + plot.height + 1
+        ? []
+        : [{ name, x: xs(first.x), y: ys(first.y) }],
     );
   const boxes = placeBeside(
     marks.map(({ name, ...at }) => ({ ...at, width: textWidth(name, SMALL) })),
@@ -303,11 +315,25 @@ function drawNamesBeside(all: readonly Series[], xs: Scale, ys: Scale, plot: Box
     },
   );
   return marks
-    .flatMap(({ name }, index) => {
+    .map(({ name, x, y }, index) => {
       const box = boxes[index];
-      return box === null || box === undefined
-        ? []
-        : [textAt(box.x, box.y + SMALL - 1, name, { ...filled('ink'), 'font-size': SMALL })];
+      if (box === null || box === undefined) return '';
+      const middle = box.y + box.height / 2;
+      const near = Math.max(box.x, Math.min(x, box.x + box.width));
+      // A name that had to give way is tied to its point.
+      const tie =
+        Math.abs(middle - y) < 4
+          ? ''
+          : element('line', {
+              ...stroked('muted'),
+              x1: x,
+              y1: y,
+              x2: near,
+              y2: middle,
+              'stroke-width': 0.7,
+              opacity: 0.7,
+            });
+      return tie + textAt(box.x, box.y + SMALL - 1, name, { ...filled('ink'), 'font-size': SMALL });
     })
     .join('');
 }

@@ -1,5 +1,5 @@
 import type { SearchResult } from '../../experiment/search/search.js';
-import { formatSeconds } from '../format.js';
+import { formatSeconds, metricName } from '../format.js';
 import type { Chart } from './chart.js';
 import type { Panel, Series } from './panel.js';
 import type { SeriesStyle } from './theme.js';
@@ -18,6 +18,7 @@ const KINDS: Readonly<Record<Kind, SeriesStyle>> = {
 /** Quality against seconds, and against joules where they were measured, of the plans of the last rung. */
 export function paretoFigure({ best, cheapest, plans, metric, rungs }: SearchResult): Chart {
   const whole = plans.filter(({ rung }) => rung === rungs.length);
+  const score = metricName(metric);
   const hasEnergy = whole.every(({ joules }) => joules !== null);
   const measures = [
     ['seconds', 's', ({ seconds }: Plan) => seconds] as const,
@@ -53,15 +54,15 @@ export function paretoFigure({ best, cheapest, plans, metric, rungs }: SearchRes
             y: mean,
             low: reach === null ? null : mean - reach,
             high: reach === null ? null : mean + reach,
-            label: `${notation} (${kind}): validation ${metric} ${mean.toFixed(4)}${deviation}, ${formatSeconds(costOf(plan))} ${unit}`,
+            label: `${notation} (${kind}): validation ${score} ${mean.toFixed(4)}${deviation}, ${formatSeconds(costOf(plan))} ${unit}`,
           },
         ],
       };
     });
     return {
       title: `Against ${measure}`,
-      x: { label: `${measure} (${unit})`, range: 'data' },
-      y: { label: `validation ${metric}`, range: 'detail' },
+      x: { label: `${measure} (${unit})`, range: 'zero' },
+      y: { label: `validation ${score}`, range: 'detail' },
       // What is named chooses the place of its name first.
       series: [...series].sort((a, b) => order(a) - order(b)),
     };

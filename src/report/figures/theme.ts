@@ -23,7 +23,7 @@ export const SERIES = {
 const ROLES = {
   ink: { light: '#1f2328', dark: '#e6e9ec' },
   muted: { light: '#59636e', dark: '#a3adb8' },
-  grid: { light: '#dfe3e8', dark: '#3a4149' },
+  grid: { light: '#dfe3e8', dark: '#2f363d' },
   paper: { light: '#ffffff', dark: '#14181d' },
 } as const;
 
