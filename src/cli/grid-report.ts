@@ -18,33 +18,32 @@ export interface GridReportOptions {
   planned: PlannedGrid;
   /** What errors are looked at by. */
   errors: ErrorAnalysisOptions;
+  /** What repeats the grid; null where it is not known. */
+  command: string | null;
   hasLatex: boolean;
-  /** The command that trained the runs, where it is known. */
-  command?: string;
 }
 
 /** Writes the report of a grid and shows its tables; nothing without a run. @throws WRITE_FAILED, DATA_FORMAT */
 export async function reportGrid(options: GridReportOptions, output: Output): Promise<void> {
-  const { directory, runs, planned, hasLatex, command } = options;
+  const { directory, runs, planned, command, hasLatex } = options;
   const records = runs.map(({ record }) => record);
   if (records.length === 0) return;
   const comparisons = await compareWithBaseline(directory, records);
+  const examples = new ExampleCollector();
   // What the best weights got wrong, on the split that the tables show.
   const most = new Set(runsOnMost(records));
   const split = records.some(({ test }) => test === null) ? 'validation' : 'test';
-  const collector = new ExampleCollector();
   const errors = await studyErrors(
     runs.filter(({ record }) => most.has(record)),
     split,
-    { ...options.errors, onAnswers: collector.add.bind(collector) },
+    { ...options.errors, onAnswers: examples.add.bind(examples) },
   );
-  const examples = collector.choose();
   const summary = summarise(records, {
     planned,
     comparisons,
     errors,
-    examples,
-    ...(command !== undefined && { command }),
+    examples: examples.choose(),
+    ...(command !== null && { command }),
   })!;
   const { markdown, html, figures } = await writeReport(directory, summary);
   const latex = hasLatex ? await writeLatex(directory, 'report', reportBlocks(summary)) : null;

@@ -1,4 +1,5 @@
 // permafrost/experiment: the paper's grid, its records and its report.
+export { type ComparedScenario, compareRuns, type RunComparison } from '../experiment/compare-runs.js';
 export { type Comparison, compareWithBaseline } from '../experiment/comparisons.js';
 export { type ErrorExamples, ExampleCollector } from '../experiment/error-examples.js';
 export { type ErrorStudy, studyErrors } from '../experiment/error-studies.js';

@@ -15,20 +15,37 @@ const WIDE_TABLE = 7;
  * @returns text that ends with a line end; the same blocks give the same text
  */
 export function renderLatex(report: readonly Block[]): string {
-  const headings: string[] = [];
   const labels = new Map<string, number>();
-  const tables: string[] = [];
-  for (const block of report) {
-    if (block.type === 'heading') {
-      headings.length = block.level - 1;
-      headings[block.level - 1] = block.text;
-    } else if (block.type === 'table') {
-      // The first heading is that of the whole report.
-      const caption = headings.slice(1).filter(Boolean).join(': ') || (headings[0] ?? 'Table');
-      tables.push(drawTable(block.table, caption, labelOf(caption, labels)));
-    }
-  }
+  const tables = captioned(report, []).map(({ caption, ...table }) =>
+    drawTable(table, caption, labelOf(caption, labels)),
+  );
   return `% Tables for LaTeX. Preamble: \\usepackage{booktabs,graphicx}\n\n${tables.join('\n\n')}\n`;
+}
+
+/** The tables of a report, each with the headings that it stands under. */
+function captioned(report: readonly Block[], above: readonly string[]): (TextTable & { caption: string })[] {
+  const headings: string[] = [...above];
+  return report.flatMap((block) => {
+    switch (block.type) {
+      case 'heading':
+        headings.length = block.level - 1;
+        headings[block.level - 1] = block.text;
+        return [];
+      case 'table':
+        return [{ ...block.table, caption: captionOf(headings) }];
+      case 'facts':
+        return [{ head: ['', ''], rows: block.facts.map((fact) => [...fact]), caption: captionOf(headings) }];
+      case 'details':
+        return captioned(block.blocks, headings);
+      default:
+        return [];
+    }
+  });
+}
+
+/** The first heading is that of the whole report. */
+function captionOf(headings: readonly string[]): string {
+  return headings.slice(1).filter(Boolean).join(': ') || (headings[0] ?? 'Table');
 }
 
 /** Writes `<name>.tex` beside a report. @returns the file @throws WRITE_FAILED */

@@ -86,6 +86,5 @@ async function report(
     train: splits.train,
     countTokens: (word: string) => tokenizer.wordPieces(word).length,
   };
-  const command = commandText(args);
-  await reportGrid({ directory, runs, planned, errors, hasLatex, command }, output);
+  await reportGrid({ directory, runs, planned, errors, command: commandText(args), hasLatex }, output);
 }

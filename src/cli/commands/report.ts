@@ -33,7 +33,10 @@ async function report(flags: Flags, context: CommandContext): Promise<void> {
     trainSizes: distinct(({ record }) => record.scenario.trainSize ?? ('all' as const)),
   };
   const errors = await errorOptions(flags, runs[0]!, context);
-  await reportGrid({ directory, runs, planned, errors, hasLatex: flags.latex === true }, context.output);
+  await reportGrid(
+    { directory, runs, planned, errors, command: null, hasLatex: flags.latex === true },
+    context.output,
+  );
 }
 
 /** @throws INVALID_OPTION for runs that no table can hold together */
