@@ -50,7 +50,7 @@ export function findings(summary: GridSummary): [found: string, saved: string] {
     ];
   }
   const chosen = free.reduce((a, b) => (saving(b, baseline) > saving(a, baseline) ? b : a));
-  const next = nextDeeper(chosen, compared);
+  const next = nextDeeper(chosen, compared.filter(isLower));
   return [
     `${capital(frozenText(chosen))} costs nothing that is seen on the ${summary.evaluatedOn} split: ` +
       `${testedList(tested.get(chosen.strategy)!)}${next === null ? '' : `; ${next.strategy} is lower: ${worst(tested.get(next.strategy)!)}`}.`,
@@ -99,8 +99,9 @@ function testedList(comparisons: readonly Comparison[]): string {
   return `${comparisons.map(testedText).join(' and ')}, against ${baseline} ${over}`;
 }
 
+/** The largest loss of those that are seen. */
 function worst(comparisons: readonly Comparison[]): string {
-  return testedText(comparisons.reduce((a, b) => (b.difference < a.difference ? b : a)));
+  return testedText(comparisons.filter(isSeenLower).reduce((a, b) => (b.difference < a.difference ? b : a)));
 }
 
 function savedText(scenario: ScenarioSummary, baseline: ScenarioSummary): string {

@@ -20,8 +20,11 @@ export function renderHtml(report: readonly Block[]): string {
   const opening = blocks.findIndex(isSectionHeading);
   const sections = sectionsOf(opening < 0 ? [] : blocks.slice(opening));
   const before = opening < 0 ? blocks : blocks.slice(0, opening);
+  const body = before.findIndex(({ type }) => type !== 'lead' && type !== 'paragraph');
+  const introduction = body < 0 ? before : before.slice(0, body);
   const main = [
-    `<header class="title">\n<h1>${escapeHtml(title)}</h1>\n${drawBlocks(before, title)}\n</header>`,
+    `<header class="title">\n<h1>${escapeHtml(title)}</h1>\n${drawBlocks(introduction, title)}\n</header>`,
+    drawBlocks(before.slice(introduction.length), title),
     ...sections.map(drawSection),
   ].join('\n');
   const [style, script] = [`${asset('page.css')}${PALETTE}`, asset('page.js')];

@@ -68,6 +68,23 @@ describe('the findings', () => {
     expect(found).toContain('(bottom-up:6) costs nothing');
   });
 
+  it('call the next one lower only where that is seen, by the score in which it is', () => {
+    const [first, ...rest] = LOWER_AT_9;
+    // Slower than the depth before it, and not lower: what is lower is the one behind.
+    const slow = GRID.map((facts) => ({
+      ...facts,
+      ...(facts.strategy === 'bottom-up:9' && { secondsToStop: 50 }),
+    }));
+    const free = [first!, ...rest.slice(0, 1), ...compared('bottom-up:9', -0.001, 0.5), ...rest.slice(3)];
+    expect(of(slow, free)[0]).toContain('bottom-up:12 is lower: macro F1 −0.4000');
+    // The entity F1 differs by more, and not beyond chance.
+    const noisy = LOWER_AT_9.map((comparison) => ({
+      ...comparison,
+      ...(comparison.score === 'entityF1' && { difference: -0.05, adjusted: 0.3 }),
+    }));
+    expect(of(GRID, noisy)[0]).toContain('bottom-up:9 is lower: macro F1 −0.0200');
+  });
+
   it('take no deeper one for free behind one that is lower', () => {
     const odd = [...compared('bottom-up:6', -0.02, 0.004), ...compared('bottom-up:9', -0.001, 0.5)];
     const [found] = of(GRID.slice(0, 9), odd);

@@ -181,8 +181,11 @@
   for (const block of navigator.clipboard ? document.querySelectorAll('.code') : []) {
     const button = make('button', { className: 'plain copy', type: 'button', textContent: 'Copy' });
     button.addEventListener('click', async () => {
-      await navigator.clipboard.writeText(block.querySelector('code').textContent);
-      button.textContent = 'Copied';
+      const copied = navigator.clipboard.writeText(block.querySelector('code').textContent);
+      button.textContent = await copied.then(
+        () => 'Copied',
+        () => 'Not allowed',
+      );
     });
     block.append(button);
   }

@@ -26,7 +26,10 @@ export function drawTable({ head, rows }: TextTable, title: string): string {
     })
     .join('');
   const lines = rows.map(([name = '', ...cells]) => {
-    const figures = cells.map((cell, index) => `<td${kinds[index + 1]}>${drawCell(cell)}</td>`);
+    const figures = cells.map((cell, index) => {
+      const content = isFigure[index + 1] ? drawFigure(cell) : escapeHtml(cell);
+      return `<td${kinds[index + 1]}>${content}</td>`;
+    });
     return `<tr><th scope="row">${escapeHtml(name)}</th>${figures.join('')}</tr>`;
   });
   const classes = ['scroll', ...(head.length >= WIDE ? ['wide'] : [])];
@@ -38,7 +41,7 @@ export function drawTable({ head, rows }: TextTable, title: string): string {
 }
 
 /** A deviation steps back behind its mean, and a note stands below. */
-function drawCell(cell: string): string {
+function drawFigure(cell: string): string {
   const [, mean, deviation, note] = /^(\S+)( ± [^(]+?)?( \([^)]*\))?$/.exec(cell) ?? [];
   if (mean === undefined) return escapeHtml(cell);
   const behind = deviation === undefined ? '' : ` <small>${escapeHtml(deviation.trim())}</small>`;

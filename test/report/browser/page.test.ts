@@ -17,17 +17,17 @@ const AXE = readFileSync(createRequire(import.meta.url).resolve('axe-core/axe.mi
 
 describeInBrowser('report.html in a browser', () => {
   // Eleven scenarios, three seeds, two numbers of sentences: 66 runs, and 25 types.
-  const grid = syntheticGrid({ hostile: HOSTILE });
+  const large = syntheticGrid();
+  const grid = syntheticGrid({ seeds: 2, corpus: 'demo', sentences: 40, hostile: HOSTILE });
   let directory: string;
   let file: string;
-  let small: string;
+  let largeFile: string;
   let browser: Browser;
 
   beforeAll(async () => {
     directory = await mkdtemp(join(tmpdir(), 'permafrost-page-'));
-    const fewer = syntheticGrid({ seeds: 1, portions: 1, corpus: 'demo', sentences: 12 });
     ({ html: file } = await writeReport(directory, grid));
-    ({ html: small } = await writeReport(join(directory, 'small'), fewer));
+    ({ html: largeFile } = await writeReport(join(directory, 'large'), large));
     browser = await launchBrowser();
   });
 
@@ -66,20 +66,24 @@ describeInBrowser('report.html in a browser', () => {
   const background = (page: Page) => page.evaluate('getComputedStyle(document.body).backgroundColor');
 
   it('shows 66 runs in under 3 MB, without a request', async () => {
-    expect(grid.records).toHaveLength(66);
-    const { size } = await stat(file);
+    expect(large.records).toHaveLength(66);
+    const { size } = await stat(largeFile);
     expect(size).toBeLessThan(3e6);
-    await onPage({}, async (page) => {
-      const loaded = (await page.evaluate(
-        'performance.getEntriesByType("navigation")[0].loadEventEnd',
-      )) as number;
+    const look = async (page: Page) => {
+      const session = await page.context().newCDPSession(page);
+      // The processor's time, which other work on the machine does not lengthen.
+      await session.send('Performance.enable', { timeDomain: 'threadTicks' });
+      await page.reload();
+      const { metrics } = await session.send('Performance.getMetrics');
+      const seconds = metrics.find(({ name }) => name === 'TaskDuration')!.value;
       console.info(
-        `report.html of 66 runs: ${(size / 1e6).toFixed(2)} MB, loaded in ${loaded.toFixed(0)} ms`,
+        `report.html of 66 runs: ${(size / 1e6).toFixed(2)} MB, ${seconds.toFixed(2)} s of a processor`,
       );
-      // Far above what it takes, so that a busy machine does not fail.
-      expect(loaded).toBeLessThan(10_000);
+      // A slow machine is to pass; what makes the page several times as heavy is not.
+      expect(seconds).toBeLessThan(3);
       expect(await sectionOf(page, 'Every run').locator('tbody tr').count()).toBe(66);
-    });
+    };
+    await onPage({}, look, largeFile);
   });
 
   it('can be read without a script', async () => {
@@ -124,9 +128,9 @@ describeInBrowser('report.html in a browser', () => {
       const section = sectionOf(page, 'Every run');
       await section.getByRole('searchbox').fill('top-down:6 100');
       const rows = section.locator('tbody tr:visible');
-      expect(await rows.count()).toBe(3);
+      expect(await rows.count()).toBe(2);
       expect(await rows.first().textContent()).toContain('top-down:6');
-      expect(await section.getByRole('status').textContent()).toBe('3 of 66 rows');
+      expect(await section.getByRole('status').textContent()).toBe('2 of 44 rows');
     });
   });
 
@@ -211,13 +215,15 @@ describeInBrowser('report.html in a browser', () => {
   });
 
   it('does not scroll sideways from 320 to 1920 pixels, with all of it unfolded', async () => {
-    await onPage({}, async (page) => {
+    const look = async (page: Page) => {
       await page.evaluate('for (const part of document.querySelectorAll("details")) part.open = true');
       for (const width of [320, 390, 768, 1100, 1920]) {
         await page.setViewportSize({ width, height: 844 });
         expect(await overflow(page), `${width}`).toBe(0);
       }
-    });
+    };
+    // Twenty-five types, and a name that does not end.
+    for (const path of [largeFile, file]) await onPage({}, look, path);
   });
 
   it('lets wide tables scroll by the keyboard where the page is narrow', async () => {
@@ -237,7 +243,7 @@ describeInBrowser('report.html in a browser', () => {
       expect(await sectionOf(page, 'Examples of errors').locator('[data-a]:visible').count()).toBe(10);
       const pdf = await page.pdf({ format: 'A4' });
       const pages = pdf.toString('latin1').match(/\/Type\s*\/Page\b/g)!.length;
-      expect(pages).toBeGreaterThan(5);
+      expect(pages).toBeGreaterThan(4);
       expect(pages).toBeLessThan(60);
     });
   });
@@ -255,22 +261,16 @@ describeInBrowser('report.html in a browser', () => {
     ['light', 1280],
     ['dark', 390],
   ] as const)('has no serious fault of accessibility in %s at %i pixels', async (colorScheme, width) => {
-    const options = { colorScheme, viewport: { width, height: 900 } };
-    await onPage(
-      options,
-      async (page) => {
-        await page.evaluate(AXE);
-        const { violations } = (await page.evaluate(
-          'axe.run(document, { resultTypes: ["violations"] })',
-        )) as AxeResults;
-        const serious = violations.filter(({ impact }) => impact === 'serious' || impact === 'critical');
-        expect(
-          serious.map(({ id, nodes }) => `${id}: ${nodes[0]!.html} ${nodes[0]!.failureSummary}`),
-        ).toEqual([]);
-      },
-      // All kinds of sections, in fewer elements: the check looks at each of them.
-      small,
-    );
+    await onPage({ colorScheme, viewport: { width, height: 900 } }, async (page) => {
+      await page.evaluate(AXE);
+      const { violations } = (await page.evaluate(
+        'axe.run(document, { resultTypes: ["violations"] })',
+      )) as AxeResults;
+      const serious = violations.filter(({ impact }) => impact === 'serious' || impact === 'critical');
+      expect(serious.map(({ id, nodes }) => `${id}: ${nodes[0]!.html} ${nodes[0]!.failureSummary}`)).toEqual(
+        [],
+      );
+    });
   });
 
   it('names every scenario in its examples and matrices', async () => {
