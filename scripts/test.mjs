@@ -4,6 +4,7 @@ import { spawnSync } from 'node:child_process';
 import { mkdirSync, readFileSync, rmSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import { dirname, join } from 'node:path';
+import { installBrowser } from './browser.mjs';
 import { PROJECT_ROOT } from './toolchain.mjs';
 
 const require = createRequire(import.meta.url);
@@ -64,6 +65,7 @@ function vitestCounts() {
 }
 
 mkdirSync(REPORTS, { recursive: true });
+installBrowser();
 for (const report of [VITEST_REPORT, CTEST_REPORT]) rmSync(report, { force: true });
 
 const checks = [

@@ -4,6 +4,7 @@ import { fileURLToPath } from 'node:url';
 import { Command, CommanderError } from 'commander';
 import { packageVersion } from '../experiment/environment.js';
 import { addBenchCommand } from './commands/bench.js';
+import { addCompareCommand } from './commands/compare.js';
 import { addConvertCommand } from './commands/convert.js';
 import { addDatasetsCommand } from './commands/datasets.js';
 import { addDoctorCommand } from './commands/doctor.js';
@@ -15,6 +16,7 @@ import { addPaperCommand } from './commands/paper.js';
 import { addPredictCommand } from './commands/predict.js';
 import { addPretrainCommand } from './commands/pretrain.js';
 import { addPushCommand } from './commands/push.js';
+import { addReportCommand } from './commands/report.js';
 import { addSearchCommand } from './commands/search.js';
 import { addStudyCommand } from './commands/study.js';
 import { addTrainCommand } from './commands/train.js';
@@ -40,6 +42,8 @@ const COMMANDS = [
   addStudyCommand,
   addExportCommand,
   addPushCommand,
+  addReportCommand,
+  addCompareCommand,
   addInspectCommand,
   addConvertCommand,
   addDatasetsCommand,

@@ -34,6 +34,11 @@ export function addOutputOptions(command: Command, byDefault: string): Command {
     .option('--restart', 'delete what an earlier training left in --out, and begin anew');
 }
 
+/** What a command says of the report that it leaves. */
+export function addLatexOption(command: Command): Command {
+  return command.option('--latex', 'tables of the report as LaTeX, too (booktabs)');
+}
+
 export function addJsonOption(command: Command): Command {
   return command.option('--json', 'one JSON object a line on standard output, for programs');
 }

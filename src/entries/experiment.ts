@@ -1,5 +1,7 @@
 // permafrost/experiment: the paper's grid, its records and its report.
+export { type ComparedScenario, compareRuns, type RunComparison } from '../experiment/compare-runs.js';
 export { type Comparison, compareWithBaseline } from '../experiment/comparisons.js';
+export { type ErrorExamples, ExampleCollector } from '../experiment/error-examples.js';
 export { type ErrorStudy, studyErrors } from '../experiment/error-studies.js';
 export { type FoundRun, findRuns } from '../experiment/found-runs.js';
 export { type GradientStudy, measureGradients } from '../experiment/gradient-study.js';

@@ -43,7 +43,7 @@ export function compareSentences(
     onlySecond: [],
   };
   for (const [index, { source, words, gold }] of first[0]!.entries()) {
-    const [a, b] = [majority(first, index), majority(second, index)];
+    const [a, b] = [majorityAnswer(first, index), majorityAnswer(second, index)];
     if (a.isRight && b.isRight) comparison.bothRight++;
     else if (!a.isRight && !b.isRight) comparison.neitherRight++;
     else {
@@ -54,8 +54,12 @@ export function compareSentences(
   return comparison;
 }
 
-/** Whether most runs get a sentence right, and what one of these answers. */
-function majority(
+/**
+ * Whether more than half of the runs get a sentence right, and what one of those that answer so says.
+ *
+ * @param runs predictions of the same sentences.
+ */
+export function majorityAnswer(
   runs: readonly (readonly Prediction[])[],
   index: number,
 ): { isRight: boolean; predicted: readonly string[] } {

@@ -112,7 +112,7 @@ function propertiesOf({ train, countTokens }: ErrorAnalysisOptions): Property[] 
     LENGTH,
     ...(train ? [surfaceProperty(train), typeFrequencyProperty(train)] : []),
     ...(countTokens ? [fragmentationProperty(countTokens)] : []),
-    TYPE,
+    BY_TYPE,
   ];
 }
 
@@ -124,8 +124,11 @@ const LENGTH: Property = {
   order: (names) => LENGTHS.filter((name) => names.includes(name)),
 };
 
-const TYPE: Property = {
-  title: 'type',
+/** Title of the grouping by type. */
+export const TYPE = 'type';
+
+const BY_TYPE: Property = {
+  title: TYPE,
   description: 'Entities by their type: a prediction of another type counts in the row of its own.',
   groupOf: (_, { type }) => type,
   order: sortedByCodePoint,

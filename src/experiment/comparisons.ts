@@ -8,7 +8,7 @@ import type { RunRecord } from './run-record.js';
 import { runPredictions, testSplit } from './test-sets.js';
 
 /** What stands for k = 0: the first of these that was run. */
-const BASELINES = ['bottom-up:0', 'top-down:0', 'full'];
+export const BASELINES: readonly string[] = ['bottom-up:0', 'top-down:0', 'full'];
 
 /** How a scenario's score differs from that of k = 0, on the same seeds and sentences. */
 export interface Comparison extends BootstrapDifference {

@@ -12,10 +12,14 @@ export interface EngineFacts {
   libtorch: string | null;
   /** Where the model is: `cpu`, `cuda:0`. */
   device: string;
+  /** The cards of this machine, in the order of their numbers. @default none is named */
+  cards?: () => readonly { name: string }[];
 }
 
 /** Versions and hardware for a run record. Names neither the machine nor its user. */
-export function describeEnvironment({ libtorch, device }: EngineFacts): Environment {
+export function describeEnvironment({ libtorch, device, cards = () => [] }: EngineFacts): Environment {
+  const number = /^cuda(?::(\d+))?$/.exec(device);
+  const card = number === null ? undefined : cards()[Number(number[1] ?? 0)];
   return {
     versions: {
       permafrost: packageVersion(),
@@ -29,6 +33,7 @@ export function describeEnvironment({ libtorch, device }: EngineFacts): Environm
       memoryBytes: totalmem(),
       platform: `${platform()} ${release()} ${arch()}`,
       device,
+      ...(card && { deviceName: card.name }),
     },
   };
 }

@@ -15,16 +15,23 @@ export interface ErrorStudy {
   analysis: ErrorAnalysis;
 }
 
+export interface ErrorStudyOptions extends ErrorAnalysisOptions {
+  /** Is given the predictions of each scenario's runs, which are in memory while it works on them. */
+  onAnswers?: (strategy: string, answers: readonly (readonly Prediction[])[]) => void;
+}
+
 /** Takes apart the errors of every scenario, one after another. @throws as `readAnswers` and `analyseErrors` */
 export async function studyErrors(
   runs: readonly FoundRun[],
   split: string,
-  options: ErrorAnalysisOptions = {},
+  { onAnswers, ...options }: ErrorStudyOptions = {},
 ): Promise<ErrorStudy[]> {
   const studies: ErrorStudy[] = [];
   for (const [strategy, group] of groupBy(runs, ({ record }) => record.scenario.strategy)) {
     const answers = await readAnswers(group, split);
-    if (answers.length > 0) studies.push({ strategy, analysis: analyseErrors(answers, options) });
+    if (answers.length === 0) continue;
+    studies.push({ strategy, analysis: analyseErrors(answers, options) });
+    onAnswers?.(strategy, answers);
   }
   return studies;
 }

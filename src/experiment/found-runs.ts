@@ -22,7 +22,7 @@ export async function findRuns(directory: string): Promise<FoundRun[]> {
   const runs = names
     .map((name) => join(directory, name))
     .filter((run) => existsSync(join(run, 'record.json')));
-  if (runs.length > 0) return Promise.all(runs.sort().map(readRun));
+  if (runs.length > 0) return Promise.all(runs.sort(NATURAL.compare).map(readRun));
   throw new PermafrostError(
     'FILE_NOT_FOUND',
     `${directory}: expected the directory of a finished run (record.json) or of a grid of runs, found neither. Name the ` +
@@ -30,6 +30,9 @@ export async function findRuns(directory: string): Promise<FoundRun[]> {
     { file: directory },
   );
 }
+
+// Of bottom-up-3 and bottom-up-12, the smaller number first.
+const NATURAL = new Intl.Collator('en', { numeric: true });
 
 async function readRun(directory: string): Promise<FoundRun> {
   return { record: await readRunRecord(join(directory, 'record.json')), directory };

@@ -143,7 +143,7 @@ function composeRecord(
   device: string,
   result: PretrainResult,
 ): PretrainRecord {
-  const { libtorch, availableCores } = addon();
+  const { libtorch, availableCores, nvidiaDriver } = addon();
   const { losses, tokens, seconds } = result;
   return {
     schemaVersion: PRETRAIN_RECORD_VERSION,
@@ -152,7 +152,7 @@ function composeRecord(
     model: source.description,
     tokenizer: { digest: source.tokenizer.digest, vocabSize: source.tokenizer.vocabSize },
     data,
-    ...describeEnvironment({ libtorch: libtorch.loadedVersion, device }),
+    ...describeEnvironment({ libtorch: libtorch.loadedVersion, cards: () => nvidiaDriver().cards, device }),
     threads: options.threads || availableCores,
     startedAt: startedAt.toISOString(),
     finishedAt: new Date().toISOString(),

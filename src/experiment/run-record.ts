@@ -57,6 +57,8 @@ const environmentSchema = {
     platform: z.string(),
     /** Where the model was: `cpu`, `cuda:0`. */
     device: z.string(),
+    /** What the driver calls the card; absent for `cpu`. */
+    deviceName: z.string().optional(),
   }),
 };
 

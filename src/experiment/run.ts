@@ -102,7 +102,7 @@ export const runScenario: RunScenario = async function* (options) {
         return finetune({ ...given, ...splits, ...finetuneOptions(workspace, scenario) });
       },
       compose: async (model, result) => {
-        const { libtorch, availableCores } = addon();
+        const { libtorch, availableCores, nvidiaDriver } = addon();
         const measured = { model, data: portion, directory: path ?? null, signal };
         const scores = test
           ? await measureTests({ ...measured, test: result.test })
@@ -115,7 +115,11 @@ export const runScenario: RunScenario = async function* (options) {
           startedAt,
           finishedAt: new Date(),
           modelSeconds,
-          environment: describeEnvironment({ libtorch: libtorch.loadedVersion, device: model.device }),
+          environment: describeEnvironment({
+            libtorch: libtorch.loadedVersion,
+            cards: () => nvidiaDriver().cards,
+            device: model.device,
+          }),
           threads: workspace.threads || availableCores,
           frozenPrefix: model.frozenPrefix,
           result: { ...result, warnings: [...result.warnings, ...unlearntTypes(portion.splits)] },

@@ -6,6 +6,21 @@ import { PAPER, paperDatasetTitle } from './paper-tables.js';
 import { hasBorrowed, SUPPORT_THRESHOLD } from './scenario-summary.js';
 import type { GridSummary } from './summary.js';
 
+/** What a report is of: the model and the data. */
+export function gridTitle(records: readonly RunRecord[]): string {
+  const { dataset, model } = records[0]!.scenario;
+  return `Layer freezing: model ${model.name}, data ${datasetTitle(dataset)}`;
+}
+
+/** A dataset's name; where that says only which part a file is, the names of its files. */
+export function datasetTitle(dataset: DatasetDescription): string {
+  const isPart = /^(train|training|data|all|full)([-_.].*)?$/i.test(dataset.name);
+  if (!isPart) return dataset.name;
+  if (dataset.source === 'split') return dataset.file;
+  if (dataset.source !== 'files') return dataset.name;
+  return [dataset.train, dataset.validation, dataset.test].filter((file) => file !== null).join(', ');
+}
+
 /** What was trained, on what, with what: name and value of each fact. */
 export function gridFacts(summary: GridSummary): [name: string, value: string][] {
   const { records, whole, counts, evaluatedOn } = summary;
@@ -62,12 +77,25 @@ function prefixFacts(records: readonly RunRecord[]): [string, string][] {
   ];
 }
 
-/** The source of the paper's figures, and why times are compared as factors. */
-export function paperNote({ paperDataset }: GridSummary): string {
+/**
+ * How a number of frozen layers stands beside the paper's where the model has another depth; null where it has the same.
+ */
+export function depthNote({ whole }: Pick<GridSummary, 'whole'>): string | null {
+  const numLayers = whole[0]!.plan.layers.length;
+  if (numLayers === PAPER.numLayers) return null;
   return (
-    `Columns named "paper" hold ${paperDatasetTitle(paperDataset)} figures of ${PAPER.source}: ${PAPER.model}, ` +
+    `This model has ${numLayers} layers and the paper’s has ${PAPER.numLayers}: depths are matched by their share, k of ` +
+    `${numLayers} with ${PAPER.numLayers} k / ${numLayers} of ${PAPER.numLayers}.`
+  );
+}
+
+/** The source of the paper's figures, and why times are compared as factors. */
+export function paperNote(summary: GridSummary): string {
+  const shares = depthNote(summary);
+  return (
+    `Columns named "paper" hold ${paperDatasetTitle(summary.paperDataset)} figures of ${PAPER.source}: ${PAPER.model}, ` +
     `${PAPER.hardware}, means of ${PAPER.repeats} runs. Seconds measured on other hardware say nothing beside these, ` +
-    'so times stand as factors against k = 0 of the same table.'
+    `so times stand as factors against k = 0 of the same table.${shares === null ? '' : ` ${shares}`}`
   );
 }
 
@@ -76,7 +104,7 @@ export function borrowedNote({ records }: GridSummary): string | null {
   const borrowed = records.filter(hasBorrowed).length;
   if (borrowed === 0) return null;
   return (
-    `Seconds with an asterisk lack work: ${borrowed} of ${records.length} runs read outputs of frozen layers that another run of ` +
+    `Seconds marked “cache of another run” lack work: ${borrowed} of ${records.length} runs read outputs of frozen layers that another run of ` +
     'the grid had computed. Such a run has no part in times, factors, energy and the figure of times, save those of later ' +
     'epochs, in which every run reads; where no run of a row did all of its work, its seconds stand marked, and no factor.'
   );
@@ -89,8 +117,9 @@ export const COLUMN_NOTES: readonly string[] = [
     'of its activations and 1 for that of its weights; embeddings, head and optimizer count nothing.',
   '× faster, later epochs: from the second epoch on, when outputs of the frozen layers are kept; the paper computes them ' +
     'in every step.',
-  's to compute what is kept: by how much the first epoch, which computes the outputs of the frozen layers, is longer ' +
-    'than the later ones, which read them.',
+  's, first epoch and later epochs, apart where outputs of frozen layers are kept: the first one computes them, the later ' +
+    'ones read them.',
+  '× bound of a schedule: none, since arithmetic bounds what one plan saves, and its plan changes.',
   '× by eq. 5: the paper’s cost model, time in proportion to the parameters that learn.',
   '× paper: seconds to its own stop, k = 0 over k. The paper’s two rows with k = 0 are one configuration measured ' +
     'twice, and lie 15% (KazNERD) and 25% (CoNLL-2003) apart.',
@@ -185,7 +214,10 @@ export function trainingText({ optimizer, earlyStopping, ...settings }: Training
 }
 
 export function hardwareText({ hardware, threads }: RunRecord): string {
-  return `${hardware.device}: ${hardware.cpuModel}, ${hardware.cores} cores, ${threads} threads, ${hardware.platform}`;
+  const { device, deviceName, cpuModel, cores, platform } = hardware;
+  const host = `${cpuModel}, ${cores} cores, ${threads} threads, ${platform}`;
+  if (device === 'cpu') return `cpu: ${host}`;
+  return `${device}: ${deviceName ?? 'a card that the record does not name'}; processor: ${host}`;
 }
 
 export function versionsText({ versions }: RunRecord): string {

@@ -1,7 +1,9 @@
 import { ERROR_KINDS } from '../evaluation/entity-errors.js';
 import type { ErrorAnalysis, ErrorGroup } from '../evaluation/error-analysis.js';
+import type { ErrorExamples } from '../experiment/error-examples.js';
 import type { ErrorStudy } from '../experiment/error-studies.js';
-import { type Block, heading, paragraph, table } from './blocks.js';
+import { type Block, figure, heading, paragraph, table } from './blocks.js';
+import type { Figure } from './figures/figure.js';
 import { NONE } from './format.js';
 import type { TextTable } from './tables.js';
 
@@ -58,11 +60,18 @@ export function confusionTable(studies: readonly ErrorStudy[]): TextTable {
   };
 }
 
-/** The part of a report that takes errors apart; empty without predictions. */
-export function errorBlocks(studies: readonly ErrorStudy[], split: string): Block[] {
+/**
+ * The part of a report that takes errors apart; empty without predictions.
+ *
+ * @param without titles of groupings that stand elsewhere.
+ */
+export function errorBlocks(
+  studies: readonly ErrorStudy[],
+  split: string,
+  { figures = [], without = [] }: { figures?: readonly Figure[]; without?: readonly string[] } = {},
+): Block[] {
   if (studies.length === 0) return [];
-  const groupings = studies[0]!.analysis.groupings;
-  const confusions = confusionTable(studies);
+  const groupings = studies[0]!.analysis.groupings.filter(({ title }) => !without.includes(title));
   return [
     heading(2, 'Errors'),
     paragraph(
@@ -70,21 +79,45 @@ export function errorBlocks(studies: readonly ErrorStudy[], split: string): Bloc
         'those with wrong type, boundary or both, and the missed ones together; predictions are the first four and the ' +
         'spurious ones.',
     ),
+    ...figures.map(figure),
     table(errorKindTable(studies)),
     ...groupings.flatMap(({ title, description }) => [
       heading(3, `F1 by ${title}`),
       paragraph(description),
       table(errorGroupTable(studies, title)),
     ]),
-    ...(confusions.rows.length === 0
-      ? []
-      : [
-          heading(3, 'Confused types'),
-          paragraph(
-            'Entities that were found, in whole or in part, with another type; the most frequent ones.',
-          ),
-          table(confusions),
-        ]),
+    ...confusionBlocks(studies),
+  ];
+}
+
+function confusionBlocks(studies: readonly ErrorStudy[]): Block[] {
+  if (confusionTable(studies).rows.length === 0) return [];
+  return [
+    heading(3, 'Confused types'),
+    paragraph(
+      'Which type was predicted in the place of which; an overlap in part counts, too. Means over the runs.',
+    ),
+    { type: 'confusions', studies },
+  ];
+}
+
+/** Sentences that scenarios get wrong; empty without predictions, or where all are right. */
+export function exampleBlocks(examples: ErrorExamples | null): Block[] {
+  if (examples === null || examples.wrong === 0) return [];
+  const { wrong, sentences, scenarios } = examples;
+  const shown = examples.examples.length;
+  const chosen =
+    shown === wrong
+      ? 'all are here'
+      : `here are ${shown}, chosen so that every kind of error of every type, and every two scenarios of which one is right, ` +
+        'have their share';
+  return [
+    heading(2, 'Examples of errors'),
+    paragraph(
+      `${wrong} of ${sentences} sentences are not right in at least one of ${scenarios.length} scenarios; ${chosen}. A scenario answers as ` +
+        'most of its runs do; scenarios with the same answer share a line.',
+    ),
+    { type: 'examples', examples },
   ];
 }
 
@@ -97,6 +130,6 @@ function groupsOf({ groupings }: ErrorAnalysis, title: string): readonly ErrorGr
 }
 
 /** A mean of counts: whole where it is whole. */
-function count(value: number): string {
+export function count(value: number): string {
   return Number.isInteger(value) ? `${value}` : value.toFixed(1);
 }

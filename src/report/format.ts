@@ -50,14 +50,34 @@ export function formatP(p: number): string {
 /** Level below which a difference counts as seen. */
 export const SIGNIFICANT = 0.05;
 
+type Tested = Pick<Comparison, 'difference' | 'low' | 'high' | 'adjusted'>;
+
+/** Whether a score is seen to be lower than that of k = 0. */
+export function isSeenLower({ difference, adjusted }: Pick<Comparison, 'difference' | 'adjusted'>): boolean {
+  return adjusted < SIGNIFICANT && difference < 0;
+}
+
 /** What a comparison shows, in words: where nothing is seen, that is no proof of being equal. */
-export function differenceText({
-  difference,
-  low,
-  high,
-  adjusted,
-}: Pick<Comparison, 'difference' | 'low' | 'high' | 'adjusted'>): string {
+export function differenceText(comparison: Tested): string {
+  const { difference, adjusted } = comparison;
   const seen = adjusted >= SIGNIFICANT ? 'no difference seen' : difference < 0 ? 'lower' : 'higher';
-  const interval = `${formatDifference(low)} to ${formatDifference(high)}`;
-  return `${seen} (difference ${formatDifference(difference)}, 95% interval ${interval}, ${formatP(adjusted)})`;
+  return `${seen} (difference ${formatDifference(difference)}, ${intervalText(comparison)})`;
+}
+
+/** The score with its difference: `entity F1 −0.0012 (95% interval …, p = 0.610)`. */
+export function testedText(comparison: Tested & Pick<Comparison, 'score'>): string {
+  return `${scoreName(comparison.score)} ${formatDifference(comparison.difference)} (${intervalText(comparison)})`;
+}
+
+export function scoreName(score: Comparison['score']): string {
+  return score === 'entityF1' ? 'entity F1' : 'macro F1';
+}
+
+/** What a metric that decides is called: `macroF1` is macro F1. */
+export function metricName(metric: string): string {
+  return metric.replace(/F1$/, ' F1');
+}
+
+function intervalText({ low, high, adjusted }: Tested): string {
+  return `95% interval ${formatDifference(low)} to ${formatDifference(high)}, ${formatP(adjusted)}`;
 }

@@ -4,6 +4,7 @@ import type { Metrics } from '../evaluation/metrics.js';
 import { mean, standardDeviation } from '../evaluation/statistics.js';
 import { macroAtLeast } from '../evaluation/token-metrics.js';
 import type { RunRecord } from '../experiment/run-record.js';
+import { STRATEGY_NAMES, splitNotation } from '../freezing/notation.js';
 import { type RelativeCost, relativeCost } from '../freezing/relative-cost.js';
 
 /** A figure over several seeds. */
@@ -50,8 +51,11 @@ const SCORES: Readonly<Record<ScoreName, (metrics: Metrics) => number>> = {
 
 const SCORE_NAMES = Object.keys(SCORES) as ScoreName[];
 
-/** Seconds of one run: an epoch's training steps, those from the second epoch on, everything until training stopped. */
-export type TimeName = 'secondsPerEpoch' | 'secondsPerLaterEpoch' | 'secondsToStop';
+/**
+ * Seconds of one run: an epoch's training steps, those of the first epoch, those from the second one on, everything until
+ * training stopped.
+ */
+export type TimeName = 'secondsPerEpoch' | 'secondsFirstEpoch' | 'secondsPerLaterEpoch' | 'secondsToStop';
 
 /** What all runs of one scenario amount to. */
 export interface ScenarioSummary {
@@ -71,11 +75,11 @@ export interface ScenarioSummary {
    */
   isBorrowed: boolean;
   secondsPerEpoch: TimeSpread;
+  /** Training steps of the first epoch, in which outputs that are kept are computed. */
+  secondsFirstEpoch: TimeSpread;
   /** Mean of the training steps from the second epoch on; of the only epoch where there is one. */
   secondsPerLaterEpoch: TimeSpread;
   secondsToStop: TimeSpread;
-  /** Seconds by which the first epoch is longer, in which the outputs that are kept are computed; null without these. */
-  secondsToFill: Spread | null;
   /** Number of epochs until training stopped. */
   epochs: Spread;
   tokensPerSecond: Spread;
@@ -92,8 +96,17 @@ export interface ScenarioSummary {
   tests: Map<string, Record<ScoreName, Spread>>;
   /** F1 and gold words of each label. */
   labels: Map<string, { support: number; f1: Spread }>;
-  /** What arithmetic allows at best. */
-  bound: RelativeCost;
+  /** Whether the plan changes while it trains. */
+  isSchedule: boolean;
+  /** What arithmetic allows at best; null for a schedule, which has no one plan. */
+  bound: RelativeCost | null;
+}
+
+/** Order of notations: those of one direction stand together, by depth; others keep their place behind them. */
+export function byDepth(a: string, b: string): number {
+  const [left, right] = [a, b].map((strategy) => /^(bottom-up|top-down):(\d+)$/.exec(strategy));
+  if (left == null || right == null) return Number(left == null) - Number(right == null);
+  return left[1] === right[1] ? Number(left[2]) - Number(right[2]) : left[1]! < right[1]! ? -1 : 1;
 }
 
 /**
@@ -124,6 +137,8 @@ export function summariseScenario(records: readonly RunRecord[]): ScenarioSummar
   const first = ordered[0]!;
   const { strategy } = first.scenario;
   const ranged = /^(bottom-up|top-down):(\d+)$/.exec(strategy);
+  const isSchedule =
+    !STRATEGY_NAMES.includes(splitNotation(strategy).name) || ordered.some(({ stages }) => stages.length > 1);
   const metrics = ordered.map(reportedMetrics);
   const { embeddings, layers, parts } = first.plan;
   const plan: FreezePlan = parts === undefined ? { embeddings, layers } : { embeddings, layers, parts };
@@ -143,6 +158,7 @@ export function summariseScenario(records: readonly RunRecord[]): ScenarioSummar
     totalParameters: first.totalParameters,
     isBorrowed: own.length === 0,
     secondsPerEpoch: timeSpread(ordered, own, ({ secondsPerEpoch }) => secondsPerEpoch),
+    secondsFirstEpoch: timeSpread(ordered, own, ({ epochs }) => epochs[0]!.trainSeconds),
     // From the second epoch on every run reads what is kept, whoever computed it.
     secondsPerLaterEpoch: timeSpread(
       ordered,
@@ -150,7 +166,6 @@ export function summariseScenario(records: readonly RunRecord[]): ScenarioSummar
       secondsPerLaterEpoch,
     ),
     secondsToStop: timeSpread(ordered, own, ({ secondsToStop }) => secondsToStop),
-    secondsToFill: secondsToFill(own),
     epochs: spread(ordered.map(({ epochs }) => epochs.length)),
     tokensPerSecond: spread(timed.map(({ tokensPerSecond }) => tokensPerSecond)),
     energy: energyOf(timed),
@@ -162,7 +177,8 @@ export function summariseScenario(records: readonly RunRecord[]): ScenarioSummar
       ]),
     ),
     labels: labelScores(metrics),
-    bound: relativeCost(plan),
+    isSchedule,
+    bound: isSchedule ? null : relativeCost(plan),
   };
 }
 
@@ -188,7 +204,8 @@ export function timesFaster(
   return own > 0 && other > 0 ? other / own : null;
 }
 
-function secondsPerLaterEpoch({ epochs }: RunRecord): number {
+/** Mean seconds of the training steps from the second epoch on; of the only one where there is one. */
+export function secondsPerLaterEpoch({ epochs }: RunRecord): number {
   const later = epochs.length > 1 ? epochs.slice(1) : epochs;
   return mean(later.map(({ trainSeconds }) => trainSeconds)) ?? 0;
 }
@@ -200,14 +217,6 @@ function timeSpread(
 ): TimeSpread {
   const shown = comparable.length > 0 ? comparable : all;
   return { ...spread(shown.map(time)), seeds: comparable.map(({ seed }) => seed) };
-}
-
-function secondsToFill(records: readonly RunRecord[]): Spread | null {
-  const filled = records.filter(({ prefixStore, epochs }) => prefixStore !== null && epochs.length > 1);
-  if (filled.length === 0) return null;
-  return spread(
-    filled.map((record) => Math.max(0, record.epochs[0]!.trainSeconds - secondsPerLaterEpoch(record))),
-  );
 }
 
 function energyOf(records: readonly RunRecord[]): ScenarioSummary['energy'] {
@@ -239,6 +248,6 @@ function labelScores(metrics: readonly Metrics[]): ScenarioSummary['labels'] {
   );
 }
 
-function spread(values: number[]): Spread {
+export function spread(values: number[]): Spread {
   return { mean: mean(values) ?? 0, sd: standardDeviation(values), values };
 }

@@ -1,9 +1,10 @@
 import type { RankedPlan, SearchResult } from '../experiment/search/search.js';
 import { TOLERANCE } from '../experiment/search/verdict.js';
-import { type Block, heading, list, paragraph, table } from './blocks.js';
-import { gridFacts } from './context.js';
-import { drawFigures, type Figure } from './figures/figure.js';
-import { learningCurves } from './figures/learning-curves.js';
+import { type Block, facts, heading, list, paragraph, table } from './blocks.js';
+import { datasetTitle, gridFacts } from './context.js';
+import { drawChart } from './figures/chart.js';
+import { learningCurves } from './figures/epoch-curves.js';
+import type { Figure } from './figures/figure.js';
 import { paretoFigure } from './figures/pareto.js';
 import { formatDifference, formatSeconds, NONE } from './format.js';
 import { summarise } from './summary.js';
@@ -63,8 +64,13 @@ export function searchVerdict({ best, cheapest, plans, metric }: SearchResult): 
   );
 }
 
+function searchTitle({ records }: SearchResult): string {
+  const { dataset, model } = records[0]!.scenario;
+  return `How many layers to freeze: model ${model.name}, data ${datasetTitle(dataset)}`;
+}
+
 /** The report of a search, and its figures. */
-export async function searchReport(result: SearchResult): Promise<{ blocks: Block[]; figures: Figure[] }> {
+export function searchReport(result: SearchResult): { blocks: Block[]; figures: Figure[] } {
   const { records, rungs, plans } = result;
   const whole = records.filter(({ scenario }) => scenario.maxSteps === undefined);
   // Facts of the data and the model; what was measured on the test split stands in the table alone.
@@ -76,7 +82,7 @@ export async function searchReport(result: SearchResult): Promise<{ blocks: Bloc
     folds === 0 ? 'the validation split' : `${folds} folds of training and validation data together`;
   return {
     blocks: [
-      heading(1, `How many layers to freeze on ${records[0]!.scenario.dataset.name}`),
+      heading(1, searchTitle(result)),
       paragraph(searchVerdict(result)),
       table(searchTable(result)),
       list([
@@ -87,11 +93,11 @@ export async function searchReport(result: SearchResult): Promise<{ blocks: Bloc
         ...rungTexts(result),
       ]),
       heading(2, 'What was trained'),
-      table({ head: ['', ''], rows: gridFacts(summary) }),
+      facts(gridFacts(summary)),
       heading(2, 'Every run'),
       table(runTable({ records: records.map((record) => ({ ...record, test: null, tests: {} })) })),
     ],
-    figures: await drawFigures([paretoFigure(result), ...(curves === null ? [] : [curves])]),
+    figures: [paretoFigure(result), ...(curves === null ? [] : [curves])].map(drawChart),
   };
 }
 

@@ -1,14 +1,17 @@
 import type { DifferentSentence, SentenceComparison } from '../evaluation/compare-sentences.js';
 import { spanReader } from '../evaluation/entity-spans.js';
+import type { ErrorExamples } from '../experiment/error-examples.js';
 import type { ErrorStudy } from '../experiment/error-studies.js';
 import type { GradientStudy, PartGradients } from '../experiment/gradient-study.js';
 import type { SimilarityStudy } from '../experiment/similarity-study.js';
 import { type Block, heading, paragraph, table } from './blocks.js';
-import { errorBlocks } from './error-tables.js';
+import { errorBlocks, exampleBlocks } from './error-tables.js';
+import { drawChart } from './figures/chart.js';
 import { errorFigure } from './figures/errors.js';
-import { drawFigures, type Figure } from './figures/figure.js';
-import { linesPlot, type Point } from './figures/lines.js';
+import type { Figure } from './figures/figure.js';
+import { linePanels, type Point } from './figures/lines.js';
 import { NONE } from './format.js';
+import { bracketed } from './sentences.js';
 import type { TextTable } from './tables.js';
 
 /** A study as it is written to a page. */
@@ -27,17 +30,18 @@ export interface NamedComparison {
   comparison: SentenceComparison;
 }
 
-export async function errorPage(
+export function errorPage(
   studies: readonly ErrorStudy[],
   split: string,
   compared: NamedComparison | null,
-): Promise<StudyPage> {
+  examples: ErrorExamples | null = null,
+): StudyPage {
   const [title, ...rest] = errorBlocks(studies, split);
   const blocks = title === undefined ? [] : [{ ...title, level: 1 } as Block, ...rest];
-  const draft = errorFigure(studies, split);
+  const drawn = errorFigure(studies, split);
   return {
-    blocks: [...blocks, ...(compared === null ? [] : comparisonBlocks(compared))],
-    figures: await drawFigures(draft === null ? [] : [draft]),
+    blocks: [...blocks, ...(compared === null ? [] : comparisonBlocks(compared)), ...exampleBlocks(examples)],
+    figures: drawn === null ? [] : [drawn],
   };
 }
 
@@ -87,25 +91,15 @@ export function differenceTable(
       .slice(0, LISTED_SENTENCES)
       .map((sentence) => [
         sentence.source,
-        bracketed(sentence.words, sentence.gold),
-        bracketed(sentence.words, sentence[wrong]),
+        bracketed(sentence.words, spansOf(sentence.gold)),
+        bracketed(sentence.words, spansOf(sentence[wrong])),
       ]),
   };
 }
 
 const spansOf = spanReader({});
 
-/** The words with their entities in brackets: `[Ann Lee PER] met no one`. */
-function bracketed(words: readonly string[], tags: readonly string[]): string {
-  const marked = [...words];
-  for (const { type, start, end } of spansOf(tags)) {
-    marked[start] = `[${marked[start]}`;
-    marked[end - 1] = `${marked[end - 1]} ${type}]`;
-  }
-  return marked.join(' ');
-}
-
-export async function gradientPage(studies: readonly GradientStudy[]): Promise<StudyPage> {
+export function gradientPage(studies: readonly GradientStudy[]): StudyPage {
   const [{ batches }] = studies as [GradientStudy];
   const measures: [string, (part: PartGradients) => number | null][] = [
     ['norm of the mean gradient', ({ norm }) => norm],
@@ -137,14 +131,19 @@ export async function gradientPage(studies: readonly GradientStudy[]): Promise<S
         ] as [string, (part: PartGradients) => string][]
       ).flatMap(([title, cell]) => [heading(2, title), table(gradientTable(studies, cell))]),
     ],
-    figures: await drawFigures([
-      {
+    figures: [
+      drawChart({
         name: 'gradients',
         title: 'Gradients by layer',
         caption: `Over ${batches} batches, at the weights that all start from and at the best weights of each scenario.`,
-        spec: linesPlot({ points, x: 'layer', y: 'gradient' }),
-      },
-    ]),
+        panels: linePanels({
+          points,
+          x: { label: 'layer' },
+          y: { label: 'gradient', ...(spansDecades(points) ? { isLog: true } : { range: 'zero' }) },
+          format: figure,
+        }),
+      }),
+    ],
   };
 }
 
@@ -162,7 +161,7 @@ export function gradientTable(
   };
 }
 
-export async function similarityPage(studies: readonly SimilarityStudy[]): Promise<StudyPage> {
+export function similarityPage(studies: readonly SimilarityStudy[]): StudyPage {
   const points = studies.flatMap(({ strategy, outputs }) =>
     outputs.flatMap(({ part, cka }) => {
       const layer = layerOf(part);
@@ -179,15 +178,19 @@ export async function similarityPage(studies: readonly SimilarityStudy[]): Promi
       ),
       table(similarityTable(studies)),
     ],
-    figures: await drawFigures([
-      {
+    figures: [
+      drawChart({
         name: 'similarity',
         title: 'Representations before and after training',
         caption:
           'Linear CKA of each layer’s output with that before training; 1: unchanged but for rotation and scale.',
-        spec: linesPlot({ points, x: 'layer', y: 'linear CKA' }),
-      },
-    ]),
+        panels: linePanels({
+          points,
+          x: { label: 'layer' },
+          y: { label: 'linear CKA, 1 is unchanged', range: 'data' },
+        }),
+      }),
+    ],
   };
 }
 
@@ -216,6 +219,13 @@ function layerOf(part: string): number | null {
 
 function pointAt(x: number, series: string, measure: string, value: number): Point {
   return { x, series, measure, mean: value, low: value, high: value };
+}
+
+/** Whether the largest is so much larger than the least that the small ones would lie on the axis. */
+function spansDecades(points: readonly Point[]): boolean {
+  const values = points.map(({ mean }) => mean);
+  const least = Math.min(...values);
+  return least > 0 && Math.max(...values) > 50 * least;
 }
 
 /** Three significant digits, whatever the size. */

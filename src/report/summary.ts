@@ -1,6 +1,7 @@
 import { isDeepStrictEqual } from 'node:util';
 import type { EvaluationCounts } from '../evaluation/word-tags.js';
 import type { Comparison } from '../experiment/comparisons.js';
+import type { ErrorExamples } from '../experiment/error-examples.js';
 import type { ErrorStudy } from '../experiment/error-studies.js';
 import { groupBy } from '../experiment/group-by.js';
 import type { RunRecord } from '../experiment/run-record.js';
@@ -36,6 +37,10 @@ export interface SummaryOptions {
   comparisons?: readonly Comparison[];
   /** The errors of the runs on the most training sentences. @default none */
   errors?: readonly ErrorStudy[];
+  /** Sentences that these get wrong, from an `ExampleCollector`. @default none */
+  examples?: ErrorExamples | null;
+  /** The command that trains what is shown. @default none */
+  command?: string;
 }
 
 /** Every scenario on one number of training sentences. */
@@ -50,11 +55,13 @@ export interface StrategyRow {
   scenario: ScenarioSummary;
   /** Measured, by seconds of training steps an epoch; null without k = 0. */
   fasterPerEpoch: number | null;
+  /** The same in the first epoch, in which outputs that are kept are computed. */
+  fasterFirstEpoch: number | null;
   /** The same from the second epoch on, when outputs that are kept are there. */
   fasterPerLaterEpoch: number | null;
   /** Measured, by seconds until training stopped; null without k = 0. */
   fasterToStop: number | null;
-  /** By the paper's equation 5 (time in proportion to the parameters that learn); null without k = 0. */
+  /** By the paper's equation 5 (time in proportion to the parameters that learn); null without k = 0, and for a schedule. */
   fasterByEquation5: number | null;
   /** The paper's own factor, until its stop. */
   fasterInPaper: number | null;
@@ -90,6 +97,8 @@ export interface GridSummary {
   sizes: SizeSummary[];
   comparisons: readonly Comparison[];
   errors: readonly ErrorStudy[];
+  examples: ErrorExamples | null;
+  command: string | null;
   tables: StrategyTable[];
   twins: TwinCheck[];
   notRun: ({ strategy: string; seed: number } & Pick<Portion, 'trainSize'>)[];
@@ -126,6 +135,8 @@ export function summarise(records: readonly RunRecord[], options: SummaryOptions
     sizes,
     comparisons: options.comparisons ?? [],
     errors: options.errors ?? [],
+    examples: options.examples ?? null,
+    command: options.command ?? null,
     tables: strategyTables(scenarios, paperDataset),
     twins: twinChecks(whole, order),
     notRun: missingRuns(records, options.planned),
@@ -169,10 +180,11 @@ function strategyTable(
     return {
       scenario,
       fasterPerEpoch: timesFaster(scenario, baseline, 'secondsPerEpoch'),
+      fasterFirstEpoch: timesFaster(scenario, baseline, 'secondsFirstEpoch'),
       fasterPerLaterEpoch: timesFaster(scenario, baseline, 'secondsPerLaterEpoch'),
       fasterToStop: timesFaster(scenario, baseline, 'secondsToStop'),
       fasterByEquation5:
-        baseline === null || scenario.trainableParameters === 0
+        baseline === null || scenario.isSchedule || scenario.trainableParameters === 0
           ? null
           : baseline.trainableParameters / scenario.trainableParameters,
       fasterInPaper: paperSpeedup(dataset, scenario.family, scenario.k, numLayers),

@@ -10,7 +10,9 @@ import {
   formatSpread,
   NONE,
   scoreFormat,
+  scoreName,
 } from './format.js';
+import { PAPER } from './paper-tables.js';
 import {
   hasBorrowed,
   reportedMetrics,
@@ -18,6 +20,7 @@ import {
   type ScoreName,
   type Spread,
   SUPPORT_THRESHOLD,
+  secondsPerLaterEpoch,
 } from './scenario-summary.js';
 import type { GridSummary, StrategyRow, StrategyTable } from './summary.js';
 
@@ -47,7 +50,7 @@ export function rowName({ k, strategy }: ScenarioSummary): string {
 const nameColumn: Column<StrategyRow> = { title: 'frozen', cell: ({ scenario }) => rowName(scenario) };
 
 /** Stands behind seconds that lack work which another run did. */
-const BORROWED = ' *';
+const BORROWED = ' (cache of another run)';
 
 /** A time or energy of a scenario, marked where no run of it did all of its work. */
 function measured({ isBorrowed }: ScenarioSummary, text: string): string {
@@ -58,47 +61,86 @@ function timeCell(time: (scenario: ScenarioSummary) => Spread): (row: StrategyRo
   return ({ scenario }) => measured(scenario, formatSpread(time(scenario), formatSeconds));
 }
 
-/** Times, and factors against k = 0: measured, allowed by arithmetic, the paper's. */
-export function timeTable(table: StrategyTable, withPrefixKept: boolean): TextTable {
-  const columns: Column<StrategyRow>[] = [
-    nameColumn,
-    { title: 's to stop', cell: timeCell(({ secondsToStop }) => secondsToStop) },
-    { title: 's/epoch', cell: timeCell(({ secondsPerEpoch }) => secondsPerEpoch) },
-    { title: 'epochs', cell: ({ scenario }) => formatSpread(scenario.epochs, scoreFormat(1)) },
-    { title: '× faster, epoch', cell: ({ fasterPerEpoch }) => formatFactor(fasterPerEpoch) },
-    { title: '× bound', cell: ({ scenario }) => formatFactor(scenario.bound.speedup) },
-    { title: '× faster, to stop', cell: ({ fasterToStop }) => formatFactor(fasterToStop) },
-    { title: '× paper', cell: ({ fasterInPaper }) => formatFactor(fasterInPaper) },
-    { title: '× by eq. 5', cell: ({ fasterByEquation5 }) => formatFactor(fasterByEquation5) },
-    {
-      title: 'tokens/s',
-      cell: ({ scenario }) =>
-        measured(
-          scenario,
-          formatSpread(scenario.tokensPerSecond, (rate) => rate.toFixed(0)),
-        ),
-    },
-  ];
-  if (withPrefixKept) {
-    columns.splice(4, 0, {
-      title: 's to compute what is kept',
-      cell: ({ scenario: { secondsToFill } }) =>
-        secondsToFill === null ? NONE : formatSpread(secondsToFill, formatSeconds),
-    });
-    columns.splice(
-      7,
-      0,
+/** Seconds of epochs with what they are as factors, each factor beside its bound. */
+function epochColumns(withPrefixKept: boolean): {
+  seconds: Column<StrategyRow>[];
+  factors: Column<StrategyRow>[];
+} {
+  const bound: Column<StrategyRow> = {
+    title: '× bound',
+    cell: ({ scenario: { bound } }) => (bound === null ? NO_BOUND : formatFactor(bound.speedup)),
+  };
+  if (!withPrefixKept) {
+    return {
+      seconds: [{ title: 's/epoch', cell: timeCell(({ secondsPerEpoch }) => secondsPerEpoch) }],
+      factors: [
+        { title: '× faster, epoch', cell: ({ fasterPerEpoch }) => formatFactor(fasterPerEpoch) },
+        bound,
+      ],
+    };
+  }
+  return {
+    seconds: [
+      { title: 's, first epoch', cell: timeCell(({ secondsFirstEpoch }) => secondsFirstEpoch) },
+      {
+        title: 's, later epochs',
+        // What is kept is read in them by every run, whoever computed it.
+        cell: ({ scenario }) => formatSpread(scenario.secondsPerLaterEpoch, formatSeconds),
+      },
+    ],
+    factors: [
+      { title: '× faster, first epoch', cell: ({ fasterFirstEpoch }) => formatFactor(fasterFirstEpoch) },
+      bound,
       {
         title: '× faster, later epochs',
         cell: ({ fasterPerLaterEpoch }) => formatFactor(fasterPerLaterEpoch),
       },
       {
         title: '× bound, prefix kept',
-        cell: ({ scenario }) => formatFactor(scenario.bound.speedupWithPrefixKept),
+        cell: ({ scenario: { bound: of } }) =>
+          of === null ? NO_BOUND : formatFactor(of.speedupWithPrefixKept),
       },
-    );
-  }
-  return textTable(columns, table.rows);
+    ],
+  };
+}
+
+/** Stands where a schedule would have a bound: arithmetic tells one of a plan that stays. */
+const NO_BOUND = 'none (changes)';
+
+/** The paper's figure with the depth that it is of, where the paper's model has another number of layers. */
+function paperCell(row: StrategyRow, text: string | null): string {
+  if (text === null) return NONE;
+  const isShare = row.paper !== null && row.scenario.plan.layers.length !== PAPER.numLayers;
+  return isShare ? `${text} (${row.paper!.frozen} of ${PAPER.numLayers})` : text;
+}
+
+const fasterInPaper = (row: StrategyRow) =>
+  paperCell(row, row.fasterInPaper === null ? null : formatFactor(row.fasterInPaper));
+
+/** Times, and factors against k = 0: measured, allowed by arithmetic, the paper's. */
+export function timeTable(table: StrategyTable, withPrefixKept: boolean): TextTable {
+  const { seconds, factors } = epochColumns(withPrefixKept);
+  return textTable(
+    [
+      nameColumn,
+      { title: 's to stop', cell: timeCell(({ secondsToStop }) => secondsToStop) },
+      ...seconds,
+      { title: 'epochs', cell: ({ scenario }) => formatSpread(scenario.epochs, scoreFormat(1)) },
+      ...factors,
+      { title: '× faster, to stop', cell: ({ fasterToStop }) => formatFactor(fasterToStop) },
+      { title: '× paper', cell: fasterInPaper },
+      { title: '× by eq. 5', cell: ({ fasterByEquation5 }) => formatFactor(fasterByEquation5) },
+      {
+        title: 'tokens/s',
+        cell: ({ scenario }) =>
+          measured(
+            scenario,
+            formatSpread(scenario.tokensPerSecond, (rate) => rate.toFixed(0)),
+          ),
+      },
+    ],
+    table.rows,
+  );
 }
 
 /** Energy of training and validation; null where no scenario was measured. */
@@ -145,7 +187,7 @@ export function qualityTable(table: StrategyTable): TextTable {
   });
   const paper = (name: 'accuracy' | 'macroF1' | 'weightedF1'): Column<StrategyRow> => ({
     title: 'paper',
-    cell: (row) => row.paper?.[name].toFixed(2) ?? NONE,
+    cell: (row) => paperCell(row, row.paper?.[name].toFixed(2) ?? null),
   });
   return textTable(
     [
@@ -166,30 +208,27 @@ export function qualityTable(table: StrategyTable): TextTable {
   );
 }
 
-/** Times and scores in one table narrow enough for a terminal. */
-export function overviewTable(table: StrategyTable): TextTable {
+/** The times and scores that one looks for first, for a terminal. */
+export function overviewTable(table: StrategyTable, withPrefixKept: boolean): TextTable {
   const score = (title: string, name: ScoreName): Column<StrategyRow> => ({
     title,
     cell: ({ scenario }) => formatSpread(scenario.scores[name], scoreFormat(3)),
   });
+  const { seconds, factors } = epochColumns(withPrefixKept);
   return textTable(
     [
       nameColumn,
-      { title: 's/epoch', cell: timeCell(({ secondsPerEpoch }) => secondsPerEpoch) },
-      { title: '× epoch', cell: ({ fasterPerEpoch }) => formatFactor(fasterPerEpoch) },
-      { title: '× bound', cell: ({ scenario }) => formatFactor(scenario.bound.speedup) },
-      { title: 'epochs', cell: ({ scenario }) => scoreFormat(1)(scenario.epochs.mean) },
-      {
-        title: 's to stop',
-        cell: ({ scenario }) => measured(scenario, formatSeconds(scenario.secondsToStop.mean)),
-      },
-      { title: '× stop', cell: ({ fasterToStop }) => formatFactor(fasterToStop) },
-      { title: '× paper', cell: ({ fasterInPaper }) => formatFactor(fasterInPaper) },
-      score('accuracy', 'accuracy'),
       score('macro F1', 'macroF1'),
-      { title: 'paper', cell: ({ paper }) => paper?.macroF1.toFixed(2) ?? NONE },
-      score('weighted F1', 'weightedF1'),
+      { title: 'paper', cell: (row) => paperCell(row, row.paper?.macroF1.toFixed(2) ?? null) },
       score('entity F1', 'entityF1'),
+      ...seconds,
+      ...factors.map((column) => ({ ...column, title: column.title.replace('faster, ', '') })),
+      { title: 'epochs', cell: ({ scenario }) => scoreFormat(1)(scenario.epochs.mean) },
+      { title: 's to stop', cell: timeCell(({ secondsToStop }) => secondsToStop) },
+      { title: '× to stop', cell: ({ fasterToStop }) => formatFactor(fasterToStop) },
+      { title: '× paper', cell: fasterInPaper },
+      score('accuracy', 'accuracy'),
+      score('weighted F1', 'weightedF1'),
       { title: 'learns', cell: ({ scenario }) => formatCount(scenario.trainableParameters) },
     ],
     table.rows,
@@ -233,7 +272,16 @@ export function runTable({ records }: Pick<GridSummary, 'records'>): TextTable {
         : []),
       { title: 'seed', cell: ({ seed }) => `${seed}` },
       { title: 's to stop', cell: runTime(({ secondsToStop }) => secondsToStop) },
-      { title: 's/epoch', cell: runTime(({ secondsPerEpoch }) => secondsPerEpoch) },
+      ...(records.some(({ prefixStore }) => prefixStore !== null)
+        ? [
+            { title: 's, first epoch', cell: runTime(({ epochs }) => epochs[0]!.trainSeconds) },
+            {
+              title: 's, later epochs',
+              cell: (record: RunRecord) =>
+                record.epochs.length > 1 ? formatSeconds(secondsPerLaterEpoch(record)) : NONE,
+            },
+          ]
+        : [{ title: 's/epoch', cell: runTime(({ secondsPerEpoch }) => secondsPerEpoch) }]),
       { title: 'epochs', cell: ({ epochs }) => `${epochs.length}` },
       { title: 'best epoch', cell: ({ bestEpoch }) => `${bestEpoch}` },
       { title: 'last loss', cell: ({ losses }) => losses.last.toFixed(4) },
@@ -260,8 +308,9 @@ export function twinTable({ twins }: GridSummary): TextTable | null {
   );
 }
 
-function trainableText({ trainableParameters, totalParameters }: ScenarioSummary): string {
-  return `${formatCount(trainableParameters)} (${formatPercent(trainableParameters / totalParameters)})`;
+function trainableText({ trainableParameters, totalParameters, isSchedule }: ScenarioSummary): string {
+  const share = formatPercent(trainableParameters / totalParameters);
+  return `${formatCount(trainableParameters)} (${share}${isSchedule ? ', at the end' : ''})`;
 }
 
 /** Entity and macro F1 on every test set that has a name; null where there is none. */
@@ -317,7 +366,7 @@ export function comparisonTable({ comparisons }: GridSummary): TextTable | null 
         ? [{ title: 'sentences', cell: ({ trainSize }: Comparison) => `${trainSize ?? 'all'}` }]
         : []),
       ...(hasSets ? [{ title: 'test set', cell: ({ testSet }: Comparison) => testSet ?? 'first' }] : []),
-      { title: 'score', cell: ({ score }) => (score === 'entityF1' ? 'entity F1' : 'macro F1') },
+      { title: 'score', cell: ({ score }) => scoreName(score) },
       { title: 'against', cell: ({ baseline }) => baseline },
       { title: 'seeds', cell: ({ seeds }) => `${seeds}` },
       { title: 'what is seen', cell: differenceText },

@@ -2,6 +2,7 @@ import { mkdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import type { Sentence } from '../../src/index.js';
 import { smallTask } from '../helpers/corpus.js';
+import { makeRecord } from '../report/records.js';
 
 /** As many layers as the documents freeze, and one that learns. */
 const LAYERS = 7;
@@ -33,7 +34,7 @@ export async function writeSampleFiles(directory: string): Promise<void> {
   );
   write('texts.txt', test.map(({ words }) => `${words.join(' ')}\n`).join(''));
 
-  for (const run of ['out/seed-42', 'out/seed-43']) {
+  for (const run of ['out/seed-42', 'out/seed-43', 'out/first', 'out/second']) {
     mkdirSync(join(directory, run, 'predictions'), { recursive: true });
     const lines = test.map(({ words, tags }, i) =>
       JSON.stringify({
@@ -45,6 +46,7 @@ export async function writeSampleFiles(directory: string): Promise<void> {
       }),
     );
     write(`${run}/predictions/test.jsonl`, `${lines.join('\n')}\n`);
+    write(`${run}/record.json`, JSON.stringify(makeRecord({ strategy: 'bottom-up:6', seed: 42 })));
   }
 
   for (const folder of ['bert-base-uncased', 'out/model']) {

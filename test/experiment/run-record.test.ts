@@ -2,6 +2,7 @@ import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { describeEnvironment } from '../../src/experiment/environment.js';
 import { parseRunRecord, type RunRecord, readRunRecord } from '../../src/experiment/run-record.js';
 import { scenarioOf } from '../../src/experiment/scenario.js';
 import { fakeRecord, fakeWorkspace } from './fakes.js';
@@ -71,5 +72,28 @@ describe('reading a record', () => {
   it('says that a newer version wrote it', () => {
     const newer = { ...record, schemaVersion: 2 } as unknown as RunRecord;
     expect(() => parseRunRecord(newer, 'record.json')).toThrowError(/version 2.*newer permafrost/s);
+  });
+});
+
+describe('the hardware of a record', () => {
+  const cards = () => [{ name: 'NVIDIA A100' }, { name: 'NVIDIA H100' }];
+
+  it('names the card that trained, by its number', () => {
+    const nameOn = (device: string) =>
+      describeEnvironment({ libtorch: null, device, cards }).hardware.deviceName;
+    expect(['cuda:1', 'cuda', 'cuda:0', 'cuda:7'].map(nameOn)).toEqual([
+      'NVIDIA H100',
+      'NVIDIA A100',
+      'NVIDIA A100',
+      undefined,
+    ]);
+  });
+
+  it('asks no driver for a run on the processor', () => {
+    const none = () => {
+      throw new Error('the driver was asked');
+    };
+    const { hardware } = describeEnvironment({ libtorch: null, device: 'cpu', cards: none });
+    expect(hardware).not.toHaveProperty('deviceName');
   });
 });

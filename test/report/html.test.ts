@@ -3,6 +3,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
 import { reportBlocks } from '../../src/report/document.js';
+import { stripsOf } from '../../src/report/figures/epoch-curves.js';
 import { renderFigures } from '../../src/report/figures/grid-figures.js';
 import { renderHtml } from '../../src/report/html.js';
 import { summarise } from '../../src/report/summary.js';
@@ -23,6 +24,7 @@ function gridOf(...extra: RecordFacts[]) {
   return summarise([...ranged, { strategy: 'full' }, ...extra].map(makeRecord))!;
 }
 
+const marks = (svg: string) => count(svg, /class="pf-mark"/g);
 const count = (text: string, pattern: RegExp) => [...text.matchAll(pattern)].length;
 
 describe('the figures', () => {
@@ -38,26 +40,43 @@ describe('the figures', () => {
       expect(svg).toContain('full');
       expect(svg).not.toMatch(/NaN|undefined|null/);
     }
-    // Six scenarios with a k in two panels; in the first one the paper's six as well.
-    const points = /aria-roledescription="point"/g;
-    expect(count(time!, points)).toBe(12);
-    expect(count(quality!, points)).toBe(18);
-    expect(quality).toContain('CoNLL-2003');
-    expect(time).not.toContain('paper');
+    // Six scenarios with a k and one without in two panels; in the first one the paper's six as well.
+    expect(marks(time!)).toBe(14);
+    expect(marks(quality!)).toBe(20);
+    expect(quality).toContain('bottom-up, paper');
+    expect(figures[0]!.caption).toContain('CoNLL-2003');
+    expect(time).not.toContain(', paper');
   });
 
-  it('draw the deviation over seeds only where there are several', async () => {
-    const bars =
-      /aria-label="frozen layers k: [^"]*high: [^"]*" role="graphics-symbol" aria-roledescription="rule mark"/g;
-    const [, several] = await renderFigures(gridOf());
-    expect(count(several!.svg, bars)).toBe(12);
+  it('carry the numbers of their marks, in the order of the marks', () => {
+    for (const { svg, narrow, points, description } of renderFigures(gridOf())) {
+      for (const drawn of [svg, narrow]) {
+        const titles = [...drawn.matchAll(/data-point="(\d+)"[^>]*><title>([^<]*)<\/title>/g)];
+        expect(titles.map(([, index, label]) => [Number(index), label])).toEqual(
+          points.map(({ label }, index) => [index, label]),
+        );
+      }
+      expect(description).toContain(points[0]!.label);
+    }
+    const [quality] = renderFigures(gridOf());
+    const { scenarios } = gridOf();
+    const [first] = quality!.points;
+    expect(first).toMatchObject({ panel: 'macro F1', series: 'bottom-up', x: 0 });
+    expect(first!.y).toBe(scenarios.find(({ strategy }) => strategy === 'bottom-up:0')!.scores.macroF1.mean);
+  });
+
+  it('draw the deviation over seeds only where there are several', () => {
+    const bands = /class="[^"]*pf-interval"/g;
+    const [, several] = renderFigures(gridOf());
+    // A band for each direction in each of two panels.
+    expect(count(several!.svg, bands)).toBe(4);
     const single = summarise([
       makeRecord({ strategy: 'bottom-up:0' }),
       makeRecord({ strategy: 'bottom-up:6' }),
     ])!;
-    const [, one] = await renderFigures(single);
-    expect(count(one!.svg, bars)).toBe(0);
-    expect(count(one!.svg, /aria-roledescription="point"/g)).toBe(4);
+    const [, one] = renderFigures(single);
+    expect(count(one!.svg, bands)).toBe(0);
+    expect(marks(one!.svg)).toBe(4);
   });
 
   it('have no time of a scenario that read what another run computed', async () => {
@@ -66,7 +85,7 @@ describe('the figures', () => {
     const figuresOf = (records: RecordFacts[]) => renderFigures(summarise(records.map(makeRecord))!);
     const [, time] = await figuresOf([...facts, borrowed]);
     expect(time!.caption).toContain('Left out');
-    expect(count(time!.svg, /aria-roledescription="point"/g)).toBe(4);
+    expect(marks(time!.svg)).toBe(4);
     expect((await figuresOf([borrowed])).map(({ name }) => name)).not.toContain('time');
   });
 
@@ -96,13 +115,13 @@ describe('the figures', () => {
     const figures = await renderFigures(summarise([changing, record])!);
     const curves = figures.find(({ name }) => name === 'learning-curves')!.svg;
     // Thirty steps in three epochs: the second stage begins after the first epoch, the third within the second.
-    const bands = [...curves.matchAll(/aria-label="epoch: ([\d.]+); to: ([\d.]+); frozen layers: (\d+)"/g)];
-    expect(bands.map(([, ...numbers]) => numbers.map(Number))).toEqual([
-      [0, 1, 9],
-      [1, 1.5, 6],
-      [1.5, 3, 0],
-      [0, 3, 9],
+    expect(stripsOf(changing).map(({ from, to, text }) => [from, to, text])).toEqual([
+      [0, 1, '9 frozen'],
+      [1, 1.5, '6 frozen'],
+      [1.5, 3, '0 frozen'],
     ]);
+    expect(stripsOf(record).map(({ from, to, share }) => [from, to, share])).toEqual([[0, 3, 0.75]]);
+    expect(count(curves, /class="pf-strip"/g)).toBe(4);
     expect(curves).toContain('plateau:9,6,0');
   });
 
@@ -126,28 +145,40 @@ describe('the figures', () => {
       'train-sizes',
       'learning-curves',
     ]);
-    const points = figures.map(({ svg }) => count(svg, /aria-roledescription="point"/g));
+    const points = figures.map(({ svg }) => marks(svg));
     // Two measures of two scenarios, on two test sets and at two numbers of sentences.
     expect(points.slice(2, 4)).toEqual([8, 8]);
   });
 });
 
 describe('report.html', () => {
-  it('holds its figures and every table, and needs no other file', async () => {
+  it('holds its figures and every table, and a policy that forbids all else', async () => {
     const summary = gridOf();
-    const html = renderHtml(reportBlocks(summary), await renderFigures(summary));
-    expect(count(html, /<svg/g)).toBe(3);
+    const html = renderHtml(reportBlocks(summary, renderFigures(summary)));
+    // Each for a page and for a phone.
+    expect(count(html, /<svg[^>]*role="img"/g)).toBe(6);
     expect(count(html, /<table/g)).toBe(count(html, /<\/table>/g));
-    expect(html).toContain('<th scope="col">× bound</th>');
+    expect(html).toContain('<th scope="col" class="n">× bound</th>');
     expect(html).toContain('10.37943/220XKY5402');
-    expect(html).not.toMatch(/<script|<link|<img|src=|@import|url\(/);
-    const rows = html.split('<h2>Every run</h2>')[1]!.split('</table>')[0]!;
+    expect(html).not.toMatch(/<link|<img|\ssrc=|@import|url\(|\sstyle=|\son\w+=/);
+    const rows = html.split('>Every run</h2>')[1]!.split('</table>')[0]!;
     expect(count(rows, /<tr>/g)).toBe(1 + summary.records.length);
+    const policy = /http-equiv="Content-Security-Policy" content="([^"]*)"/.exec(html)![1]!;
+    expect(policy).toContain("default-src 'none'");
+    expect(policy).not.toContain('unsafe');
+  });
+
+  it('lists its sections, each under a name of its own', () => {
+    const html = renderHtml(reportBlocks(gridOf()));
+    const links = [...html.matchAll(/<li><a href="#([^"]+)">/g)].map(([, id]) => id!);
+    expect(links.length).toBeGreaterThan(5);
+    expect(new Set(links).size).toBe(links.length);
+    for (const id of links) expect(html).toContain(`<h2 id="${id}">`);
   });
 
   it('shows names as they are, not as markup', () => {
     const summary = summarise([makeRecord({ strategy: 'full', dataset: '<b onclick="x">&' })])!;
-    const html = renderHtml(reportBlocks(summary), []);
+    const html = renderHtml(reportBlocks(summary));
     expect(html).not.toContain('<b onclick');
     expect(html).toContain('&lt;b onclick=&quot;x&quot;&gt;&amp;');
   });
@@ -169,7 +200,7 @@ describe('writeReport', () => {
       ]);
       const svg = await readFile(files.figures[0]!, 'utf8');
       expect(await readFile(files.html, 'utf8')).toContain(svg);
-      expect(await readFile(files.markdown, 'utf8')).toMatch(/^# Layer freezing on demo\n/);
+      expect(await readFile(files.markdown, 'utf8')).toMatch(/^# Layer freezing: model mini, data demo\n/);
     } finally {
       await rm(directory, { recursive: true, force: true });
     }

@@ -9,11 +9,17 @@ export interface RecordFacts {
   secondsPerEpoch?: number;
   secondsToStop?: number;
   epochs?: number;
+  /** Notation of the first plan, where a schedule has no strategy's name. */
+  plan?: string;
+  /** Layers of the model. */
+  layers?: number;
   /** Of the 100 words with B-PER, how many are found. */
   found?: number;
   test?: boolean;
   dataset?: string;
   cpuModel?: string;
+  /** Name of the card that trained; null for one without a name. */
+  card?: string | null;
   trainable?: number;
   losses?: string;
   /** Of training and validation. */
@@ -64,7 +70,7 @@ export function makeRecord(facts: RecordFacts): RunRecord {
         kind: 'fresh',
         name: 'mini',
         shape: {
-          numLayers: 12,
+          numLayers: facts.layers ?? 12,
           hiddenSize: 128,
           numHeads: 2,
           intermediateSize: 512,
@@ -102,12 +108,13 @@ export function makeRecord(facts: RecordFacts): RunRecord {
       cores: 2,
       memoryBytes: 1e9,
       platform: 'linux x64',
-      device: 'cpu',
+      device: facts.card === undefined ? 'cpu' : 'cuda:0',
+      ...(facts.card !== undefined && facts.card !== null && { deviceName: facts.card }),
     },
     data: { digest: 'd', train: split, validation: split, test: test ? split : null },
     tokenizer: { digest: 't', vocabSize: 500 },
     labels: ['B-LOC', 'B-PER', 'I-LOC', 'I-PER', 'O'],
-    plan: parseStrategy(strategy).plan(12),
+    plan: parseStrategy(facts.plan ?? strategy).plan(facts.layers ?? 12),
     trainableParameters: facts.trainable ?? 1_000_000,
     totalParameters: 2_000_000,
     frozenPrefix: -1,

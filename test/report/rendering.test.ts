@@ -1,6 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import type { Comparison } from '../../src/experiment/comparisons.js';
 import { reportBlocks } from '../../src/report/document.js';
+import { renderFigures } from '../../src/report/figures/grid-figures.js';
 import { renderMarkdown } from '../../src/report/markdown.js';
 import { summarise } from '../../src/report/summary.js';
 import { renderTerminal } from '../../src/report/terminal.js';
@@ -82,18 +83,35 @@ describe('report.md', () => {
     const text = renderMarkdown(reportBlocks(kept));
     const [head, ...rows] = tablesOf(text).find(([titles]) => titles?.includes('× bound, prefix kept'))!;
     const row = rows.find(([name]) => name === 'k = 8')!;
-    expect(row[head!.indexOf('× faster, later epochs')]).toBe((21 / 0.8).toFixed(1));
+    // The first epoch computes what the later ones read: each stands by itself, its factor beside its own bound.
+    const cells = (from: string, count: number) =>
+      row.slice(head!.indexOf(from), head!.indexOf(from) + count);
+    expect(cells('s, first epoch', 2)).toEqual(['8.00', '0.80']);
+    expect(head).not.toContain('s/epoch');
+    expect(head!.slice(head!.indexOf('× faster, first epoch')).slice(0, 4)).toEqual([
+      '× faster, first epoch',
+      '× bound',
+      '× faster, later epochs',
+      '× bound, prefix kept',
+    ]);
+    expect(cells('× faster, first epoch', 4)).toEqual([
+      (21 / 8).toFixed(2),
+      '1.80',
+      (21 / 0.8).toFixed(1),
+      '3.00',
+    ]);
     expect(text).toContain('bottom-up:8: outputs computed once');
   });
 
   it('marks times that lack the work of another run, gives them no factor, and says why', () => {
     const borrowing = gridOf({ strategy: 'bottom-up:8', secondsPerEpoch: 8, keptPrefix: 8, borrowed: 30 });
     const text = renderMarkdown(reportBlocks(borrowing));
-    const times = tablesOf(text).find(([titles]) => titles?.includes('s to compute what is kept'))!;
+    const times = tablesOf(text).find(([titles]) => titles?.includes('s, first epoch'))!;
     const [head, ...rows] = times;
     const row = rows.find(([name]) => name === 'k = 8')!;
-    expect(row[head!.indexOf('s/epoch')]).toBe('8.00 \\*');
-    expect(row[head!.indexOf('× faster, epoch')]).toBe('–');
+    expect(row[head!.indexOf('s, first epoch')]).toBe('8.00 (cache of another run)');
+    expect(row[head!.indexOf('s, later epochs')]).toBe('0.80');
+    expect(row[head!.indexOf('× faster, first epoch')]).toBe('–');
     expect(row[head!.indexOf('× faster, to stop')]).toBe('–');
     expect(text).toContain('1 of 23 runs read outputs of frozen layers that another run');
     expect(renderTerminal(borrowing)).toContain('1 of 23 runs');
@@ -175,6 +193,58 @@ describe('report.md', () => {
   });
 });
 
+describe('what could mislead', () => {
+  const textOf = (...facts: RecordFacts[]) => renderMarkdown(reportBlocks(summarise(facts.map(makeRecord))!));
+
+  it('the title names model and data, and the files where the name is a part of the data', () => {
+    expect(textOf({ strategy: 'full' })).toMatch(/^# Layer freezing: model mini, data demo\n/);
+    const record = makeRecord({ strategy: 'full' });
+    const dataset = {
+      source: 'files',
+      name: 'train',
+      train: 'train.txt',
+      validation: 'dev.txt',
+      test: null,
+    } as const;
+    const named = summarise([{ ...record, scenario: { ...record.scenario, dataset } }])!;
+    expect(renderMarkdown(reportBlocks(named))).toMatch(
+      /^# Layer freezing: model mini, data train.txt, dev.txt\n/,
+    );
+  });
+
+  it('the card has its name, and the processor is not taken for it', () => {
+    const named = textOf({ strategy: 'full', card: 'NVIDIA H100 80GB HBM3' });
+    expect(named).toContain('cuda:0: NVIDIA H100 80GB HBM3; processor: Test CPU');
+    expect(textOf({ strategy: 'full', card: null })).toContain(
+      'cuda:0: a card that the record does not name',
+    );
+    expect(textOf({ strategy: 'full' })).toContain('cpu: Test CPU');
+  });
+
+  it('figures of the paper beside a model of another depth say of which depth they are', () => {
+    const other = textOf({ strategy: 'bottom-up:0', layers: 24 }, { strategy: 'bottom-up:12', layers: 24 });
+    expect(other).toContain(
+      'This model has 24 layers and the paper’s has 12: depths are matched by their share',
+    );
+    const rows = tablesOf(other).flatMap((table) => table.filter(([name]) => name === 'k = 12'));
+    expect(rows[0]).toContain('1.59 (6 of 12)');
+    expect(rows[1]).toContain('0.87 (6 of 12)');
+    expect(textOf({ strategy: 'bottom-up:6' })).not.toMatch(/of 12\)|matched by their share/);
+    const figures = (layers: number) =>
+      renderFigures(summarise([0, 6].map((k) => makeRecord({ strategy: `bottom-up:${k}`, layers })))!);
+    expect(figures(24)[0]!.caption).toContain('This model has 24 layers');
+    expect(figures(12)[0]!.caption).not.toContain('This model has');
+  });
+
+  it('a schedule has no bound, and its parameters are those of its end', () => {
+    const text = textOf({ strategy: 'bottom-up:0' }, { strategy: 'plateau:9,0', plan: 'bottom-up:9' });
+    const [head, ...rows] = tablesOf(text).find(([titles]) => titles?.includes('× bound'))!;
+    const row = rows.find(([name]) => name === 'plateau:9,0')!;
+    expect(row[head!.indexOf('× bound')]).toBe('none (changes)');
+    expect(text).toContain('1.0 M (50.0%, at the end)');
+  });
+});
+
 describe('terminal table', () => {
   const text = renderTerminal(gridOf());
 
@@ -190,7 +260,33 @@ describe('terminal table', () => {
       .filter((line) => line.startsWith('│') && line.includes('k = '))
       .map((line) => line.length);
     expect(new Set(widths.slice(0, 5)).size).toBe(1);
-    expect(Math.max(...widths)).toBeLessThanOrEqual(190);
+  });
+
+  it.each([60, 80, 100, 146])('fits %i columns, and every cell of the wide one is still there', (columns) => {
+    const kept = gridOf({ strategy: 'bottom-up:8', keptPrefix: 8, borrowed: 30 });
+    const comparisons = [
+      {
+        score: 'entityF1' as const,
+        strategy: 'bottom-up:6',
+        baseline: 'bottom-up:0',
+        trainSize: null,
+        testSet: null,
+        difference: -0.0012,
+        low: -0.0043,
+        high: 0.0021,
+        p: 0.4,
+        adjusted: 0.61,
+        seeds: 3,
+        sentences: 300,
+      },
+    ];
+    const summary = summarise(kept.records, { comparisons })!;
+    const drawn = (text: string) => text.split('\n').filter((line) => /^[│┌├└]/.test(line));
+    const narrow = renderTerminal(summary, columns);
+    expect(Math.max(...drawn(narrow).map((line) => line.length))).toBeLessThanOrEqual(columns);
+    const words = (text: string) => new Set(drawn(text).flatMap((line) => line.split(/[│\s]+/)));
+    const missing = [...words(renderTerminal(summary, 1000))].filter((word) => !words(narrow).has(word));
+    expect(missing.filter((word) => !/^[┌├└─┬┼┴┐┤┘]+$/.test(word))).toEqual([]);
   });
 });
 

@@ -2,6 +2,7 @@ import { describe, expect, it } from 'vitest';
 import { rungsOf, unitsOf } from '../../src/experiment/search/rungs.js';
 import type { SearchResult } from '../../src/experiment/search/search.js';
 import { judge } from '../../src/experiment/search/verdict.js';
+import { withFigures } from '../../src/report/blocks.js';
 import { renderHtml } from '../../src/report/html.js';
 import { renderMarkdown } from '../../src/report/markdown.js';
 import { searchReport, searchVerdict } from '../../src/report/search-report.js';
@@ -36,7 +37,7 @@ describe('the report of a search', () => {
   it('names the best and the cheapest, with what all plans are worth', async () => {
     const { blocks } = await searchReport(result());
     const text = renderMarkdown(blocks);
-    expect(text).toContain('# How many layers to freeze on demo');
+    expect(text).toContain('# How many layers to freeze: model mini, data demo');
     expect(text).toContain('Best by validation macroF1: bottom-up:0');
     const rows = text.split('\n').filter((line) => line.startsWith('| bottom-up:'));
     expect(rows[0]).toMatch(/\| bottom-up:0 \| 0\.\d{4} \| 0\.0000 \| – \|.*\| 0\.8000 \/ 0\.7000 \| best/);
@@ -59,12 +60,12 @@ describe('the report of a search', () => {
   });
 
   it('draws quality against seconds, and against joules where they were measured', async () => {
-    const points = (svg: string) => [...svg.matchAll(/aria-roledescription="point"/g)].length;
+    const points = (svg: string) => [...svg.matchAll(/class="pf-mark"/g)].length;
     const { blocks, figures } = await searchReport(result());
     expect(figures.map(({ name }) => name)).toEqual(['pareto', 'learning-curves']);
     expect(points(figures[0]!.svg)).toBe(3);
     expect(points((await searchReport(result(900))).figures[0]!.svg)).toBe(6);
-    expect(renderHtml(blocks, figures)).toContain('<svg');
+    expect(renderHtml(withFigures(blocks, figures))).toContain('<svg');
     expect(figures[0]!.svg).not.toMatch(/NaN|undefined/);
   });
 

@@ -50,7 +50,7 @@ describe('summary of a grid', () => {
     ]);
     const bottomUp = rowOf(summary, 'bottom-up', 'bottom-up:6');
     expect(bottomUp).toMatchObject({ fasterPerEpoch: 1.5, fasterToStop: 3, fasterByEquation5: 2 });
-    expect(bottomUp.scenario.bound.speedup).toBe(1.5);
+    expect(bottomUp.scenario.bound?.speedup).toBe(1.5);
     expect(rowOf(summary, 'top-down', 'top-down:6').fasterPerEpoch).toBe(1.25);
     expect(rowOf(summary, 'bottom-up', 'full').fasterPerEpoch).toBe(0.8);
     expect(rowOf(summary, 'top-down', 'full').fasterPerEpoch).toBeCloseTo(2 / 3, 12);
@@ -139,7 +139,7 @@ describe('summary of a grid', () => {
       { strategy: 'bottom-up:0', secondsPerEpoch: 10 },
       { strategy: 'bottom-up:12', secondsPerEpoch: 0.1, keptPrefix: 12, borrowed: 1 },
     ]);
-    expect(scenarios[1]).toMatchObject({ isBorrowed: true, secondsToFill: null });
+    expect(scenarios[1]).toMatchObject({ isBorrowed: true });
     const row = tables[0]!.rows.find(({ scenario }) => scenario.k === 12)!;
     expect(row).toMatchObject({ fasterPerEpoch: null, fasterToStop: null });
     // Later epochs read what is kept, whoever computed it.
@@ -164,7 +164,8 @@ describe('summary of a grid', () => {
     const k12 = scenarios[1]!;
     expect(k12).toMatchObject({ isBorrowed: false, seeds: [1, 2] });
     expect(k12.secondsPerEpoch).toEqual({ mean: 4, sd: null, values: [4], seeds: [1] });
-    expect(k12.secondsToFill?.mean).toBeCloseTo(4 - 0.4, 12);
+    expect(k12.secondsFirstEpoch).toMatchObject({ mean: 4, seeds: [1] });
+    expect(k12.secondsPerLaterEpoch.values).toEqual([0.4, 0.01]);
     expect(k12.scores.accuracy.values).toHaveLength(2);
     expect(tables[0]!.rows.at(-1)!.fasterPerEpoch).toBe(10 / 4);
   });
@@ -182,8 +183,25 @@ describe('summary of a grid', () => {
       { strategy: 'bottom-up:6', secondsPerEpoch: 8, keptPrefix: 6 },
     ]);
     const row = tables[0]!.rows.find(({ scenario }) => scenario.k === 6)!;
-    expect(row.fasterPerEpoch).toBeCloseTo(10 / 8);
+    expect(row.fasterFirstEpoch).toBeCloseTo(10 / 8);
     expect(row.fasterPerLaterEpoch).toBeCloseTo(10 / 0.8);
+  });
+
+  it('has no bound and no factor by equation 5 for a schedule, of which no one plan stays', () => {
+    const { tables } = summaryOf([
+      { strategy: 'bottom-up:0' },
+      { strategy: 'bottom-up:9' },
+      { strategy: 'plateau:9,6,0', plan: 'bottom-up:9' },
+    ]);
+    const rows = new Map(tables[0]!.rows.map((row) => [row.scenario.strategy, row]));
+    expect(rows.get('bottom-up:9')).toMatchObject({
+      scenario: { bound: { speedup: 2 } },
+      fasterByEquation5: 1,
+    });
+    expect(rows.get('plateau:9,6,0')).toMatchObject({
+      scenario: { isSchedule: true, bound: null },
+      fasterByEquation5: null,
+    });
   });
 
   it('scores on the validation split of the best epoch where there is no test split', () => {

@@ -1,19 +1,16 @@
 import { join } from 'node:path';
 import type { Command } from 'commander';
-import { compareWithBaseline } from '../../experiment/comparisons.js';
-import { type ErrorStudy, studyErrors } from '../../experiment/error-studies.js';
 import { parseStrategyList, parseTrainSizes } from '../../experiment/grid.js';
 import { runScenario } from '../../experiment/run.js';
 import { runGrid } from '../../experiment/run-grid.js';
 import type { RunRecord } from '../../experiment/run-record.js';
 import type { Workspace } from '../../experiment/workspace.js';
-import { runsOnMost, summarise } from '../../report/summary.js';
-import { renderTerminal } from '../../report/terminal.js';
-import { writeReport } from '../../report/write-report.js';
 import { probe } from '../../training/directory.js';
+import { commandText } from '../command-text.js';
 import type { CommandContext, Runner } from '../context.js';
+import { reportGrid } from '../grid-report.js';
 import { workspaceOf } from '../open-workspace.js';
-import { addExperimentOptions, addOutputOptions, seedsOf } from '../options.js';
+import { addExperimentOptions, addLatexOption, addOutputOptions, seedsOf } from '../options.js';
 import { showGrid } from '../progress.js';
 import { type Flags, wholeNumber } from '../schema-options.js';
 
@@ -26,6 +23,7 @@ export function addPaperCommand(program: Command, run: Runner): void {
     .option('--strategies <list>', 'such as "paper,interleaved" or "bottom-up:0,bottom-up:6"', 'paper')
     .option('--train-sizes <list>', 'numbers of training sentences, such as 50,100,500,all', 'all');
   addOutputOptions(command, 'out/<dataset>');
+  addLatexOption(command);
   addExperimentOptions(command).action(run(paper));
 }
 
@@ -55,7 +53,7 @@ async function paper(flags: Flags, context: CommandContext): Promise<void> {
     await train(plan, flags.restart === true, context, records);
   } finally {
     // Also after a failure: the report says which runs are missing.
-    await report(plan, context, records);
+    await report(plan, flags.latex === true, context, records);
   }
 }
 
@@ -70,23 +68,17 @@ async function train(
   });
 }
 
-async function report(plan: Plan, { output }: CommandContext, records: RunRecord[]): Promise<void> {
-  const comparisons = await compareWithBaseline(plan.directory, records);
-  const errors = await errorsOf(plan, records);
-  const summary = summarise(records, { planned: plan, comparisons, errors });
-  if (summary === null) return;
-  const { markdown, html, figures } = await writeReport(plan.directory, summary);
-  output.print(renderTerminal(summary));
-  output.print(`Report: ${markdown}, ${html}; one record a run: ${join(plan.directory, '*', 'record.json')}`);
-  output.json({ type: 'report', file: markdown, html, figures, directory: plan.directory });
-}
-
-/** What the best weights of the runs got wrong, on the split that the tables show. */
-async function errorsOf({ directory, workspace }: Plan, records: RunRecord[]): Promise<ErrorStudy[]> {
+async function report(
+  { directory, workspace, ...planned }: Plan,
+  hasLatex: boolean,
+  { output, args }: CommandContext,
+  records: RunRecord[],
+): Promise<void> {
+  const runs = records.map((record) => ({ record, directory: join(directory, record.run) }));
   const { splits, tokenizer } = workspace;
-  const runs = runsOnMost(records).map((record) => ({ record, directory: join(directory, record.run) }));
-  return studyErrors(runs, splits.test === null ? 'validation' : 'test', {
+  const errors = {
     train: splits.train,
-    countTokens: (word) => tokenizer.wordPieces(word).length,
-  });
+    countTokens: (word: string) => tokenizer.wordPieces(word).length,
+  };
+  await reportGrid({ directory, runs, planned, errors, command: commandText(args), hasLatex }, output);
 }

@@ -3,13 +3,14 @@ import { type Command, InvalidArgumentError } from 'commander';
 import { runScenario } from '../../experiment/run.js';
 import { parseSearchedPlans } from '../../experiment/search/depths.js';
 import { type SearchResult, search } from '../../experiment/search/search.js';
-import { searchTable, searchVerdict } from '../../report/search-report.js';
+import { writeLatex } from '../../report/latex.js';
+import { searchReport, searchTable, searchVerdict } from '../../report/search-report.js';
 import { drawTable } from '../../report/terminal.js';
 import { writeSearchReport } from '../../report/write-report.js';
 import { probe } from '../../training/directory.js';
 import type { CommandContext, Runner } from '../context.js';
 import { workspaceOf } from '../open-workspace.js';
-import { addExperimentOptions, addOutputOptions, seedsOf } from '../options.js';
+import { addExperimentOptions, addLatexOption, addOutputOptions, seedsOf } from '../options.js';
 import { showGrid } from '../progress.js';
 import { type Flags, wholeNumber } from '../schema-options.js';
 
@@ -26,6 +27,7 @@ export function addSearchCommand(program: Command, run: Runner): void {
     .option('--folds <n>', 'cross-validation over training and validation data', wholeNumber)
     .option('--halving [n]', 'successive halving that keeps one plan in n from rung to rung (n: 3)', factor);
   addOutputOptions(command, 'out/search-<dataset>');
+  addLatexOption(command);
   addExperimentOptions(command).action(run(searchPlans));
 }
 
@@ -61,10 +63,13 @@ async function searchPlans(flags: Flags, context: CommandContext): Promise<void>
   });
   const result = await showGrid(output, events);
   const { markdown, html, figures } = await writeSearchReport(directory, result);
+  const latex =
+    flags.latex === true ? await writeLatex(directory, 'report', searchReport(result).blocks) : null;
+  const files = [markdown, html, ...(latex === null ? [] : [latex])].join(', ');
   output.print(drawTable(searchTable(result)));
   output.print(searchVerdict(result));
-  output.print(`Report: ${markdown}, ${html}; one record a run: ${join(directory, '*', 'record.json')}`);
-  output.json({ type: 'report', file: markdown, html, figures, directory });
+  output.print(`Report: ${files}; one record a run: ${join(directory, '*', 'record.json')}`);
+  output.json({ type: 'report', file: markdown, html, ...(latex !== null && { latex }), figures, directory });
   output.json(answerOf(result));
 }
 

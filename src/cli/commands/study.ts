@@ -1,25 +1,19 @@
-import { existsSync } from 'node:fs';
 import { basename, join } from 'node:path';
 import { type Command, Option } from 'commander';
-import { readSentences } from '../../data/read-sentences.js';
-import { readingShape } from '../../data/reader-options.js';
-import type { Sentence } from '../../data/sentence.js';
-import { generateCorpus } from '../../data/synthetic/generate.js';
 import { PermafrostError } from '../../errors/error.js';
 import { compareSentences } from '../../evaluation/compare-sentences.js';
-import type { ErrorAnalysisOptions } from '../../evaluation/error-analysis.js';
+import { ExampleCollector } from '../../experiment/error-examples.js';
 import { type ErrorStudy, readAnswers, studyErrors } from '../../experiment/error-studies.js';
 import { type FoundRun, findRuns } from '../../experiment/found-runs.js';
 import { type GradientStudy, measureGradients } from '../../experiment/gradient-study.js';
 import { parseStrategyList } from '../../experiment/grid.js';
-import { PRESETS } from '../../experiment/presets/by-name.js';
 import { runScenario } from '../../experiment/run.js';
 import { runId, scenarioOf } from '../../experiment/scenario.js';
 import { measureSimilarity, type SimilarityStudy } from '../../experiment/similarity-study.js';
 import type { Workspace } from '../../experiment/workspace.js';
-import { locateTokenizer } from '../../hub/tokenizer-files.js';
 import type { TokenClassifier } from '../../model/token-classifier.js';
 import { errorGroupTable, errorKindTable } from '../../report/error-tables.js';
+import { writeLatex } from '../../report/latex.js';
 import {
   errorPage,
   gradientPage,
@@ -32,14 +26,13 @@ import {
 } from '../../report/study-pages.js';
 import { drawTable } from '../../report/terminal.js';
 import { writePage } from '../../report/write-report.js';
-import { Tokenizer } from '../../text/tokenizer.js';
 import { probe } from '../../training/directory.js';
 import type { CommandContext, Runner } from '../context.js';
-import { withDownloads } from '../download-progress.js';
+import { addErrorOptions, errorOptions } from '../error-options.js';
 import { workspaceOf } from '../open-workspace.js';
-import { addExperimentOptions, addJsonOption, addOutputOptions } from '../options.js';
+import { addExperimentOptions, addJsonOption, addLatexOption, addOutputOptions } from '../options.js';
 import { showTraining } from '../progress.js';
-import { addShape, type Flags, optionsOf, wholeNumber } from '../schema-options.js';
+import { type Flags, wholeNumber } from '../schema-options.js';
 
 export function addStudyCommand(program: Command, run: Runner): void {
   const study = program
@@ -53,10 +46,10 @@ export function addStudyCommand(program: Command, run: Runner): void {
     .argument('<dir...>', 'directories of runs or grids')
     .addOption(new Option('--split <split>', 'split that was predicted (default: test, else validation)'))
     .option('--between <scenario...>', 'two scenarios: the sentences that only one of them gets right')
-    .option('--train <file>', 'training sentences, for what the model has seen (default: those of a preset)')
-    .option('--tokenizer <tokenizer>', "directory, file, or model of the Hub (default: the run's)")
     .option('--out <dir>', 'writes errors.md, errors.html and a figure there');
-  addJsonOption(addShape(errors, readingShape)).action((dirs: string[], flags: Flags, command: Command) =>
+  addErrorOptions(errors);
+  addLatexOption(errors);
+  addJsonOption(errors).action((dirs: string[], flags: Flags, command: Command) =>
     run(studyErrorsOf)({ ...flags, dirs }, command),
   );
   const trained = (name: string, description: string) => {
@@ -70,6 +63,7 @@ export function addStudyCommand(program: Command, run: Runner): void {
       )
       .option('--seed <n>', 'fixes initial weights, order and dropout', wholeNumber, 42);
     addOutputOptions(command, 'out/study-<dataset>');
+    addLatexOption(command);
     return command;
   };
   const gradients = trained(
@@ -89,8 +83,10 @@ async function studyErrorsOf(flags: Flags, context: CommandContext): Promise<voi
   const dirs = flags.dirs as string[];
   const runs = await namedRuns(dirs);
   const split = (flags.split as string | undefined) ?? splitOf(runs);
-  const options = await errorOptions(flags, runs, context);
-  const studies = await studyErrors(runs, split, options);
+  const options = await errorOptions(flags, runs[0]!, context);
+  const examples = new ExampleCollector();
+  const onAnswers = examples.add.bind(examples);
+  const studies = await studyErrors(runs, split, { ...options, onAnswers });
   if (studies.length === 0) {
     throw new PermafrostError(
       'FILE_NOT_FOUND',
@@ -106,8 +102,8 @@ async function studyErrorsOf(flags: Flags, context: CommandContext): Promise<voi
     output.print(drawTable(errorGroupTable(studies, title)));
   }
   if (compared !== null) output.print(drawTable(sentenceTable(compared)));
-  const page = await errorPage(studies, split, compared);
-  await write(flags.out as string | undefined, 'errors', page, context);
+  const page = errorPage(studies, split, compared, examples.choose());
+  await write(flags.out as string | undefined, 'errors', page, flags, context);
   output.json({ type: 'errors', split, studies, compared });
 }
 
@@ -127,58 +123,6 @@ async function namedRuns(dirs: readonly string[]): Promise<FoundRun[]> {
 
 function splitOf(runs: readonly FoundRun[]): string {
   return runs.some(({ record }) => record.test === null) ? 'validation' : 'test';
-}
-
-/** What the errors are looked at by, as far as it is to be had; a note says what is not. */
-async function errorOptions(
-  flags: Flags,
-  runs: readonly FoundRun[],
-  context: CommandContext,
-): Promise<ErrorAnalysisOptions> {
-  const { output } = context;
-  const train = await trainingSentences(flags, runs[0]!);
-  if (train === null)
-    output.note('--train FILE: without the training sentences nothing is said of what the model has seen.');
-  const tokenizer = await tokenizerOf(flags, runs[0]!, context);
-  if (tokenizer === null)
-    output.note('--tokenizer MODEL: without the tokenizer nothing is said of how words were cut.');
-  return {
-    ...(train && { train }),
-    ...(tokenizer && { countTokens: (word: string) => tokenizer.wordPieces(word).length }),
-  };
-}
-
-async function trainingSentences(flags: Flags, { record }: FoundRun): Promise<Sentence[] | null> {
-  const file = flags.train as string | undefined;
-  if (file !== undefined) {
-    return readSentences(file, optionsOf(readingShape, flags));
-  }
-  const { dataset } = record.scenario;
-  if (dataset.source !== 'generated') return null;
-  const { seed, sizes } = dataset;
-  return generateCorpus(dataset.name as 'demo', { seed, sizes }).train;
-}
-
-async function tokenizerOf(
-  flags: Flags,
-  { record, directory }: FoundRun,
-  context: CommandContext,
-): Promise<Tokenizer | null> {
-  const name = flags.tokenizer as string | undefined;
-  if (name !== undefined) {
-    return Tokenizer.load(await withDownloads(context, (hub) => locateTokenizer(name, hub)));
-  }
-  const { model } = record.scenario;
-  const bundled = PRESETS.map((preset) => preset.model).find(
-    (of) => of.kind === 'bundled' && of.name === model.name,
-  );
-  const places = [join(directory, 'best'), ...(bundled?.kind === 'bundled' ? [bundled.directory] : [])];
-  for (const place of places) {
-    if (!existsSync(place)) continue;
-    const tokenizer = await Tokenizer.load(place);
-    if (tokenizer.digest === record.tokenizer.digest) return tokenizer;
-  }
-  return null;
 }
 
 /** The two scenarios that are named, else the two that there are. */
@@ -225,7 +169,7 @@ async function studyGradients(flags: Flags, context: CommandContext): Promise<vo
   });
   output.print(drawTable(gradientTable(studies, ({ norm }) => norm.toPrecision(3))));
   output.print('Norm of the mean gradient; * frozen in this scenario');
-  await write(directory, 'gradients', await gradientPage(studies), context);
+  await write(directory, 'gradients', await gradientPage(studies), flags, context);
   output.json({ type: 'gradients', seed, studies });
 }
 
@@ -242,7 +186,7 @@ async function studySimilarity(flags: Flags, context: CommandContext): Promise<v
   });
   output.print(drawTable(similarityTable(studies)));
   output.print('Linear CKA with the output before training; * frozen in this scenario');
-  await write(directory, 'similarity', await similarityPage(studies), context);
+  await write(directory, 'similarity', await similarityPage(studies), flags, context);
   output.json({ type: 'similarity', seed, studies });
 }
 
@@ -280,9 +224,11 @@ async function write(
   directory: string | undefined,
   name: string,
   page: StudyPage,
+  flags: Flags,
   { output }: CommandContext,
 ): Promise<void> {
   if (directory === undefined) return;
   const { markdown, html, figures } = await writePage(directory, name, page);
-  output.print(`Report: ${[markdown, html, ...figures].join(', ')}`);
+  const latex = flags.latex === true ? [await writeLatex(directory, name, page.blocks)] : [];
+  output.print(`Report: ${[markdown, html, ...latex, ...figures].join(', ')}`);
 }

@@ -1,13 +1,19 @@
+import { depthNote } from '../context.js';
+import { formatSeconds } from '../format.js';
 import { PAPER, paperDatasetTitle, paperRow } from '../paper-tables.js';
 import type { ScenarioSummary, Spread } from '../scenario-summary.js';
 import type { GridSummary } from '../summary.js';
+import { type Chart, drawChart } from './chart.js';
+import { learningCurves, lossCurves } from './epoch-curves.js';
 import { errorFigure } from './errors.js';
-import { type Draft, drawFigures, type Figure } from './figure.js';
-import { learningCurves } from './learning-curves.js';
-import { type Level, linesPlot, type Point, pointOf } from './lines.js';
-import { lossCurves } from './overtraining.js';
+import type { Figure } from './figure.js';
+import { type Level, linePanels, type Point, pointOf } from './lines.js';
 
-const K = 'frozen layers k';
+const K = { label: 'frozen layers k' };
+const SCORE = { label: 'score', range: 'detail' } as const;
+
+const ACROSS = 'Lines across: scenarios without a number of layers.';
+const BELOW = 'An arrow marks what lies below the axis, with its number.';
 
 /**
  * Draws quality and time against the number of frozen layers where scenarios have such a number, what freezing does to
@@ -15,23 +21,27 @@ const K = 'frozen layers k';
  *
  * @returns the same text for the same summary.
  */
-export async function renderFigures(summary: GridSummary): Promise<Figure[]> {
+export function renderFigures(summary: GridSummary): Figure[] {
   const { scenarios } = summary;
   const hasDepths = scenarios.some(({ k }) => k !== null);
   const hasTimes = scenarios.some(({ k, isBorrowed }) => k !== null && !isBorrowed);
-  const drafts = [
+  const charts = [
     ...(hasDepths ? [qualityFigure(summary)] : []),
     ...(hasTimes ? [timeFigure(summary)] : []),
     ...(hasDepths && scenarios.some(({ tests }) => tests.size > 0) ? [transferFigure(summary)] : []),
     ...(summary.sizes.length > 1 ? [sizesFigure(summary)] : []),
     learningCurves(summary.whole),
     lossCurves(summary.whole),
-    errorFigure(summary.errors, summary.evaluatedOn),
   ];
-  return drawFigures(drafts.filter((draft) => draft !== null));
+  const errors = errorFigure(summary.errors, summary.evaluatedOn);
+  return [
+    ...charts.flatMap((chart) => (chart === null ? [] : [drawChart(chart)])),
+    ...(errors === null ? [] : [errors]),
+  ];
 }
 
-function qualityFigure({ scenarios, paperDataset, evaluatedOn }: GridSummary): Draft {
+function qualityFigure(summary: GridSummary): Chart {
+  const { scenarios, paperDataset, evaluatedOn } = summary;
   const measures = [
     ['macro F1', (scenario: ScenarioSummary) => scenario.scores.macroF1],
     ['entity F1', (scenario: ScenarioSummary) => scenario.scores.entityF1],
@@ -41,27 +51,33 @@ function qualityFigure({ scenarios, paperDataset, evaluatedOn }: GridSummary): D
   const paper = scenarios.flatMap(({ family, k, plan }): Point[] => {
     const row = paperRow(paperDataset, family, k, plan.layers.length);
     if (row === null || k === null) return [];
-    const series = `${family}, paper (${paperDatasetTitle(paperDataset)})`;
-    return [pointOf(k, series, 'macro F1', { mean: row.macroF1, sd: null, values: [] })];
+    return [pointOf(k, `${family}, paper`, 'macro F1', { mean: row.macroF1, sd: null, values: [] })];
   });
+  const shares = depthNote(summary);
   return {
     name: 'quality',
     title: 'Quality against frozen layers',
-    caption:
-      `On the ${evaluatedOn} split, mean ± standard deviation over seeds; dashed: the paper's, of ${PAPER.model}. ` +
-      'Lines across: scenarios without a number of layers.',
-    spec: linesPlot({
+    caption: [
+      `On the ${evaluatedOn} split, mean ± standard deviation over seeds.`,
+      ...(paper.length === 0
+        ? []
+        : [`Dotted and hollow: the paper’s, of ${PAPER.model} on ${paperDatasetTitle(paperDataset)}.`]),
+      ...(paper.length === 0 || shares === null ? [] : [shares]),
+      ...(levels.length === 0 ? [] : [ACROSS]),
+      BELOW,
+    ].join(' '),
+    panels: linePanels({
       points: [...points, ...paper],
       levels,
       x: K,
-      y: 'score',
+      y: SCORE,
       // The paper's line has the colour of ours that it stands beside.
-      besides: (series) => (series.includes(', paper') ? series.split(', paper')[0]! : null),
+      besides: (series) => (series.endsWith(', paper') ? series.slice(0, -', paper'.length) : null),
     }),
   };
 }
 
-function timeFigure(summary: GridSummary): Draft {
+function timeFigure(summary: GridSummary): Chart {
   const scenarios = summary.scenarios.filter(({ isBorrowed }) => !isBorrowed);
   const isWhole = scenarios.length === summary.scenarios.length;
   const measures = [
@@ -73,18 +89,19 @@ function timeFigure(summary: GridSummary): Draft {
     title: 'Time against frozen layers',
     caption:
       'An epoch is its training steps alone; to the stop, training and validation of every epoch. Mean ± standard ' +
-      'deviation over seeds. Lines across: scenarios without a number of layers.' +
+      `deviation over seeds. ${ACROSS}` +
       (isWhole ? '' : ' Left out: scenarios whose runs all read what another run had computed.'),
-    spec: linesPlot({
+    panels: linePanels({
       points: measures.flatMap(([measure, spread]) => pointsOf(scenarios, measure, spread)),
       levels: measures.flatMap(([measure, spread]) => levelsOf(scenarios, measure, spread)),
       x: K,
-      y: 'seconds',
+      y: { label: 'seconds', range: 'zero' },
+      format: formatSeconds,
     }),
   };
 }
 
-function transferFigure({ scenarios }: GridSummary): Draft {
+function transferFigure({ scenarios }: GridSummary): Chart {
   const ranged = scenarios.filter(({ k }) => k !== null);
   const families = new Set(ranged.map(({ family }) => family));
   const points = (['entityF1', 'macroF1'] as const).flatMap((score) =>
@@ -103,12 +120,13 @@ function transferFigure({ scenarios }: GridSummary): Draft {
     name: 'transfer',
     title: 'Test sets against frozen layers',
     caption:
-      'Every test set with the weights that were best on the validation data; mean ± standard deviation over seeds.',
-    spec: linesPlot({ points, x: K, y: 'score' }),
+      'Every test set with the weights that were best on the validation data; mean ± standard deviation over seeds. ' +
+      BELOW,
+    panels: linePanels({ points, x: K, y: SCORE }),
   };
 }
 
-function sizesFigure({ sizes, evaluatedOn }: GridSummary): Draft {
+function sizesFigure({ sizes, evaluatedOn }: GridSummary): Chart {
   const points = (['entityF1', 'macroF1'] as const).flatMap((score) =>
     sizes.flatMap(({ sentences, scenarios }) =>
       scenarios.map(({ strategy, scores }) =>
@@ -120,7 +138,11 @@ function sizesFigure({ sizes, evaluatedOn }: GridSummary): Draft {
     name: 'train-sizes',
     title: 'Quality against training sentences',
     caption: `On the ${evaluatedOn} split, mean ± standard deviation over seeds; the axis across is logarithmic.`,
-    spec: linesPlot({ points, x: 'training sentences', y: 'score', isLog: true }),
+    panels: linePanels({
+      points,
+      x: { label: 'training sentences', isLog: true },
+      y: { label: 'score', range: 'data' },
+    }),
   };
 }
 

@@ -1,6 +1,7 @@
-import type { TopLevelSpec } from 'vega-lite';
 import type { Spread } from '../scenario-summary.js';
-import { COLOURS, CONFIG } from './figure.js';
+import type { Axis } from './axis.js';
+import type { Panel, Series } from './panel.js';
+import { seriesStyle } from './theme.js';
 
 /** One mark: a figure of one series at one place. */
 export interface Point {
@@ -23,10 +24,10 @@ export interface Level {
 export interface LinesOptions {
   points: readonly Point[];
   levels?: readonly Level[];
-  x: string;
-  y: string;
-  /** Whether the axis across is logarithmic. @default false */
-  isLog?: boolean;
+  x: Omit<Axis, 'ticks'>;
+  y: Axis;
+  /** How a value is written in the words of a point. @default four digits after the point */
+  format?: (value: number) => string;
   /** The series that a dashed one stands beside, in its colour; null for a series of its own. @default none */
   besides?: (series: string) => string | null;
 }
@@ -36,69 +37,40 @@ export function pointOf(x: number, series: string, measure: string, { mean, sd }
   return { x, series, measure, mean, low: mean - (sd ?? 0), high: mean + (sd ?? 0) };
 }
 
-/** One panel a measure: lines with their deviations, and lines across. */
-export function linesPlot(options: LinesOptions): TopLevelSpec {
-  const { points, levels = [], isLog = false, besides = () => null } = options;
-  const series = [...new Set([...points, ...levels].map((item) => item.series))];
-  const own = series.filter((name) => besides(name) === null);
-  const colourOf = (name: string) => COLOURS[own.indexOf(besides(name) ?? name) % COLOURS.length]!;
-  const colour = {
-    field: 'series',
-    type: 'nominal',
-    title: null,
-    scale: { domain: series, range: series.map(colourOf) },
-    legend: { orient: 'bottom', columns: 3, labelLimit: 260 },
-  } as const;
-  const dash = {
-    field: 'series',
-    type: 'nominal',
-    title: null,
-    scale: { domain: series, range: series.map((name) => (besides(name) === null ? [1, 0] : [4, 3])) },
-  } as const;
-  const y = { field: 'mean', type: 'quantitative', title: options.y, scale: { zero: true } } as const;
-  const x = {
-    field: 'x',
-    type: 'quantitative',
-    title: options.x,
-    scale: { type: isLog ? 'log' : 'linear' },
-  } as const;
-  const ticks = [...new Set(points.map((point) => point.x))].sort((a, b) => a - b);
-  const data = [...points, ...levels.map((level) => ({ ...level, x: null }))];
-  return {
-    data: { values: data },
-    facet: { field: 'measure', type: 'nominal', title: null, sort: null, header: { labelFontSize: 13 } },
-    spec: {
-      width: 330,
-      height: 230,
-      layer: [
-        {
-          transform: [{ filter: 'datum.x === null' }],
-          mark: { type: 'rule', strokeDash: [1, 2] },
-          encoding: { y, color: colour },
-        },
-        {
-          transform: [{ filter: 'datum.x !== null' }],
-          mark: { type: 'line' },
-          encoding: { x: { ...x, axis: { values: ticks, format: 'd' } }, y, color: colour, strokeDash: dash },
-        },
-        {
-          transform: [{ filter: 'datum.x !== null && datum.high > datum.low' }],
-          mark: { type: 'rule' },
-          encoding: {
-            x,
-            y: { field: 'low', type: 'quantitative', title: options.y },
-            y2: { field: 'high' },
-            color: colour,
-          },
-        },
-        {
-          transform: [{ filter: 'datum.x !== null' }],
-          mark: { type: 'point', filled: true, size: 36 },
-          encoding: { x, y, color: colour },
-        },
-      ],
-    },
-    resolve: { scale: { y: 'independent' } },
-    config: CONFIG,
+/** One panel a measure: lines with their intervals, and lines across. */
+export function linePanels(options: LinesOptions): Panel[] {
+  const { points, levels = [], besides = () => null, format = (value) => value.toFixed(4) } = options;
+  const names = [...new Set([...points, ...levels].map(({ series }) => series))];
+  const own = names.filter((name) => besides(name) === null);
+  const styleOf = (name: string) => {
+    const beside = besides(name);
+    const style = seriesStyle(own.indexOf(beside ?? name));
+    return beside === null ? style : { ...style, dash: 2, isHollow: true };
   };
+  const ticks = [...new Set(points.map(({ x }) => x))].sort((a, b) => a - b);
+  const reach = ({ mean, high }: Point) => (high > mean ? ` ± ${format(high - mean)}` : '');
+  const measures = [...new Set(points.map(({ measure }) => measure))];
+  return measures.map((measure): Panel => {
+    const series = names.flatMap((name): Series[] => {
+      const of = points.filter((point) => point.measure === measure && point.series === name);
+      const level = levels.find((found) => found.measure === measure && found.series === name);
+      if (of.length > 0) {
+        const marks = [...of]
+          .sort((a, b) => a.x - b.x)
+          .map((point) => ({
+            x: point.x,
+            y: point.mean,
+            low: point.high > point.low ? point.low : null,
+            high: point.high > point.low ? point.high : null,
+            label: `${name}, ${options.x.label} ${point.x}: ${measure} ${format(point.mean)}${reach(point)}`,
+          }));
+        return [{ name, style: styleOf(name), marks }];
+      }
+      if (level === undefined) return [];
+      const label = `${name}: ${measure} ${format(level.mean)}`;
+      const mark = { x: 0, y: level.mean, low: null, high: null, label };
+      return [{ name, style: styleOf(name), marks: [mark], isLevel: true }];
+    });
+    return { title: measure, x: { ...options.x, ticks }, y: options.y, series };
+  });
 }
