@@ -4,7 +4,7 @@ import type { ErrorStudy } from '../../experiment/error-studies.js';
 import { count } from '../error-tables.js';
 import { escapeHtml } from './escape.js';
 
-/** Types up to which all matrices are open from the start; larger ones are but for the first. */
+/** Types up to which all matrices are open from the start; of larger ones the first is, with its names set upright. */
 const SMALL = 8;
 /** Shares of the gold entities of a type from which a confusion is set off, each more than the one before. */
 const LEVELS = [0.002, 0.02, 0.1];
@@ -44,7 +44,7 @@ function matrix(strategy: string, analysis: ErrorAnalysis): string {
   });
   const title = escapeHtml(`Types that ${strategy} confuses`);
   return (
-    `<div class="scroll" role="region" aria-label="${title}, table" tabindex="0"><table class="fixed"><caption class="hidden">${title}: gold ` +
+    `<div class="scroll" role="region" aria-label="${title}, table" tabindex="0"><table class="fixed${types.length > SMALL ? ' dense' : ''}"><caption class="hidden">${title}: gold ` +
     `types down, predicted types across</caption><thead><tr><th scope="col">gold \\ predicted</th>${head.join('')}</tr></thead>` +
     `<tbody>\n${rows.join('\n')}\n</tbody></table></div>`
   );
