@@ -164,6 +164,12 @@ export class ProtobufWriter<Later = never> {
     return this.#put([...varint(tagOf(field, WIRE.fixed32)), ...bytes]);
   }
 
+  double(field: number, value: number): this {
+    const bytes = new Uint8Array(8);
+    new DataView(bytes.buffer).setFloat64(0, value, true);
+    return this.#put([...varint(tagOf(field, WIRE.fixed64)), ...bytes]);
+  }
+
   text(field: number, value: string): this {
     return this.bytes(field, new TextEncoder().encode(value));
   }

@@ -125,7 +125,12 @@ describe('the predictions of a run', () => {
     const runs = (await readdir(directory)).filter((name) => name.endsWith('-seed-1'));
     expect(runs).toHaveLength(2);
     for (const name of runs) {
-      expect((await readdir(join(directory, name))).sort()).toEqual(['predictions', 'record.json']);
+      expect((await readdir(join(directory, name))).sort()).toEqual([
+        'metrics.jsonl',
+        'predictions',
+        'record.json',
+        'tensorboard',
+      ]);
       const [first] = await readPredictions(join(directory, name, 'predictions', 'test.jsonl'));
       expect(first!.source).toBe('demo/test:1');
       expect(first!.words).toEqual(generated.splits.test![0]!.words);

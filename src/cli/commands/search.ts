@@ -11,7 +11,7 @@ import { probe } from '../../training/directory.js';
 import type { CommandContext, Runner } from '../context.js';
 import { withDownloads } from '../download-progress.js';
 import { addExperimentOptions, addOutputOptions, seedsOf, workspaceOptionsOf } from '../options.js';
-import { showGrid } from '../progress.js';
+import { showGrid } from '../progress/show.js';
 import { type Flags, wholeNumber } from '../schema-options.js';
 
 export function addSearchCommand(program: Command, run: Runner): void {

@@ -36,7 +36,7 @@ import { probe } from '../../training/directory.js';
 import type { CommandContext, Runner } from '../context.js';
 import { withDownloads } from '../download-progress.js';
 import { addExperimentOptions, addJsonOption, addOutputOptions, workspaceOptionsOf } from '../options.js';
-import { showTraining } from '../progress.js';
+import { showTraining } from '../progress/show.js';
 import { columnOf, type Flags, wholeNumber } from '../schema-options.js';
 
 export function addStudyCommand(program: Command, run: Runner): void {

@@ -12,7 +12,7 @@ import type { CommandContext, Runner } from '../context.js';
 import { withDownloads } from '../download-progress.js';
 import { metricsText } from '../metrics-text.js';
 import { addExperimentOptions, addOutputOptions, workspaceOptionsOf } from '../options.js';
-import { showTraining } from '../progress.js';
+import { showTraining } from '../progress/show.js';
 import { type Flags, wholeNumber } from '../schema-options.js';
 
 export function addTrainCommand(program: Command, run: Runner): void {
