@@ -15,6 +15,7 @@ import { addPretrainCommand } from './commands/pretrain.js';
 import { addSearchCommand } from './commands/search.js';
 import { addStudyCommand } from './commands/study.js';
 import { addTrainCommand } from './commands/train.js';
+import { addWatchCommand } from './commands/watch.js';
 import type { Runner } from './context.js';
 import {
   AlreadyReported,
@@ -32,6 +33,7 @@ const COMMANDS = [
   addSearchCommand,
   addPretrainCommand,
   addTrainCommand,
+  addWatchCommand,
   addEvaluateCommand,
   addPredictCommand,
   addStudyCommand,

@@ -3,7 +3,7 @@ import type { Command } from 'commander';
 import { compareWithBaseline } from '../../experiment/comparisons.js';
 import { type ErrorStudy, studyErrors } from '../../experiment/error-studies.js';
 import { parseStrategyList, parseTrainSizes } from '../../experiment/grid.js';
-import { runScenario } from '../../experiment/run.js';
+import { type RunScenario, runScenario } from '../../experiment/run.js';
 import { runGrid } from '../../experiment/run-grid.js';
 import type { RunRecord } from '../../experiment/run-record.js';
 import { openWorkspace, type Workspace } from '../../experiment/workspace.js';
@@ -16,6 +16,7 @@ import { withDownloads } from '../download-progress.js';
 import { addExperimentOptions, addOutputOptions, seedsOf, workspaceOptionsOf } from '../options.js';
 import { showGrid } from '../progress/show.js';
 import { type Flags, wholeNumber } from '../schema-options.js';
+import { writeCard } from '../write-card.js';
 
 export function addPaperCommand(program: Command, run: Runner): void {
   const command = program
@@ -24,7 +25,8 @@ export function addPaperCommand(program: Command, run: Runner): void {
     .option('--seeds <n>', 'runs of each scenario', wholeNumber, 3)
     .option('--seed <n>', 'the first seed; the others follow it', wholeNumber, 42)
     .option('--strategies <list>', 'such as "paper,interleaved" or "bottom-up:0,bottom-up:6"', 'paper')
-    .option('--train-sizes <list>', 'numbers of training sentences, such as 50,100,500,all', 'all');
+    .option('--train-sizes <list>', 'numbers of training sentences, such as 50,100,500,all', 'all')
+    .option('--save-models', "keep each run's best weights, as best/ in its directory");
   addOutputOptions(command, 'out/<dataset>');
   addExperimentOptions(command).action(run(paper));
 }
@@ -34,6 +36,7 @@ interface Plan {
   strategies: string[];
   seeds: number[];
   trainSizes: (number | 'all')[];
+  saveModels: boolean;
   directory: string;
 }
 
@@ -48,6 +51,7 @@ async function paper(flags: Flags, context: CommandContext): Promise<void> {
     strategies: parseStrategyList(flags.strategies as string, workspace.numLayers),
     seeds,
     trainSizes,
+    saveModels: flags.saveModels === true,
     directory: (flags.out as string | undefined) ?? join('out', workspace.settings.dataset.name),
   };
   const records: RunRecord[] = [];
@@ -62,10 +66,15 @@ async function paper(flags: Flags, context: CommandContext): Promise<void> {
 async function train(
   plan: Plan,
   restart: boolean,
-  { output, signal }: CommandContext,
+  { output, args, signal }: CommandContext,
   records: RunRecord[],
 ): Promise<void> {
-  await showGrid(output, runGrid({ ...plan, restart, runScenario, signal }), (event) => {
+  const trainRun: RunScenario = (options) =>
+    runScenario({
+      ...options,
+      ...(plan.saveModels && { complete: (record) => writeCard(options.directory!, record, args) }),
+    });
+  await showGrid(output, runGrid({ ...plan, restart, runScenario: trainRun, signal }), (event) => {
     if (event.type === 'run-done' || event.type === 'run-skipped') records.push(event.record);
   });
 }
