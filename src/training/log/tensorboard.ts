@@ -15,12 +15,16 @@ const SESSION = { status: 1, start: 1 } as const;
 
 /** Frames an event: length, its checksum, the event, its checksum. */
 function recordOf(event: ProtobufWriter): Uint8Array {
-  const data = messageBytes(event);
-  const record = Buffer.alloc(data.length + 16);
-  record.writeBigUInt64LE(BigInt(data.length), 0);
+  const record = Buffer.alloc(event.length + 16);
+  let at = 12;
+  for (const part of event.parts) {
+    record.set(part, at);
+    at += part.length;
+  }
+  // The length is one of 64 bits, whose upper half no event fills.
+  record.writeUInt32LE(event.length, 0);
   record.writeUInt32LE(maskedCrc(record.subarray(0, 8)), 8);
-  record.set(data, 12);
-  record.writeUInt32LE(maskedCrc(data), 12 + data.length);
+  record.writeUInt32LE(maskedCrc(record.subarray(12, at)), at);
   return record;
 }
 
@@ -45,12 +49,26 @@ export function restartRecord(time: number, step: number): Uint8Array {
 export function scalarsRecord(line: MetricsLine): Uint8Array | null {
   const scalars = scalarsOf(line);
   if (scalars.length === 0) return null;
-  const summary = new ProtobufWriter();
+  const summary = Buffer.concat(scalars.map(([tag]) => entryOf(tag)));
+  let end = 0;
   for (const [tag, value] of scalars) {
-    const message = new ProtobufWriter().text(VALUE.tag, tag).float(VALUE.simpleValue, value);
-    summary.message(SUMMARY_VALUE, message);
+    end += entryOf(tag).length;
+    summary.writeFloatLE(value, end - FLOAT_BYTES);
   }
-  return recordOf(eventAt(line.time, line.step).message(EVENT.summary, summary));
+  return recordOf(eventAt(line.time, line.step).bytes(EVENT.summary, summary));
+}
+
+const FLOAT_BYTES = 4;
+const entries = new Map<string, Uint8Array>();
+
+/** A scalar's place in a summary, whose last bytes are its value; the same each time but for these. */
+function entryOf(tag: string): Uint8Array {
+  const known = entries.get(tag);
+  if (known !== undefined) return known;
+  const value = new ProtobufWriter().text(VALUE.tag, tag).float(VALUE.simpleValue, 0);
+  const entry = messageBytes(new ProtobufWriter().message(SUMMARY_VALUE, value));
+  entries.set(tag, entry);
+  return entry;
 }
 
 function eventAt(time: number, step: number): ProtobufWriter {
