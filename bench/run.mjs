@@ -24,6 +24,7 @@ const WORKLOADS = [
   'event-loop-delay',
   'tokenization',
   'tagging',
+  'run-log',
 ];
 // These need more than this project, and run when they are asked for.
 const OPTIONAL = ['peers'];

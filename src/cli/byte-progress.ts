@@ -1,5 +1,5 @@
-import { Presets, SingleBar } from 'cli-progress';
 import type { Output } from './output.js';
+import { barText, clockText, fitSegments } from './progress/live-line.js';
 
 /** Shows how far something of a known number of bytes has come. */
 export interface ByteProgress {
@@ -9,6 +9,9 @@ export interface ByteProgress {
 }
 
 const MEGABYTE = 1e6;
+const BAR_WIDTH = 20;
+/** Columns from which on there is room for a bar. */
+const WIDE = 80;
 // A line of a log for each tenth, or for each so many bytes where the end is not known.
 const BYTES_A_LINE = 100 * MEGABYTE;
 
@@ -19,34 +22,40 @@ export function byteProgress(output: Output): ByteProgress {
 }
 
 function barOfBytes(output: Output): ByteProgress {
-  let bar: SingleBar | null = null;
   let shown = '';
-  const stop = (): void => {
-    bar?.stop();
-    bar = null;
-  };
+  let first = { bytes: 0, at: 0 };
   return {
     update(what, bytes, totalBytes) {
-      if (what !== shown) stop();
+      if (what !== shown) first = { bytes, at: performance.now() };
       shown = what;
-      bar ??= startBar(output, what, totalBytes);
-      bar.update(bytes / MEGABYTE, { size: sizeText(bytes, totalBytes) });
+      const share = totalBytes === null || totalBytes === 0 ? 0 : bytes / totalBytes;
+      const left = secondsLeft(first, bytes, totalBytes);
+      output.status((columns) =>
+        fitSegments(
+          [
+            { text: what, priority: 1 },
+            { text: columns >= WIDE ? barText(share, BAR_WIDTH) : '', priority: 4 },
+            { text: totalBytes === null ? '' : `${Math.floor(100 * share)}%`.padStart(4), priority: 2 },
+            { text: sizeText(bytes, totalBytes), priority: 3 },
+            { text: left === null ? '' : `ETA ${clockText(left)}`, priority: 0 },
+          ],
+          columns,
+        ),
+      );
     },
-    stop,
+    stop: () => output.status(null),
   };
 }
 
-function startBar(output: Output, what: string, totalBytes: number | null): SingleBar {
-  const options = {
-    stream: output.stderr as NodeJS.WriteStream,
-    format: `${what} {bar} {percentage}% | {size} | {eta_formatted} left`,
-    hideCursor: true,
-    clearOnComplete: true,
-    gracefulExit: false,
-  };
-  const bar = new SingleBar(options, Presets.shades_classic);
-  bar.start((totalBytes ?? 0) / MEGABYTE, 0, { size: '' });
-  return bar;
+/** At the pace so far; null as long as there is nothing to go by. */
+function secondsLeft(
+  first: { bytes: number; at: number },
+  bytes: number,
+  totalBytes: number | null,
+): number | null {
+  const came = bytes - first.bytes;
+  if (totalBytes === null || came <= 0) return null;
+  return ((performance.now() - first.at) / 1000) * ((totalBytes - bytes) / came);
 }
 
 function linesOfBytes(output: Output): ByteProgress {

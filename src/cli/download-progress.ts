@@ -1,5 +1,5 @@
-import { Presets, SingleBar } from 'cli-progress';
 import type { HubOptions, HubProgress } from '../hub/snapshot.js';
+import { byteProgress } from './byte-progress.js';
 import type { CommandContext } from './context.js';
 import type { Output } from './output.js';
 
@@ -32,31 +32,11 @@ interface Shown {
 }
 
 function downloadBars(output: Output): Shown {
-  let bar: SingleBar | null = null;
-  let path = '';
-  const stop = () => {
-    bar?.stop();
-    bar = null;
-  };
+  const bar = byteProgress(output);
   return {
-    on(progress) {
-      const { receivedBytes, totalBytes } = progress;
-      if (bar === null || path !== progress.path) {
-        stop();
-        path = progress.path;
-        bar = new SingleBar(
-          {
-            stream: output.stderr as NodeJS.WriteStream,
-            format: `{bar} {percentage}% | ${progress.repo}/${path} | {done} of ${megabytes(totalBytes)} | {eta_formatted}`,
-            hideCursor: true,
-          },
-          Presets.shades_classic,
-        );
-        bar.start(Math.max(1, totalBytes), 0, { done: '' });
-      }
-      bar.update(receivedBytes, { done: megabytes(receivedBytes) });
-    },
-    stop,
+    on: ({ repo, path, receivedBytes, totalBytes }) =>
+      bar.update(`${repo}/${path}`, receivedBytes, totalBytes),
+    stop: bar.stop,
   };
 }
 

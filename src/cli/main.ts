@@ -20,6 +20,7 @@ import { addReportCommand } from './commands/report.js';
 import { addSearchCommand } from './commands/search.js';
 import { addStudyCommand } from './commands/study.js';
 import { addTrainCommand } from './commands/train.js';
+import { addWatchCommand } from './commands/watch.js';
 import type { Runner } from './context.js';
 import {
   AlreadyReported,
@@ -37,6 +38,7 @@ const COMMANDS = [
   addSearchCommand,
   addPretrainCommand,
   addTrainCommand,
+  addWatchCommand,
   addEvaluateCommand,
   addPredictCommand,
   addStudyCommand,

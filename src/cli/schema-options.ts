@@ -39,6 +39,8 @@ interface Form {
   value?: string;
   /** Name of the flag that says false, where that is not `no-` and the option's name. */
   negatedBy?: string;
+  /** Whether the flag is `no-` and the option's name, and says false. */
+  isSwitchOff?: boolean;
   /** Whether the flag may come several times, once a value. */
   isRepeated?: boolean;
 }
@@ -79,8 +81,9 @@ function formOf(schema: z.ZodType): Form {
   return (schema.meta() ?? {}) as Form;
 }
 
-/** Whether `false` is all that an option can say. */
+/** Whether `false` is all that an option can say, or all that a flag has to. */
 function isSwitchOff(schema: z.ZodType): boolean {
+  if (formOf(schema).isSwitchOff) return true;
   const { type, values } = unwrap(schema).def as { type: string; values?: unknown[] };
   return type === 'literal' && values?.length === 1 && values[0] === false;
 }

@@ -37,6 +37,8 @@ export type {
   TrainingMemory,
   TrainingResult,
 } from '../training/events.js';
+export { readMetrics } from '../training/log/metrics-file.js';
+export type { MetricsLine } from '../training/log/metrics-line.js';
 export type { MaskingScores, Text } from '../training/masking-task.js';
 export type { PrefixCacheOptions } from '../training/prefix-cache.js';
 export type { EnergyOptions } from '../training/settings.js';

@@ -12,6 +12,8 @@ export interface RunGridOptions extends RunRoundsOptions {
   seeds: readonly number[];
   /** Numbers of training sentences that every strategy is trained on; `all` is every one. @default ['all'] */
   trainSizes?: readonly (number | 'all')[];
+  /** Keeps the best weights of each run (`best/`), a model as large as the one that it was trained from. @default false */
+  saveModels?: boolean;
 }
 
 /**
@@ -23,18 +25,24 @@ export interface RunGridOptions extends RunRoundsOptions {
  *   there are not; what training throws; `signal.reason` on abort.
  */
 export async function* runGrid(options: RunGridOptions): AsyncGenerator<GridEvent, RunRecord[]> {
-  const { workspace, strategies, seeds, trainSizes = ['all'] } = options;
+  const { workspace, strategies, seeds, trainSizes = ['all'], saveModels = false } = options;
   const portions = trainSizes.map((size) => (size === 'all' ? {} : { trainSize: size }));
   for (const portion of portions) workspace.portion(portion);
   const scenarios = portions.flatMap((portion) =>
     strategies.map((strategy) => scenarioOf(workspace.settings, strategy, portion)),
   );
   const runs = gridRuns(scenarios, seeds, workspace.numLayers);
+  let earlier: Set<string> | null = null;
   return yield* runRounds(options, {
     total: runs.length,
     *rounds(): Generator<Round, RunRecord[], RunRecord[]> {
       return yield { runs, test: true };
     },
-    keeps: () => new Set(),
+    keeps(records) {
+      const runs = new Set(records.map(({ run }) => run));
+      // Models that an earlier start was to keep are nobody's to delete.
+      earlier ??= runs;
+      return saveModels ? runs : earlier;
+    },
   });
 }

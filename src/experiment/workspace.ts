@@ -41,8 +41,8 @@ export interface Workspace {
   carbonIntensity: number | null;
   /** Budget of the frozen prefix's outputs, which all runs share; false where none are kept. */
   prefix: PrefixCacheOptions | false;
-  /** When the states to go on from are written. */
-  saving: { saveSteps?: number; saveMinutes?: number };
+  /** When the states to go on from are written, and what is told of the training. */
+  saving: { saveSteps?: number; saveMinutes?: number; logSteps?: number; tensorboard?: boolean };
   /**
    * The data of a scenario. Equal portions give the same object, so that runs share what is kept for its sentences.
    *

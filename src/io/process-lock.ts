@@ -84,6 +84,12 @@ export async function lockDirectory(directory: string): Promise<FileLock> {
   );
 }
 
+/** Who holds the lock of a directory, and whether that process lives as far as can be told; null where nobody does. */
+export async function lockHolder(directory: string): Promise<(LockContent & { isAlive: boolean }) | null> {
+  const holder = await readLock(join(directory, LOCK_NAME));
+  return holder && { ...holder, isAlive: isAlive(holder) };
+}
+
 /**
  * Does something while no other process does it: waits for the lock, keeps it alive, and gives it back.
  *

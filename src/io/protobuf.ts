@@ -164,6 +164,12 @@ export class ProtobufWriter<Later = never> {
     return this.#put([...varint(tagOf(field, WIRE.fixed32)), ...bytes]);
   }
 
+  double(field: number, value: number): this {
+    const bytes = new Uint8Array(8);
+    new DataView(bytes.buffer).setFloat64(0, value, true);
+    return this.#put([...varint(tagOf(field, WIRE.fixed64)), ...bytes]);
+  }
+
   text(field: number, value: string): this {
     return this.bytes(field, new TextEncoder().encode(value));
   }
@@ -215,6 +221,7 @@ export function messageBytes({ parts }: ProtobufWriter): Uint8Array {
 const tagOf = (field: number, wire: Wire) => field * 8 + wire;
 
 function varint(value: number | bigint): number[] {
+  if (typeof value === 'number' && value >= 0 && value < 0x80) return [value];
   let rest = BigInt.asUintN(64, BigInt(value));
   const bytes: number[] = [];
   for (; rest >= 0x80n; rest >>= 7n) bytes.push(Number(rest & 0x7fn) | 0x80);

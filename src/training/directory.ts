@@ -11,7 +11,8 @@ import { sweepTemporaryFiles } from '../io/temporary-files.js';
 const SMALL_FILES_BYTES = 32 * 2 ** 20;
 
 /**
- * The directory of a run, of which one process is the only writer: `best/`, `last/`, `predictions/`, and what the caller puts beside.
+ * The directory of a run, of which one process is the only writer: `best/`, `last/`, `predictions/`, `metrics.jsonl`,
+ * `tensorboard/`, and what the caller puts beside.
  *
  * Whatever is written there replaces a whole file or leaves it as it was.
  */
@@ -21,6 +22,9 @@ export class RunDirectory {
   /** The state to go on from. */
   readonly state: string;
   readonly record: string;
+  /** What the training tells of itself while it is under way, and the folder of the same for TensorBoard. */
+  readonly metrics: string;
+  readonly tensorboard: string;
   readonly #predictions: string;
   readonly #lock: FileLock;
 
@@ -33,6 +37,8 @@ export class RunDirectory {
     this.best = join(path, 'best');
     this.state = join(path, 'last', 'state.safetensors');
     this.record = join(path, 'record.json');
+    this.metrics = metricsFile(path);
+    this.tensorboard = join(path, 'tensorboard');
     this.#predictions = join(path, 'predictions');
     this.#lock = lock;
   }
@@ -85,8 +91,8 @@ export class RunDirectory {
   }
 
   /**
-   * Deletes what an earlier run left: weights, state, predictions and record, and nothing else. Not before the model is
-   * loaded, which may be the earlier run's.
+   * Deletes what an earlier run left: weights, state, predictions and record, and nothing else; a training begins its
+   * metrics anew by itself. Not before the model is loaded, which may be the earlier run's.
    */
   async clear(): Promise<void> {
     await rm(this.record, { force: true });
@@ -107,6 +113,11 @@ export class RunDirectory {
 /** What the best weights of the run in a directory answer on a split, one sentence a line. */
 export function predictionsFile(directory: string, split: string): string {
   return join(directory, 'predictions', `${split}.jsonl`);
+}
+
+/** What the training of the run in a directory tells of itself, one line a step, epoch and evaluation. */
+export function metricsFile(directory: string): string {
+  return join(directory, 'metrics.jsonl');
 }
 
 /** Deletes weights and state of a run, such as where its record alone is wanted. */

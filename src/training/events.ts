@@ -65,6 +65,8 @@ export interface StepEvent {
   learningRate: number;
   /** Tokens of the step, special tokens included. */
   tokens: number;
+  /** Tokens a second of training, over about the last second. */
+  tokensPerSecond: number;
 }
 
 /** One epoch of steps. */
@@ -92,6 +94,10 @@ export interface EvaluationEvent<Scores = Metrics> {
   metrics: Scores;
   /** Mean cross-entropy over the labelled tokens of the split, dropout off; null where it has none. */
   loss: number | null;
+  /** What the best weights have most of. */
+  score: number;
+  /** Whether no earlier weights of the run had so much of it. */
+  best: boolean;
   seconds: number;
 }
 

@@ -8,6 +8,7 @@ import type { RunDirectory } from './directory.js';
 import type { EvaluatedSplit, FreezeEvent, ProgressEvent, TrainingEnd, TrainingResult } from './events.js';
 import { freezeModel } from './freeze-model.js';
 import { identityOf } from './identity.js';
+import type { RunLog } from './log/run-log.js';
 import { FrozenPrefix } from './prefix.js';
 import { epochTraining, type Progress, resultOf, startProgress } from './progress.js';
 import { RunEnergy } from './run-energy.js';
@@ -16,7 +17,7 @@ import { beginStage, makeTrainer } from './stage-trainer.js';
 import { BatchSource, optimizerSteps } from './steps.js';
 import { afterEvaluation, shouldStop } from './stopping.js';
 import type { Measured, Task } from './task.js';
-import type { Phases } from './timing.js';
+import { type Phases, TokenRate } from './timing.js';
 
 /**
  * The training loop, whatever it trains: steps, evaluations, the best weights, the state to go on from, changes of the
@@ -29,6 +30,8 @@ export class Training<Scores> {
   readonly #calendar: Calendar;
   readonly #checkpoints: Checkpoints<Scores>;
   readonly #energy: RunEnergy;
+  readonly #log: RunLog | null;
+  readonly #rate = new TokenRate();
   #progress: Progress<Scores>;
   #trainer!: Trainer;
   /** Batches of the epoch under way, and where the frozen prefix's outputs of them are kept. */
@@ -40,7 +43,7 @@ export class Training<Scores> {
   constructor(
     private readonly settings: TrainingSettings,
     private readonly task: Task<Scores>,
-    directory: RunDirectory | null,
+    { directory, log }: { directory: RunDirectory | null; log: RunLog | null },
     private readonly phases: Phases,
   ) {
     const { model, freezing, frozenDropout, saveMinutes } = settings;
@@ -49,6 +52,7 @@ export class Training<Scores> {
     this.#calendar = new Calendar(settings, (epoch) => task.countBatches(epoch));
     this.#checkpoints = new Checkpoints(model, directory, saveMinutes);
     this.#energy = new RunEnergy(settings);
+    this.#log = log;
     const { state, plan, untilEpoch = settings.epochs } = freezing.start(numLayers);
     const untilStep = this.#calendar.stepsThrough(untilEpoch);
     this.#progress = startProgress(state, { untilStep, plan, reason: freezing.notation });
@@ -87,6 +91,7 @@ export class Training<Scores> {
     const identify = () => identityOf(this.settings, this.task, this.#prefix);
     const found = await this.#checkpoints.find(identify, intervals !== undefined);
     if (found) this.#progress = found;
+    await this.#log?.begin(found, this.#calendar.totalSteps);
     const course = { totalSteps: this.#calendar.totalSteps, frozenDropout: this.#prefix.trainerDropout };
     this.#trainer = await makeTrainer(this.settings, this.#progress.stages, course);
     yield await this.#freeze();
@@ -119,7 +124,9 @@ export class Training<Scores> {
       losses.push(step.loss);
       this.#progress.stepsOfEpoch++;
       this.#progress.tokens += step.tokens;
-      yield { type: 'step', step: losses.length, totalSteps: this.#calendar.totalSteps, epoch, ...step };
+      const tokensPerSecond = this.#rate.after(step.tokens, this.phases.seconds('train'));
+      const place = { step: losses.length, totalSteps: this.#calendar.totalSteps, epoch };
+      yield { type: 'step', ...place, ...step, tokensPerSecond };
     }
   }
 
@@ -143,10 +150,11 @@ export class Training<Scores> {
     const { epoch, losses, evaluations, stopping } = this.#progress;
     const step = losses.length;
     const { predictions, ...measured } = await this.#measure('validation');
-    yield { type: 'evaluation', split: 'validation', epoch, step, ...measured };
     const score = this.task.score(measured.metrics);
     const after = afterEvaluation(stopping, { score, epoch, step });
-    if (after.bestStep === step) {
+    const best = after.bestStep === step;
+    yield { type: 'evaluation', split: 'validation', epoch, step, ...measured, score, best };
+    if (best) {
       const path = await this.phases.measure('save', () => this.#checkpoints.keepBest(predictions));
       yield { type: 'checkpoint', kind: 'best', path, epoch, step, score };
     }
@@ -210,7 +218,8 @@ export class Training<Scores> {
     if (test) {
       const { predictions, ...measured } = test;
       await this.phases.measure('save', () => this.#checkpoints.keepPredictions('test', predictions));
-      yield { type: 'evaluation', split: 'test', epoch, step, ...measured };
+      const score = this.task.score(measured.metrics);
+      yield { type: 'evaluation', split: 'test', epoch, step, ...measured, score, best: true };
     }
     const best = this.#progress.evaluations.find((evaluation) => evaluation.step === step)!;
     signal?.throwIfAborted();
@@ -231,8 +240,9 @@ export class Training<Scores> {
     return resultOf(this.#present(), end);
   }
 
-  #save(): AsyncGenerator<ProgressEvent<Scores>> {
-    return this.phases.measureEach(
+  async *#save(): AsyncGenerator<ProgressEvent<Scores>> {
+    await this.phases.measure('save', async () => this.#log?.flush());
+    yield* this.phases.measureEach(
       'save',
       this.#checkpoints.save(this.#trainer, () => this.#present()),
     );

@@ -54,12 +54,25 @@ export const courseShape = {
     ),
 };
 
-/** Settings that change nothing of the result: when the state to go on from is written. */
+/** Settings that change nothing of the result: when the state to go on from is written, and what else. */
 export const savingShape = {
   /** Optimizer steps between two states; one is written at every epoch's end in any case. @default none within */
   saveSteps: z.int().positive().optional().describe('steps between two states within an epoch'),
   /** Minutes after which a state is written within an epoch. @default 10 */
   saveMinutes: z.number().positive().default(10).describe('minutes between two states within an epoch'),
+  /** Optimizer steps that a line of `metrics.jsonl` stands for. @default a thousandth of the run, 100 at most */
+  logSteps: z
+    .int()
+    .positive()
+    .optional()
+    .describe(
+      'steps that a line of metrics.jsonl stands for (default: a thousandth of the run, 100 at most)',
+    ),
+  /** Whether event files for TensorBoard are written beside `metrics.jsonl`. @default true */
+  tensorboard: z.boolean().default(true).meta({
+    description: 'write no event files for TensorBoard',
+    isSwitchOff: true,
+  }),
 };
 
 /** How long a training waits for a better evaluation. */

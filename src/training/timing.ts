@@ -47,3 +47,23 @@ export class Phases {
     };
   }
 }
+
+/** Seconds after which what was counts for a third. */
+const RATE_SECONDS = 1;
+
+/** Tokens a second of late, of which single steps tell little: their results come in bursts where several are in flight. */
+export class TokenRate {
+  #tokens = 0;
+  #seconds = 0;
+  #until: number | null = null;
+
+  /** @param seconds of training so far. @returns the rate with so many tokens more */
+  after(tokens: number, seconds: number): number {
+    const passed = seconds - (this.#until ?? 0);
+    this.#until = seconds;
+    const weight = Math.exp(-passed / RATE_SECONDS);
+    this.#tokens = weight * this.#tokens + tokens;
+    this.#seconds = weight * this.#seconds + passed;
+    return this.#seconds === 0 ? 0 : this.#tokens / this.#seconds;
+  }
+}

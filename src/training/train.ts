@@ -1,5 +1,6 @@
 import { RunDirectory } from './directory.js';
 import type { ProgressEvent, TrainingResult } from './events.js';
+import { RunLog } from './log/run-log.js';
 import { Training } from './loop.js';
 import type { TrainingSettings } from './settings.js';
 import type { Task } from './task.js';
@@ -22,7 +23,9 @@ export async function* train<Scores>(
   try {
     const task = await phases.measure('encode', makeTask);
     if (restart) await directory?.clear();
-    return yield* new Training(settings, task, directory ?? null, phases).run();
+    const log = directory ? new RunLog(directory, settings) : null;
+    const events = new Training(settings, task, { directory: directory ?? null, log }, phases).run();
+    return yield* log ? log.through(events) : events;
   } finally {
     if (typeof given === 'string') await directory?.close();
   }

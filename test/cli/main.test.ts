@@ -23,6 +23,7 @@ describe('the command line', () => {
       'search',
       'pretrain',
       'train',
+      'watch',
       'evaluate',
       'predict',
       'study',

@@ -126,6 +126,7 @@ export function fakeTrainer(hook: (options: RunScenarioOptions, call: number) =>
       gradNorm: 1,
       learningRate: 1e-3,
       tokens: 300,
+      tokensPerSecond: 3000,
     };
     hook(options, calls.length);
     return fakeRecord(options.scenario, options.seed, options.workspace);

@@ -120,15 +120,26 @@ describe('the predictions of a run', () => {
     });
     const directory = join(folder, 'grid');
     const strategies = ['full', 'bottom-up:1'];
-    const grid = runGrid({ workspace: generated, strategies, seeds: [1], directory, runScenario });
-    for await (const _ of grid);
+    const options = { workspace: generated, strategies, seeds: [1], directory, runScenario };
+    for await (const _ of runGrid(options));
     const runs = (await readdir(directory)).filter((name) => name.endsWith('-seed-1'));
     expect(runs).toHaveLength(2);
     for (const name of runs) {
-      expect((await readdir(join(directory, name))).sort()).toEqual(['predictions', 'record.json']);
+      expect((await readdir(join(directory, name))).sort()).toEqual([
+        'metrics.jsonl',
+        'predictions',
+        'record.json',
+        'tensorboard',
+      ]);
       const [first] = await readPredictions(join(directory, name, 'predictions', 'test.jsonl'));
       expect(first!.source).toBe('demo/test:1');
       expect(first!.words).toEqual(generated.splits.test![0]!.words);
     }
+    // Where they are wanted they stay, also in a grid that is finished and tabulated again.
+    const kept = join(folder, 'kept');
+    for (const saveModels of [true, false])
+      for await (const _ of runGrid({ ...options, strategies: ['full'], directory: kept, saveModels }));
+    const [run] = (await readdir(kept)).filter((name) => name.endsWith('-seed-1'));
+    expect(await readdir(join(kept, run!, 'best'))).toContain('model.safetensors');
   });
 });

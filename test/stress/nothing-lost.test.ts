@@ -168,7 +168,7 @@ describe('a second process', () => {
       return { child, seen };
     };
     const first = start();
-    await first.seen('epoch 1, validation');
+    await first.seen('val loss');
     const refused = spawnSync(process.execPath, [CLI, ...args], { cwd: folder, encoding: 'utf8' });
     expect(refused.status).toBe(1);
     expect(refused.stderr).toContain('[LOCKED]');

@@ -168,7 +168,13 @@ describe('a training that is aborted and called again', () => {
     });
     expect(resumed.outcome).toEqual(straight.outcome);
     expect(changedNames(straight.weights, resumed.weights)).toEqual([]);
-    expect(readdirSync(directory).sort()).toEqual(['best', 'last', 'predictions']);
+    expect(readdirSync(directory).sort()).toEqual([
+      'best',
+      'last',
+      'metrics.jsonl',
+      'predictions',
+      'tensorboard',
+    ]);
   });
 
   it('survives SIGKILL under a schedule that changes the plan', async () => {
@@ -210,7 +216,13 @@ describe('a training that is aborted and called again', () => {
     expect(JSON.parse(last.stdout).stages).toHaveLength(3);
     const weights = (directory: string) => readFile(join(directory, 'best', 'model.safetensors'));
     expect(await weights(killed)).toEqual(await weights(whole));
-    expect(readdirSync(killed).sort()).toEqual(['best', 'last', 'predictions']);
+    expect(readdirSync(killed).sort()).toEqual([
+      'best',
+      'last',
+      'metrics.jsonl',
+      'predictions',
+      'tensorboard',
+    ]);
   });
 
   const killed: [string, Settings][] = [

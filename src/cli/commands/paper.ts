@@ -1,7 +1,7 @@
 import { join } from 'node:path';
 import type { Command } from 'commander';
 import { parseStrategyList, parseTrainSizes } from '../../experiment/grid.js';
-import { runScenario } from '../../experiment/run.js';
+import { type RunScenario, runScenario } from '../../experiment/run.js';
 import { runGrid } from '../../experiment/run-grid.js';
 import type { RunRecord } from '../../experiment/run-record.js';
 import type { Workspace } from '../../experiment/workspace.js';
@@ -11,8 +11,9 @@ import type { CommandContext, Runner } from '../context.js';
 import { reportGrid } from '../grid-report.js';
 import { workspaceOf } from '../open-workspace.js';
 import { addExperimentOptions, addLatexOption, addOutputOptions, seedsOf } from '../options.js';
-import { showGrid } from '../progress.js';
+import { showGrid } from '../progress/show.js';
 import { type Flags, wholeNumber } from '../schema-options.js';
+import { writeCard } from '../write-card.js';
 
 export function addPaperCommand(program: Command, run: Runner): void {
   const command = program
@@ -21,7 +22,8 @@ export function addPaperCommand(program: Command, run: Runner): void {
     .option('--seeds <n>', 'runs of each scenario', wholeNumber, 3)
     .option('--seed <n>', 'the first seed; the others follow it', wholeNumber, 42)
     .option('--strategies <list>', 'such as "paper,interleaved" or "bottom-up:0,bottom-up:6"', 'paper')
-    .option('--train-sizes <list>', 'numbers of training sentences, such as 50,100,500,all', 'all');
+    .option('--train-sizes <list>', 'numbers of training sentences, such as 50,100,500,all', 'all')
+    .option('--save-models', "keep each run's best weights, as best/ in its directory");
   addOutputOptions(command, 'out/<dataset>');
   addLatexOption(command);
   addExperimentOptions(command).action(run(paper));
@@ -32,6 +34,7 @@ interface Plan {
   strategies: string[];
   seeds: number[];
   trainSizes: (number | 'all')[];
+  saveModels: boolean;
   directory: string;
 }
 
@@ -46,6 +49,7 @@ async function paper(flags: Flags, context: CommandContext): Promise<void> {
     strategies: parseStrategyList(flags.strategies as string, workspace.numLayers),
     seeds,
     trainSizes,
+    saveModels: flags.saveModels === true,
     directory: (flags.out as string | undefined) ?? join('out', workspace.settings.dataset.name),
   };
   const records: RunRecord[] = [];
@@ -60,10 +64,15 @@ async function paper(flags: Flags, context: CommandContext): Promise<void> {
 async function train(
   plan: Plan,
   restart: boolean,
-  { output, signal }: CommandContext,
+  { output, args, signal }: CommandContext,
   records: RunRecord[],
 ): Promise<void> {
-  await showGrid(output, runGrid({ ...plan, restart, runScenario, signal }), (event) => {
+  const trainRun: RunScenario = (options) =>
+    runScenario({
+      ...options,
+      ...(plan.saveModels && { complete: (record) => writeCard(options.directory!, record, args) }),
+    });
+  await showGrid(output, runGrid({ ...plan, restart, runScenario: trainRun, signal }), (event) => {
     if (event.type === 'run-done' || event.type === 'run-skipped') records.push(event.record);
   });
 }

@@ -4,7 +4,7 @@ import { runPretraining } from '../../experiment/pretraining.js';
 import { pretrainingShape } from '../../experiment/pretraining-options.js';
 import type { CommandContext, Runner } from '../context.js';
 import { addJsonOption, addOutputOptions } from '../options.js';
-import { showTraining } from '../progress.js';
+import { showTraining } from '../progress/show.js';
 import { addShape, type Flags, optionsOf } from '../schema-options.js';
 
 const DEFAULT_DIRECTORY = join('out', 'pretrain');

@@ -11,7 +11,7 @@ import { probe } from '../../training/directory.js';
 import type { CommandContext, Runner } from '../context.js';
 import { workspaceOf } from '../open-workspace.js';
 import { addExperimentOptions, addLatexOption, addOutputOptions, seedsOf } from '../options.js';
-import { showGrid } from '../progress.js';
+import { showGrid } from '../progress/show.js';
 import { type Flags, wholeNumber } from '../schema-options.js';
 
 export function addSearchCommand(program: Command, run: Runner): void {

@@ -31,7 +31,7 @@ import type { CommandContext, Runner } from '../context.js';
 import { addErrorOptions, errorOptions } from '../error-options.js';
 import { workspaceOf } from '../open-workspace.js';
 import { addExperimentOptions, addJsonOption, addLatexOption, addOutputOptions } from '../options.js';
-import { showTraining } from '../progress.js';
+import { showTraining } from '../progress/show.js';
 import { type Flags, wholeNumber } from '../schema-options.js';
 
 export function addStudyCommand(program: Command, run: Runner): void {

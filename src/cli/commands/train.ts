@@ -4,16 +4,14 @@ import { runScenario } from '../../experiment/run.js';
 import { runId, scenarioOf } from '../../experiment/scenario.js';
 import { FREEZING_NOTATIONS, parseFreezing } from '../../freezing/schedule-notation.js';
 import { parseRepo } from '../../hub/repo.js';
-import { writeFileAtomic } from '../../io/atomic-write.js';
-import { modelCard, recordCardFacts } from '../../report/model-card.js';
 import { probe } from '../../training/directory.js';
-import { commandText } from '../command-text.js';
 import type { CommandContext, Runner } from '../context.js';
 import { metricsText } from '../metrics-text.js';
 import { workspaceOf } from '../open-workspace.js';
 import { addExperimentOptions, addOutputOptions } from '../options.js';
-import { showTraining } from '../progress.js';
+import { showTraining } from '../progress/show.js';
 import { type Flags, wholeNumber } from '../schema-options.js';
+import { writeCard } from '../write-card.js';
 
 export function addTrainCommand(program: Command, run: Runner): void {
   const command = program
@@ -43,18 +41,9 @@ async function train(flags: Flags, context: CommandContext): Promise<void> {
   const seed = flags.seed as number;
   const directory = (flags.out as string | undefined) ?? join('out', runId(scenario, seed));
   const [model, file] = [join(directory, 'best'), join(directory, 'record.json')];
-  const { language, license, baseModel } = flags as Record<string, string | undefined>;
   const events = runScenario({
     ...{ workspace, scenario, seed, directory, restart: flags.restart === true, signal },
-    async complete(record) {
-      const facts = recordCardFacts(record, {
-        command: commandText(args),
-        ...(language !== undefined && { language }),
-        ...(license !== undefined && { license }),
-        ...(baseModel !== undefined && { hubModel: baseModel }),
-      });
-      await writeFileAtomic(join(model, 'README.md'), modelCard(facts));
-    },
+    complete: (record) => writeCard(directory, record, args, flags),
   });
   const record = await showTraining(output, events, { strategy: scenario.strategy, seed });
   const best = record.epochs.find(({ epoch }) => epoch === record.bestEpoch)!;

@@ -1,0 +1,162 @@
+import { existsSync } from 'node:fs';
+import { readdir } from 'node:fs/promises';
+import { hostname } from 'node:os';
+import { basename, join, resolve } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { Argument, type Command, InvalidArgumentError } from 'commander';
+import { PermafrostError } from '../../errors/error.js';
+import { lockHolder } from '../../io/process-lock.js';
+import { metricsFile } from '../../training/directory.js';
+import { RunFollower } from '../../training/log/follow.js';
+import type { MetricsLine } from '../../training/log/metrics-line.js';
+import type { CommandContext, Runner } from '../context.js';
+import { AlreadyReported } from '../failure.js';
+import { addJsonOption } from '../options.js';
+import type { Output } from '../output.js';
+import { freezeText, RunView, Screen } from '../progress/run-view.js';
+import { type Flags, realNumber } from '../schema-options.js';
+
+/** A process of another machine that was silent for so long may be gone, ms. */
+const SILENCE_MS = 10 * 60_000;
+
+export function addWatchCommand(program: Command, run: Runner): void {
+  const command = program
+    .command('watch')
+    .description('follow a run from elsewhere by its directory, or all runs of a grid, until it ends')
+    .addArgument(new Argument('<dir>', 'directory of a run, or of a grid').argParser((dir) => dir))
+    .option('--interval <s>', 'seconds between two looks', seconds, 1);
+  addJsonOption(command).action((dir: string, flags: Flags, self: Command) =>
+    run(watch)({ ...flags, dir }, self),
+  );
+}
+
+function seconds(text: string): number {
+  const value = realNumber(text);
+  if (value <= 0) throw new InvalidArgumentError('expected seconds above 0');
+  return value;
+}
+
+async function watch(flags: Flags, { output, signal }: CommandContext): Promise<void> {
+  const watched = new WatchedDirectory(flags.dir as string, output);
+  try {
+    for (let isFirst = true; ; isFirst = false) {
+      // Asked before the lines are read, so that none is missed that was written before the end.
+      const isAlive = await watched.isAlive();
+      await watched.show(isFirst);
+      if (isFirst && !isAlive && watched.isEmpty) throw nothingThere(flags.dir as string);
+      if (!isAlive) break;
+      await sleep(1000 * (flags.interval as number), undefined, { signal }).catch((error: unknown) => {
+        signal.throwIfAborted();
+        throw error;
+      });
+    }
+  } finally {
+    output.status(null);
+  }
+  await watched.tellEnd();
+}
+
+interface WatchedRun {
+  name: string;
+  path: string;
+  follower: RunFollower;
+  view: RunView;
+  last: MetricsLine | null;
+}
+
+/** A run's directory, or that of a grid with one folder a run. */
+class WatchedDirectory {
+  readonly #path: string;
+  readonly #output: Output;
+  readonly #screen: Screen;
+  readonly #runs = new Map<string, WatchedRun>();
+  #changedAt = performance.now();
+
+  constructor(path: string, output: Output) {
+    this.#path = path;
+    this.#output = output;
+    this.#screen = new Screen(output);
+  }
+
+  get isEmpty(): boolean {
+    return this.#runs.size === 0;
+  }
+
+  /** Whether a process trains there, as far as can be told; a silent one of another machine is named. */
+  async isAlive(): Promise<boolean> {
+    for (const path of [this.#path, ...[...this.#runs.values()].map((run) => run.path)]) {
+      const holder = await lockHolder(path);
+      if (holder?.isAlive !== true) continue;
+      const isSilent = performance.now() - this.#changedAt > SILENCE_MS;
+      if (isSilent && holder.host !== hostname()) {
+        this.#changedAt = performance.now();
+        const minutes = SILENCE_MS / 60_000;
+        this.#output.note(
+          `No line for ${minutes} minutes: see whether process ${holder.pid} on ${holder.host} lives.`,
+        );
+      }
+      return true;
+    }
+    return false;
+  }
+
+  /** Shows what came; of a grid's runs that were finished before only that they are. */
+  async show(isFirst: boolean): Promise<void> {
+    await this.#findRuns();
+    for (const run of this.#runs.values()) {
+      const lines = await run.follower.poll();
+      if (lines.length === 0) continue;
+      this.#changedAt = performance.now();
+      run.last = lines.at(-1)!;
+      const isOld = isFirst && run.follower.isDone && this.#runs.size > 1;
+      for (const line of isOld && this.#output.mode !== 'json' ? lines.slice(-1) : lines)
+        this.#tell(run, line);
+    }
+    if (this.isEmpty) this.#output.status(() => `${this.#path}: waiting for its first step`);
+  }
+
+  /** Tells how each run ended. @throws AlreadyReported where one did not end well */
+  async tellEnd(): Promise<void> {
+    const holder = await lockHolder(this.#path);
+    const ends = [];
+    for (const run of this.#runs.values()) {
+      const gone = (await lockHolder(run.path)) ?? holder;
+      const state = run.follower.isDone ? 'done' : gone ? 'died' : 'stopped';
+      ends.push({ run: run.name, state });
+      if (state === 'done') continue;
+      const what = gone ? `process ${gone.pid} on ${gone.host} died` : 'it was stopped';
+      const place = run.last ? ` at epoch ${run.last.epoch}, step ${run.last.step}` : '';
+      run.view.note(`${what}${place}; the same command goes on from its last state`);
+    }
+    this.#output.json({ type: 'end', runs: ends });
+    if (ends.some(({ state }) => state !== 'done')) throw new AlreadyReported();
+  }
+
+  #tell({ name, view }: WatchedRun, line: MetricsLine): void {
+    if (this.#output.mode === 'json') this.#output.json({ run: name, ...line });
+    else {
+      if (line.type === 'stage') view.note(freezeText(line));
+      view.on(line);
+    }
+  }
+
+  async #findRuns(): Promise<void> {
+    const entries = await readdir(this.#path, { withFileTypes: true }).catch(() => []);
+    const folders = entries.filter((entry) => entry.isDirectory()).map(({ name }) => join(this.#path, name));
+    for (const path of [this.#path, ...folders.sort()]) {
+      if (this.#runs.has(path) || !existsSync(metricsFile(path))) continue;
+      const name = basename(resolve(path));
+      const view = new RunView(this.#screen, { label: name });
+      this.#runs.set(path, { name, path, follower: new RunFollower(path), view, last: null });
+    }
+  }
+}
+
+function nothingThere(path: string): PermafrostError {
+  return new PermafrostError(
+    'FILE_NOT_FOUND',
+    `${path}: no run to watch. Expected a directory that a training writes to, with metrics.jsonl in it, or that of a ` +
+      'grid, with one folder a run.',
+    { path },
+  );
+}
