@@ -11,6 +11,8 @@ export interface RawSentence {
   lines: number[];
   /** Where the file parts documents. */
   document?: string;
+  /** What it counts for in a training. */
+  weight?: number;
 }
 
 /**
@@ -29,11 +31,12 @@ export async function* normalizeSentences(
   const turns = new Turns();
   for await (const found of read()) {
     const sentences: Sentence[] = [];
-    for (const { words, tags, lines, document } of found) {
+    for (const { words, tags, lines, document, weight } of found) {
       isEmpty = false;
       if (scheme !== 'auto') requireScheme(file, tags, lines, scheme);
       const sentence: Sentence = { words, tags: toIob2(tags, actual), file, line: lines[0]! };
       if (document !== undefined) sentence.document = document;
+      if (weight !== undefined) sentence.weight = weight;
       sentences.push(sentence);
       if (turns.areDue) await turns.take();
     }

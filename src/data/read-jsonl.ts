@@ -16,7 +16,8 @@ const TAGS_KEYS = ['tags', 'ner_tags'];
 
 /**
  * Reads JSON lines, one sentence each: `{"words": ["Almaty", "."], "tags": ["B-LOC", "O"]}`, or with `tokens` and
- * `ner_tags`. Gives the tags in IOB2. `document` names what a sentence is a part of; other keys are passed over.
+ * `ner_tags`. Gives the tags in IOB2. `document` names what a sentence is a part of, and `weight` is what it counts for in
+ * a training; other keys are passed over.
  *
  * @throws INVALID_OPTION at once; while iterating FILE_NOT_FOUND, and DATA_FORMAT with file and line for a line that is
  * no such object, a malformed tag, bytes that are not UTF-8, a file without sentences.
@@ -82,6 +83,7 @@ function parseSentence(
     tags: tags.map((tag) => forms.check(tagName(tag, options, file, line), line, () => 'Correct the tag.')),
     lines: words.map(() => line),
     ...documentOf(record),
+    ...weightOf(record, file, line),
   };
 }
 
@@ -105,6 +107,15 @@ function parseObject(text: string, file: string, line: number): Record<string, u
 /** The document that a sentence says it is of, by any name or number. */
 function documentOf({ document }: Record<string, unknown>): { document?: string } {
   return typeof document === 'string' || typeof document === 'number' ? { document: String(document) } : {};
+}
+
+/** What a sentence counts for, where it says so. */
+function weightOf({ weight }: Record<string, unknown>, file: string, line: number): { weight?: number } {
+  if (weight === undefined || weight === null) return {};
+  if (typeof weight === 'number' && weight >= 0) return { weight };
+  throw formatError(file, line, `expected a weight from 0, got ${shown(weight)}. Correct the line.`, {
+    got: weight,
+  });
 }
 
 function arrayOf(

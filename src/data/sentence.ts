@@ -8,4 +8,6 @@ export interface Sentence {
   line?: number;
   /** Document of the file that it belongs to, where the file parts documents. */
   document?: string;
+  /** What it counts for in the loss of a training, from 0, where it is passed over. @default 1 */
+  weight?: number;
 }

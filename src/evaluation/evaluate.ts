@@ -11,8 +11,10 @@ import type { PrefixStore } from '../model/prefix-store.js';
 import { TokenClassifier } from '../model/token-classifier.js';
 import type { LongSentences } from '../text/cut-examples.js';
 import { encodeSteps } from '../text/encode.js';
+import { type Decoding, decoderOf, decodingOf, decodingShape } from './decoding.js';
 import { encodingOf, encodingShape, tokenizerOf } from './encoding.js';
-import { computeMetrics, type Metrics } from './metrics.js';
+import { computeMetrics, isAllOutside, type Metrics } from './metrics.js';
+import { SentenceScores } from './sentence-scores.js';
 import { countWords, outsideTags, putWordTags } from './word-tags.js';
 
 /** Tokens that are evaluated at once; without gradients a batch costs little memory. */
@@ -32,6 +34,8 @@ export interface EvaluateOptions {
   longSentences?: LongSentences;
   /** Tokens of its document that a sentence has on each side. @default as the model was trained, else 0 */
   contextTokens?: number;
+  /** How scores become tags. @default as the model was measured in training; else 'viterbi' for a chain, 'argmax' for other heads */
+  decoding?: Decoding;
   /** Tokens that are predicted at once. @default 4096 */
   maxTokens?: number;
   /** Where the outputs of the frozen prefix are kept. */
@@ -49,6 +53,7 @@ const evaluateSchema = z.strictObject({
   dataset: z.custom<EncodedDataset>((value) => typeof value === 'object' && value !== null).optional(),
   maxLength: z.int().min(3).optional(),
   ...encodingShape,
+  ...decodingShape,
   maxTokens: z.int().positive().optional(),
   store: z.custom<PrefixStore>((value) => typeof value === 'object' && value !== null).optional(),
   signal: z
@@ -61,14 +66,19 @@ export interface Evaluation {
   metrics: Metrics;
   /** Predicted tag of each word, in the order of the sentences. */
   predicted: string[][];
-  /** Mean cross-entropy over the words that the model saw, as the training loss is; null where it saw none. */
+  /**
+   * Mean loss over the words that the model saw, all of which count alike: their cross-entropy, or of a chain the negative
+   * log likelihood; null where it saw none.
+   */
   loss: number | null;
+  /** What a person should know of the answers: sentences. */
+  warnings: string[];
   seconds: number;
 }
 
 /**
  * Predicts the tags of annotated sentences and scores them. The arg max is taken in the engine; no
- * logits are kept.
+ * logits are kept, but those of the words of a sentence that is decoded as a whole.
  *
  * @throws LABEL_MISMATCH where a sentence has a tag that the head lacks; INVALID_OPTION for a wrong option, and
  *   where neither the model has a tokenizer nor `dataset` is given
@@ -92,14 +102,19 @@ export async function evaluate(options: EvaluateOptions): Promise<Evaluation> {
   const { predicted, loss } = await predictTags(model, dataset, options);
   const gold = sentences.map((sentence) => sentence.tags);
   const metrics = computeMetrics(gold, predicted, countWords(dataset));
-  return { metrics, predicted, loss, seconds: (performance.now() - started) / 1000 };
+  const warnings = isAllOutside(metrics) ? [ALL_OUTSIDE] : [];
+  return { metrics, predicted, loss, warnings, seconds: (performance.now() - started) / 1000 };
 }
 
-/** Predicted tag of each word of each sentence, and the mean cross-entropy of those with a label. */
+const ALL_OUTSIDE =
+  'The model answers nothing but O. Is it trained, for these types and this language? An accuracy is the share of O in ' +
+  'the data then.';
+
+/** Predicted tag of each word of each sentence, and the mean loss of those with a label. */
 export async function predictTags(
   model: TokenClassifier,
   dataset: EncodedDataset,
-  options: { maxTokens?: number; store?: PrefixStore; signal?: AbortSignal } = {},
+  options: { decoding?: Decoding; maxTokens?: number; store?: PrefixStore; signal?: AbortSignal } = {},
 ): Promise<{ predicted: string[][]; loss: number | null }> {
   const batches = [
     ...tokenBudgetBatches(dataset, lengthSortedOrder(dataset), options.maxTokens ?? EVALUATION_TOKENS),
@@ -107,17 +122,20 @@ export async function predictTags(
   const predicted = outsideTags(dataset);
   let [lossSum, labelled] = [0, 0];
   const { store, signal } = options;
+  const decoder = await decoderOf(model, decodingOf(model, options.decoding));
+  const sentences = decoder && new SentenceScores(dataset, model.labels, decoder);
   const callOptions = { ...(store && { store }), ...(signal && { signal }) };
   for (let start = 0; start < batches.length; start += BATCHES_A_CALL) {
     const group = batches.slice(start, start + BATCHES_A_CALL);
     const part = await model.predictWithLoss(
       group.map(({ batch, indices }) => ({ ...batch, examples: indices })),
-      callOptions,
+      { ...callOptions, ...(sentences && { scored: group.map(({ indices }) => sentences.wanted(indices)) }) },
     );
     if (part.labelled > 0) lossSum += part.loss * part.labelled;
     labelled += part.labelled;
     for (const [i, { indices }] of group.entries()) {
-      putWordTags(predicted, dataset, indices, part.predicted[i]!, model.labels);
+      if (sentences) await sentences.add(predicted, indices, part.scores[i]!);
+      else putWordTags(predicted, dataset, indices, part.predicted[i]!, model.labels);
     }
   }
   return { predicted, loss: labelled === 0 ? null : lossSum / labelled };

@@ -8,7 +8,19 @@ export interface AggregateOptions {
   strategy: AggregationStrategy;
   /** Labels (`none`) or types (all other strategies) that are left out. @default ['O'] */
   ignoreLabels?: readonly string[];
+  /** Chooses the labels of all words together. @default each word's by itself */
+  decode?: DecodeWords;
 }
+
+/**
+ * Labels of a text's words, and what they are worth, shape [words] each.
+ *
+ * @param probabilities of the labels of each word, shape [words, labels].
+ */
+export type DecodeWords = (probabilities: Float32Array) => {
+  labels: ArrayLike<number>;
+  scores: ArrayLike<number>;
+};
 
 /** A token or a word with the label that it got. */
 interface Member {
@@ -31,7 +43,7 @@ interface Member {
  */
 export function aggregate(
   tokens: ScoredTokens,
-  { labels, strategy, ignoreLabels = ['O'] }: AggregateOptions,
+  { labels, strategy, ignoreLabels = ['O'], decode }: AggregateOptions,
 ): Entity[] {
   requireShape(tokens, labels);
   const ignored = new Set(ignoreLabels);
@@ -43,7 +55,7 @@ export function aggregate(
     text: tokens.text.slice(start, end),
   });
   const members =
-    strategy === 'none' || strategy === 'simple' ? eachToken(tokens) : eachWord(tokens, strategy);
+    strategy === 'none' || strategy === 'simple' ? eachToken(tokens) : eachWord(tokens, strategy, decode);
   if (strategy === 'none') {
     return members
       .filter(({ label }) => !ignored.has(labels[label]!))
@@ -67,28 +79,39 @@ function eachToken({ starts, ends, scores }: ScoredTokens): Member[] {
   }));
 }
 
-function eachWord(tokens: ScoredTokens, strategy: 'first' | 'average' | 'max'): Member[] {
+function eachWord(
+  tokens: ScoredTokens,
+  strategy: 'first' | 'average' | 'max',
+  decode: DecodeWords | undefined,
+): Member[] {
   const { starts, ends, words, scores } = tokens;
   const columns = scores.length / starts.length;
-  const members: Member[] = [];
+  const found: { row: Float32Array; start: number; end: number }[] = [];
   for (let begin = 0; begin < starts.length; ) {
     let end = begin + 1;
     while (end < starts.length && words[end] === words[begin]) end++;
     const rows = scores.subarray(begin * columns, end * columns);
-    const label = strategy === 'average' ? best(meanRow(rows, columns)) : bestOfRows(rows, columns, strategy);
-    members.push({ ...label, start: starts[begin]!, end: ends[end - 1]! });
+    const row = strategy === 'average' ? meanRow(rows, columns) : rowOf(rows, columns, strategy);
+    found.push({ row, start: starts[begin]!, end: ends[end - 1]! });
     begin = end;
   }
-  return members;
+  if (decode === undefined) return found.map(({ row, start, end }) => ({ ...best(row), start, end }));
+  const all = new Float32Array(found.length * columns);
+  for (const [word, { row }] of found.entries()) all.set(row, word * columns);
+  const decoded = decode(all);
+  return found.map(({ start, end }, word) => {
+    const [label, score] = [decoded.labels[word]!, decoded.scores[word]!];
+    return { label, score, start, end };
+  });
 }
 
-/** The first row's best label, or with `max` that of the row whose best score is highest. */
-function bestOfRows(rows: Float32Array, columns: number, strategy: 'first' | 'max') {
-  let found = best(rows.subarray(0, columns));
+/** The first row, or with `max` the one whose best score is highest. */
+function rowOf(rows: Float32Array, columns: number, strategy: 'first' | 'max'): Float32Array {
+  let found = rows.subarray(0, columns);
   if (strategy === 'first') return found;
   for (let row = columns; row < rows.length; row += columns) {
-    const candidate = best(rows.subarray(row, row + columns));
-    if (candidate.score > found.score) found = candidate;
+    const candidate = rows.subarray(row, row + columns);
+    if (best(candidate).score > best(found).score) found = candidate;
   }
   return found;
 }

@@ -1,3 +1,4 @@
+import type { Decoding } from '../evaluation/decoding.js';
 import { encodingOf, tokenizerOf } from '../evaluation/encoding.js';
 import { predictTags } from '../evaluation/evaluate.js';
 import type { TokenClassifier } from '../model/token-classifier.js';
@@ -8,6 +9,8 @@ export interface TagWordsOptions {
   maxLength?: number;
   /** Tokens of neighbouring rows that a row has on each side; a row without words parts documents. @default as in training */
   contextTokens?: number;
+  /** How scores become tags. @default as the model was measured in training; see {@link Decoding} */
+  decoding?: Decoding;
   signal?: AbortSignal;
 }
 
@@ -30,12 +33,15 @@ export interface TaggedWords {
 export async function tagWords(
   model: TokenClassifier,
   rows: readonly (readonly string[])[],
-  { signal, ...options }: TagWordsOptions = {},
+  { signal, decoding, ...options }: TagWordsOptions = {},
 ): Promise<TaggedWords[]> {
   const tokenizer = tokenizerOf(model);
   const encoding = encodingOf(model, { ...options, longSentences: 'windows' });
   const dataset = encodeWordsDataset(rows, tokenizer, encoding);
-  const { predicted } = await predictTags(model, dataset, { ...(signal && { signal }) });
+  const { predicted } = await predictTags(model, dataset, {
+    ...(decoding && { decoding }),
+    ...(signal && { signal }),
+  });
   const room = encoding.maxLength - 2;
   return rows.map((words, row) => {
     const counts = words.map((word) => tokenizer.wordPieces(word).length);

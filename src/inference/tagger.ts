@@ -1,10 +1,12 @@
 import { setMaxListeners } from 'node:events';
 import { PermafrostError } from '../errors/error.js';
+import { decoderOf, decodingOf } from '../evaluation/decoding.js';
 import { maxLengthFor, tokenizerOf } from '../evaluation/encoding.js';
 import type { TokenClassifier } from '../model/token-classifier.js';
 import { loadTrainedModel } from '../model/trained-model.js';
 import { defaultOverlap } from '../text/windows.js';
 import { Admission, Batcher, type BatcherStats } from './batcher.js';
+import { decodeWith } from './decode-words.js';
 import type { Entity } from './entity.js';
 import { mapStream } from './map-stream.js';
 import {
@@ -163,11 +165,15 @@ export class Tagger {
     const plan = planText(tokens, this.#window, rules);
     if (this.#disposed) throw disposed();
     const sequences = plan.windows.map((window) => sequenceOf(tokens.inputIds, window, tokenizer));
-    const scores = await this.#batcher.add(sequences, signal);
+    const [scores, decoder] = await Promise.all([
+      this.#batcher.add(sequences, signal),
+      decoderOf(this.#model, decodingOf(this.#model, this.#options.decoding)),
+    ]);
     return plan.entities(scores, {
       labels: this.labels,
       strategy: aggregation ?? this.#options.aggregation,
       ignoreLabels: ignoreLabels ?? this.#options.ignoreLabels,
+      ...(decoder && { decode: decodeWith(decoder, this.labels.length) }),
     });
   }
 

@@ -87,7 +87,12 @@ export class Training<Scores> {
     const identify = () => identityOf(this.settings, this.task, this.#prefix);
     const found = await this.#checkpoints.find(identify, intervals !== undefined);
     if (found) this.#progress = found;
-    const course = { totalSteps: this.#calendar.totalSteps, frozenDropout: this.#prefix.trainerDropout };
+    const { loss } = this.task;
+    const course = {
+      totalSteps: this.#calendar.totalSteps,
+      frozenDropout: this.#prefix.trainerDropout,
+      loss,
+    };
     this.#trainer = await makeTrainer(this.settings, this.#progress.stages, course);
     yield await this.#freeze();
     if (found) {

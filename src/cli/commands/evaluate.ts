@@ -6,6 +6,7 @@ import { parseNamedFiles } from '../../data/named-files.js';
 import { type ColumnOptions, columnOptions, readSentences } from '../../data/read-sentences.js';
 import type { Sentence } from '../../data/sentence.js';
 import { PermafrostError } from '../../errors/error.js';
+import { decodingShape } from '../../evaluation/decoding.js';
 import { encodingShape } from '../../evaluation/encoding.js';
 import { evaluate } from '../../evaluation/evaluate.js';
 import { type Prediction, predictionsOf, writePredictions } from '../../evaluation/predictions.js';
@@ -43,7 +44,7 @@ export function addEvaluateCommand(program: Command, run: Runner): void {
       '--predictions <file>',
       'writes gold and predicted tags of every sentence, one JSON object a line',
     );
-  addShape(command, encodingShape);
+  addShape(addShape(command, encodingShape), decodingShape);
   addJsonOption(addEngineOptions(command)).action(run(evaluateModel));
 }
 
@@ -59,19 +60,29 @@ async function evaluateModel(flags: Flags, context: CommandContext): Promise<voi
     if (left !== null) output.note(left);
     const answers: Prediction[] = [];
     for (const { name, file, sentences } of sets) {
-      const { metrics, predicted, loss, seconds } = await evaluate({
+      const { metrics, predicted, loss, warnings, seconds } = await evaluate({
         model,
         sentences,
         ...(flags.maxLength !== undefined && { maxLength: flags.maxLength as number }),
-        ...optionsOf(encodingShape, flags),
+        ...optionsOf({ ...encodingShape, ...decodingShape }, flags),
         signal,
       });
       answers.push(...predictionsOf(file, sentences, predicted));
       output.print(metricsText(name === null ? file : `${name}, ${file}`, metrics));
       const lossText = loss === null ? '' : `loss ${loss.toFixed(4)}, `;
       output.print(`${lossText}${seconds.toFixed(1)} s on ${model.device}`);
+      for (const warning of warnings) output.note(warning);
       const named = name === null ? {} : { name };
-      output.json({ type: 'evaluation', ...named, file, metrics, loss, seconds, device: model.device });
+      output.json({
+        type: 'evaluation',
+        ...named,
+        file,
+        metrics,
+        loss,
+        warnings,
+        seconds,
+        device: model.device,
+      });
     }
     if (flags.predictions !== undefined) await writePredictions(flags.predictions as string, answers);
   } finally {

@@ -4,6 +4,7 @@ import { type Command, Option } from 'commander';
 import { lineBlocks } from '../../data/read-lines.js';
 import { splitWords } from '../../data/split-words.js';
 import { PermafrostError } from '../../errors/error.js';
+import { type Decoding, decodingShape } from '../../evaluation/decoding.js';
 import { AGGREGATION_STRATEGIES } from '../../inference/entity.js';
 import { type TaggedWords, tagWords } from '../../inference/tag-words.js';
 import { Tagger } from '../../inference/tagger.js';
@@ -13,7 +14,7 @@ import { loadTrainedModel } from '../../model/trained-model.js';
 import type { CommandContext, Runner } from '../context.js';
 import { withDownloads } from '../download-progress.js';
 import { addEngineOptions, addJsonOption, engineOptionsOf } from '../options.js';
-import { type Flags, wholeNumber } from '../schema-options.js';
+import { addShape, type Flags, wholeNumber } from '../schema-options.js';
 import { unusedText } from '../unused-text.js';
 
 /** Lines that go through the model at once. */
@@ -47,6 +48,7 @@ export function addPredictCommand(program: Command, run: Runner): void {
       'tokens that the model sees at once; longer lines are read in windows (default: as the model was trained)',
       wholeNumber,
     );
+  addShape(command, decodingShape);
   addJsonOption(addEngineOptions(command)).action(run(predict));
 }
 
@@ -79,8 +81,8 @@ async function printEntities(
   lines: AsyncIterable<string>,
   { output, signal }: CommandContext,
 ): Promise<void> {
-  const { aggregation, rules, maxLength } = flags;
-  const given = { aggregation, rules, maxLength };
+  const { aggregation, rules, decoding, maxLength } = flags;
+  const given = { aggregation, rules, decoding, maxLength };
   const chosen = Object.fromEntries(Object.entries(given).filter(([, value]) => value !== undefined));
   const tagger = Tagger.of(model, chosen);
   try {
@@ -110,7 +112,11 @@ async function printTags(
   lines: AsyncIterable<string>,
   { output, signal }: CommandContext,
 ): Promise<void> {
-  const options = { ...(flags.maxLength !== undefined && { maxLength: flags.maxLength as number }), signal };
+  const options = {
+    ...(flags.maxLength !== undefined && { maxLength: flags.maxLength as number }),
+    ...(flags.decoding !== undefined && { decoding: flags.decoding as Decoding }),
+    signal,
+  };
   let line = 0;
   // Neighbouring lines are context to a model that was trained with it: they come together up to an empty line.
   const isWhole = (model.trainedWith?.contextTokens ?? 0) > 0 ? isDocument : isFull;
