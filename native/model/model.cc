@@ -27,6 +27,14 @@ void validate_scored(const std::vector<PackedBatch>& batches, const std::vector<
   }
 }
 
+// Scores of some tokens, on the CPU.
+at::Tensor scores_of(const PassContext& context, const Head& head, const at::Tensor& hidden_TH,
+                     const std::vector<int32_t>& tokens) {
+  if (tokens.empty()) return at::empty({0, context.config.num_labels});
+  const at::Tensor rows = at::tensor(tokens, at::kInt).to(hidden_TH.device());
+  return head.scores(context, hidden_TH.index_select(0, rows)).to(at::kCPU, at::kFloat).contiguous();
+}
+
 // Before anything is declared: even the names of too many layers take all memory.
 EncoderConfig with_room(const EncoderConfig& config, at::Device device) {
   validate(config);
@@ -100,11 +108,7 @@ Predictions Model::predict(const std::vector<PackedBatch>& batches, PrefixStore*
     const PassContext context = context_of(tensors);
     const at::Tensor prefix_TH = store != nullptr ? prefix_of(batch, tensors, *store) : at::Tensor();
     const at::Tensor hidden_TH = encode(context, parameters, {false, false, prefix_TH}, nullptr);
-    if (!scored.empty()) {
-      const at::Tensor rows = at::tensor(scored[i], at::kInt).to(device);
-      const at::Tensor scores_RC = head->scores(context, hidden_TH.index_select(0, rows));
-      predictions.scores.push_back(scores_RC.to(at::kCPU, at::kFloat).contiguous());
-    }
+    if (!scored.empty()) predictions.scores.push_back(scores_of(context, *head, hidden_TH, scored[i]));
     Decoded decoded = head->decode(context, hidden_TH);
     predictions.classes.push_back(std::move(decoded.classes_T));
     predictions.loss.loss += decoded.loss_sum;

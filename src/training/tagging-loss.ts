@@ -1,8 +1,6 @@
 import { z } from 'zod';
 import type { EncodedDataset } from '../contract/encoded-dataset.js';
 import { IGNORED_LABEL } from '../contract/packed-batch.js';
-import type { Sentence } from '../data/sentence.js';
-import { PermafrostError } from '../errors/error.js';
 import { classWeightsSchema, type LossOptions, lossShape } from '../model/loss-options.js';
 
 const BALANCED = 'balanced';
@@ -51,32 +49,6 @@ function balancedWeights(dataset: EncodedDataset, labels: readonly string[]): Re
   const occurring = counts.filter((count) => count > 0).length;
   const entries = labels.map((label, id) => [label, total / (occurring * counts[id]!)] as const);
   return Object.fromEntries(entries.filter((_, id) => counts[id]! > 0));
-}
-
-/**
- * What each training sentence counts for; null where all count alike.
- *
- * @throws INVALID_OPTION for a weight that is no number from 0, or where all are 0
- */
-export function sentenceWeights(sentences: readonly Sentence[]): Float32Array | null {
-  if (sentences.every(({ weight }) => weight === undefined)) return null;
-  for (const [index, { weight, file, line }] of sentences.entries()) {
-    if (weight === undefined || (typeof weight === 'number' && Number.isFinite(weight) && weight >= 0))
-      continue;
-    const place = file === undefined ? `sentence ${index}` : `${file}:${line}`;
-    throw invalid(`${place}: expected a weight from 0, got ${JSON.stringify(weight)}`, { got: weight });
-  }
-  if (sentences.every(({ weight }) => weight === 0))
-    throw invalid('every sentence has the weight 0. Give one that counts', {});
-  const weights = Float32Array.from(sentences, ({ weight = 1 }) => weight);
-  return weights.every((weight) => weight === 1) ? null : weights;
-}
-
-function invalid(message: string, details: Record<string, unknown>): PermafrostError {
-  return new PermafrostError('INVALID_OPTION', `finetune: train: ${message}.`, {
-    option: 'train',
-    ...details,
-  });
 }
 
 /** The weights of a text `O=0.2,B-PER=2`; other values are checked as they are. */

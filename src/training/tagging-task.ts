@@ -2,7 +2,7 @@ import { z } from 'zod';
 import { batchesOf } from '../batching/batches.js';
 import { epochOrder } from '../batching/order.js';
 import type { EncodedDataset, EncodedSplits } from '../contract/encoded-dataset.js';
-import { IGNORED_LABEL, type PackedBatch } from '../contract/packed-batch.js';
+import type { PackedBatch } from '../contract/packed-batch.js';
 import { LabelSet } from '../data/label-set.js';
 import type { Sentence } from '../data/sentence.js';
 import { PermafrostError } from '../errors/error.js';
@@ -20,11 +20,12 @@ import { TokenClassifier } from '../model/token-classifier.js';
 import { labelAllSubTokens } from '../text/align-labels.js';
 import { type EncodeDatasetOptions, encodeSteps } from '../text/encode.js';
 import type { EvaluatedSplit } from './events.js';
+import { learntExamples, sentenceWeights } from './learnt-examples.js';
 import type { FrozenPrefix } from './prefix.js';
 import { PrefixCache } from './prefix-cache.js';
 import { requireFinite } from './require-finite.js';
 import { optimizerShape, stoppingOption, stoppingShape, trainingShape } from './settings.js';
-import { lossFor, sentenceWeights, taggingLossSchema } from './tagging-loss.js';
+import { lossFor, taggingLossSchema } from './tagging-loss.js';
 import type { Measured, Task } from './task.js';
 
 /** When training ends before the last epoch. */
@@ -146,7 +147,7 @@ export class TaggingTask implements Task<Metrics> {
   private constructor(options: Options, encoding: Required<EncodeDatasetOptions>, splits: Splits) {
     const { model, batchSize } = options;
     const { maxLength, longSentences, contextTokens } = encoding;
-    const { labelSubTokens = 'first', loss, decoding } = options;
+    const { labelSubTokens = 'first', loss, decoding = model.trainedWith?.decoding } = options;
     if (model.head === 'crf') refuseForChain(options);
     const beyondDefaults = {
       ...(longSentences !== 'truncate' && { longSentences }),
@@ -161,10 +162,7 @@ export class TaggingTask implements Task<Metrics> {
     this.#encoding = encoding;
     this.#splits = { ...splits, train: { ...train, dataset } };
     this.#weights = sentenceWeights(train.sentences);
-    this.#examples = labelledExamples(dataset).filter(
-      (example) => this.#weights?.[sentenceOf(dataset, example)] !== 0,
-    );
-    if (this.#examples.length === 0) throw nothingToLearn();
+    this.#examples = learntExamples(dataset, this.#weights);
     this.loss = loss && lossFor(loss, dataset, model.labels);
     const digest = (split: Split | null) =>
       split &&
@@ -178,7 +176,6 @@ export class TaggingTask implements Task<Metrics> {
       ...beyondDefaults,
       ...(labelSubTokens === 'all' && { labelSubTokens }),
       ...(this.loss && { loss: this.loss }),
-      ...(this.#weights && { weights: digestArrays([this.#weights]) }),
       data: Object.fromEntries(Object.entries(this.#splits).map(([name, split]) => [name, digest(split)])),
     };
   }
@@ -277,13 +274,6 @@ const ALL_OUTSIDE =
   'The best weights answer nothing but O on the validation data. Train longer, at a higher learning rate or with fewer ' +
   'frozen layers, or look at the labels.';
 
-/** Examples with at least one labelled token. */
-function labelledExamples({ size, offsets, labels }: EncodedDataset): Int32Array {
-  const isLabelled = (example: number) =>
-    labels.subarray(offsets[example], offsets[example + 1]).some((label) => label !== IGNORED_LABEL);
-  return Int32Array.from({ length: size }, (_, example) => example).filter(isLabelled);
-}
-
 /** A chain is over words, and its likelihood weighs no label by itself. */
 function refuseForChain({ loss, labelSubTokens }: Options): void {
   const option =
@@ -294,14 +284,6 @@ function refuseForChain({ loss, labelSubTokens }: Options): void {
     `finetune: \`${option}\`: the model's \`head\` is a chain over the words of a sentence, whose likelihood has no such ` +
       "part. Leave it out, or take the `head` 'softmax'. Weights of sentences are possible.",
     { option },
-  );
-}
-
-function nothingToLearn(): PermafrostError {
-  return new PermafrostError(
-    'INVALID_OPTION',
-    'finetune: train: the tokenizer leaves no word of any sentence. Give sentences in a script that its vocabulary has.',
-    { option: 'train' },
   );
 }
 

@@ -14,7 +14,8 @@ HeadGradients ClassifierHead::gradients(const PassContext& context, at::Tensor h
                                              context.config.classifier_dropout, labelled_only);
   context.ops.dropout(hidden_RH, dropout);
   at::Tensor scores_RC = scores(context, hidden_RH);
-  HeadGradients result{loss_of_scores(context, scores_RC, labelled_only, scale)};
+  HeadGradients result;
+  result.loss_sum = loss_of_scores(context, scores_RC, labelled_only, scale);
   if (result.loss_sum.is_known_bad()) return result;
 
   const at::Tensor& dscores_RC = scores_RC;
