@@ -24,6 +24,9 @@ set(PERMAFROST_CORE_SOURCES
   model/embeddings.cc
   model/encoder.cc
   model/head.cc
+  model/heads/chain.cc
+  model/heads/classifier.cc
+  model/heads/crf.cc
   model/heads/masked_lm.cc
   model/heads/token.cc
   model/initialise.cc
@@ -43,6 +46,7 @@ set(PERMAFROST_CORE_SOURCES
   ops/plain/mask.cc
   ops/plain/plain_ops.cc
   ops/relative_rows.cc
+  ops/token_loss.cc
   optim/learning_rates.cc
   optim/optimizer.cc
   optim/update_on_device.cc
@@ -73,9 +77,11 @@ set(PERMAFROST_BINDING_SOURCES
 
 set(PERMAFROST_TEST_SOURCES
   test/main.cc
+  test/crf_test.cc
   test/device_step_test.cc
   test/engine_test.cc
   test/gemm_floor_test.cc
+  test/loss_test.cc
   test/model_test.cc
   test/ops_test.cc
   test/precision_test.cc

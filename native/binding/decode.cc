@@ -84,6 +84,17 @@ std::optional<RelativeAttention> decode_relative(const Napi::Value& value) {
   return relative;
 }
 
+TokenLossOptions decode_loss(const Napi::Value& value) {
+  const Napi::Object object = object_of(value, "loss");
+  TokenLossOptions loss;
+  for (const float weight : decode_floats(object.Get("classWeights"), "loss.classWeights")) {
+    loss.class_weights.push_back(weight);
+  }
+  loss.label_smoothing = decode_number(object.Get("labelSmoothing"), "loss.labelSmoothing");
+  loss.focal_gamma = decode_number(object.Get("focalGamma"), "loss.focalGamma");
+  return loss;
+}
+
 }  // namespace
 
 std::vector<uint8_t> decode_bytes(const Napi::Value& value, const char* what) {
@@ -98,6 +109,14 @@ std::vector<int32_t> decode_int32s(const Napi::Value& value, const char* what) {
          ErrorCode::INVALID_BATCH, what, "an Int32Array");
   const auto array = value.As<Napi::Int32Array>();
   return {array.Data(), array.Data() + array.ElementLength()};
+}
+
+std::vector<std::vector<int32_t>> decode_int32_arrays(const Napi::Value& value, const char* what) {
+  expect(value.IsArray(), value, ErrorCode::INVALID_BATCH, what, "an array of Int32Arrays");
+  const auto array = value.As<Napi::Array>();
+  std::vector<std::vector<int32_t>> arrays;
+  for (uint32_t i = 0; i < array.Length(); ++i) arrays.push_back(decode_int32s(array.Get(i), what));
+  return arrays;
 }
 
 std::vector<float> decode_floats(const Napi::Value& value, const char* what) {
@@ -176,6 +195,7 @@ TrainerOptions decode_trainer_options(const Napi::Value& value) {
   options.gradient_accumulation = decode_int(object.Get("gradientAccumulation"), "gradientAccumulation");
   options.seed = static_cast<uint64_t>(decode_int(object.Get("seed"), "seed"));
   options.frozen_dropout = decode_bool(object.Get("frozenDropout"), "frozenDropout");
+  options.loss = decode_loss(object.Get("loss"));
   options.graphs = decode_bool(object.Get("graphs"), "graphs");
   options.read_back_every = decode_int(object.Get("readBackEvery"), "readBackEvery");
   check(options.read_back_every >= 1, ErrorCode::INVALID_OPTION, "readBackEvery: expected at least 1, got ",
@@ -206,6 +226,8 @@ PackedBatch decode_batch(const Napi::Value& value) {
   batch.cu_seqlens = decode_int32s(object.Get("cuSeqlens"), "batch.cuSeqlens");
   const Napi::Value examples = object.Get("examples");
   if (!examples.IsUndefined()) batch.examples = decode_int32s(examples, "batch.examples");
+  const Napi::Value weights = object.Get("weights");
+  if (!weights.IsUndefined()) batch.weights = decode_floats(weights, "batch.weights");
   return batch;
 }
 

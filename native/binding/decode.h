@@ -28,6 +28,7 @@ at::ScalarType decode_precision(const Napi::Value& value);
 bool decode_bool(const Napi::Value& value, const char* what);
 // Throws INVALID_BATCH.
 std::vector<int32_t> decode_int32s(const Napi::Value& value, const char* what);
+std::vector<std::vector<int32_t>> decode_int32_arrays(const Napi::Value& value, const char* what);
 std::vector<uint8_t> decode_bytes(const Napi::Value& value, const char* what);
 std::vector<float> decode_floats(const Napi::Value& value, const char* what);
 int64_t decode_int(const Napi::Value& value, const char* what);

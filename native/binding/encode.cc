@@ -49,7 +49,8 @@ Napi::Value step_value(Napi::Env env, const StepResult& result) {
   Napi::Object value = numbers(env, {{"loss", result.loss},
                                      {"learningRate", result.learning_rate},
                                      {"tokens", static_cast<double>(result.tokens)},
-                                     {"labelled", static_cast<double>(result.labelled)}});
+                                     {"labelled", static_cast<double>(result.labelled)},
+                                     {"weight", result.weight}});
   value.Set("gradNorm", result.updated ? Napi::Number::New(env, result.grad_norm) : env.Null());
   value.Set("updated", result.updated);
   return value;
@@ -123,6 +124,9 @@ Napi::Value predictions_value(Napi::Env env, const Predictions& predictions) {
   Napi::Object value = Napi::Object::New(env);
   value.Set("classes", arrays);
   value.Set("loss", loss_value(env, predictions.loss));
+  Napi::Array scores = Napi::Array::New(env, predictions.scores.size());
+  for (uint32_t i = 0; i < predictions.scores.size(); ++i) scores.Set(i, floats_value(env, predictions.scores[i]));
+  value.Set("scores", scores);
   return value;
 }
 

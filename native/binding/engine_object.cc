@@ -279,11 +279,13 @@ Napi::Value EngineObject::predict(const Napi::CallbackInfo& info) {
   return guarded(info.Env(), [&] {
     auto batches = std::make_shared<const std::vector<PackedBatch>>(decode_batches(info[0]));
     const std::shared_ptr<PrefixStore> store = PrefixStoreObject::unwrap(info[1]);
+    auto scored = std::make_shared<const std::vector<std::vector<int32_t>>>(
+        info[2].IsUndefined() ? std::vector<std::vector<int32_t>>() : decode_int32_arrays(info[2], "scored"));
     Engine* engine = engine_.get();  // alive while it runs a job
     return promise_job(
         info.Env(), engine_,
         [=](EngineState& state) {
-          return model_of(state).predict(*batches, store.get(), [engine] { engine->stop_if_cancelled(); });
+          return model_of(state).predict(*batches, store.get(), [engine] { engine->stop_if_cancelled(); }, *scored);
         },
         predictions_value);
   });

@@ -1,6 +1,7 @@
 #include "model/batch.h"
 
 #include <algorithm>
+#include <cmath>
 #include <utility>
 
 #include "core/error.h"
@@ -48,6 +49,13 @@ void validate(const PackedBatch& batch, const EncoderConfig& config) {
           label, " at token ", i, " is neither ", kIgnoredLabel, " nor one of the head's ", config.num_labels,
           " labels.");
   }
+  if (batch.weights.empty()) return;
+  check(static_cast<int64_t>(batch.weights.size()) == batch.num_sequences(), ErrorCode::INVALID_BATCH,
+        "weights: expected one for each of the ", batch.num_sequences(), " sequences, got ", batch.weights.size(), ".");
+  for (size_t i = 0; i < batch.weights.size(); ++i) {
+    check(std::isfinite(batch.weights[i]) && batch.weights[i] > 0, ErrorCode::INVALID_BATCH, "weights: expected numbers "
+          "above 0, got ", batch.weights[i], " for sequence ", i, ". Leave out a sequence that shall not count.");
+  }
 }
 
 std::vector<int32_t> positions(const PackedBatch& batch, int64_t base) {
@@ -79,15 +87,25 @@ std::vector<int32_t> labelled_tokens(const PackedBatch& batch) {
   return tokens;
 }
 
+std::vector<float> token_weights(const PackedBatch& batch) {
+  std::vector<float> weights;
+  for (size_t s = 0; s < batch.weights.size(); ++s) {
+    weights.resize(static_cast<size_t>(batch.cu_seqlens[s + 1]), batch.weights[s]);
+  }
+  return weights;
+}
+
 BatchTensors::BatchTensors(const PackedBatch& batch, int64_t position_base, at::Device device,
                            std::vector<int32_t> labelled)
     : cu_seqlens(&batch.cu_seqlens), longest(longest_sequence(batch)),
       positions(permafrost::positions(batch, position_base)), labelled(std::move(labelled)),
+      token_weights(permafrost::token_weights(batch)),
       position_base(position_base) {
-  const auto tensor = [device](const std::vector<int32_t>& values) {
+  const auto tensor = [device](const auto& values) {
+    using Element = typename std::decay_t<decltype(values)>::value_type;
     // The tensor only reads what it views.
-    const at::Tensor view =
-        at::from_blob(const_cast<int32_t*>(values.data()), {static_cast<int64_t>(values.size())}, at::kInt);
+    const at::Tensor view = at::from_blob(const_cast<Element*>(values.data()), {static_cast<int64_t>(values.size())},
+                                          c10::CppTypeToScalarType<Element>::value);
     return device.is_cpu() ? view : view.to(device);
   };
   input_ids_T = tensor(batch.input_ids);
@@ -96,12 +114,13 @@ BatchTensors::BatchTensors(const PackedBatch& batch, int64_t position_base, at::
   if (batch.labels.empty()) return;
   labels_T = tensor(batch.labels);
   labelled_M = tensor(this->labelled);
+  if (!token_weights.empty()) weights_T = tensor(token_weights);
 }
 
-BatchTensors::BatchTensors(at::Tensor input_ids_T, at::Tensor positions_T, at::Tensor labels_T,
+BatchTensors::BatchTensors(at::Tensor input_ids_T, at::Tensor positions_T, at::Tensor labels_T, at::Tensor weights_T,
                            at::Tensor cu_seqlens_B, const std::vector<int32_t>* cu_seqlens, int64_t longest,
                            int64_t position_base)
     : input_ids_T(std::move(input_ids_T)), positions_T(std::move(positions_T)), labels_T(std::move(labels_T)),
-      cu_seqlens_B(std::move(cu_seqlens_B)), cu_seqlens(cu_seqlens), longest(longest), position_base(position_base) {}
+      weights_T(std::move(weights_T)), cu_seqlens_B(std::move(cu_seqlens_B)), cu_seqlens(cu_seqlens), longest(longest), position_base(position_base) {}
 
 }  // namespace permafrost

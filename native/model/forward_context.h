@@ -6,6 +6,7 @@
 #include "model/config.h"
 #include "model/parameters.h"
 #include "ops/ops.h"
+#include "ops/token_loss.h"
 
 namespace permafrost {
 
@@ -41,6 +42,8 @@ struct PassContext {
   bool rows_apart = false;
   // Embeddings of distances, where attention is disentangled.
   const RelativePass* relative = nullptr;
+  // How labelled tokens count; all alike where it is null.
+  const TokenLoss* loss = nullptr;
 
   // `labelled_only`: where the rows are those of the labelled tokens, which keep their masks.
   Dropout dropout_at(DropoutPlace place, int64_t layer, double probability, bool labelled_only = false) const {

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <cmath>
+#include <functional>
 #include <memory>
 #include <string>
 #include <vector>
@@ -32,7 +33,7 @@ struct HeadGradients {
 struct Decoded {
   // Of the highest score.
   std::vector<int32_t> classes_T;
-  // Sum of the cross-entropies of the labelled tokens.
+  // Sum of the losses of the labelled tokens.
   double loss_sum = 0;
 };
 
@@ -55,13 +56,19 @@ class Head {
   // The classes of the tokens of the batch, and the loss of those that have a label, in parts of bounded memory. Dropout
   // off.
   virtual Decoded decode(const PassContext& context, const at::Tensor& hidden_TH) const;
-  // Sum of the cross-entropies of the labelled tokens. Dropout off.
+  // Sum of the losses of the labelled tokens, all of which count alike. Dropout off.
   virtual double loss(const PassContext& context, const at::Tensor& hidden_RH, bool labelled_only) const = 0;
-  // The same, and `scale` times its gradients: those of the head's weights that learn and, where `input_wanted`, that
+  // The same, as context.loss and the weights of the batch have it, and `scale` times its gradients: those of the head's weights that learn and, where `input_wanted`, that
   // of hidden_RH, which is consumed. Gives up, leaving gradients unfinished, once the loss is known not to be finite.
   // `scale` is on the device, and the loss comes back there, in steps launched ahead: never where it reads back.
   virtual HeadGradients gradients(const PassContext& context, at::Tensor hidden_RH, bool labelled_only,
                                   const StepNumber& scale, bool input_wanted) const = 0;
+
+ protected:
+  // Of the highest score of each token, in parts of bounded memory. `on_part` sees the scores of tokens [begin, end).
+  std::vector<int32_t> best_classes(const PassContext& context, const at::Tensor& hidden_TH,
+                                    const std::function<void(const at::Tensor& scores_RC, int64_t begin, int64_t end)>&
+                                        on_part = {}) const;
 };
 
 // The head of this name. Throws INVALID_OPTION naming those there are, or UNSUPPORTED_MODEL where the family has none.

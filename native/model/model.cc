@@ -16,6 +16,25 @@ EncoderConfig validated(const EncoderConfig& config) {
   return config;
 }
 
+void validate_scored(const std::vector<PackedBatch>& batches, const std::vector<std::vector<int32_t>>& scored) {
+  check(scored.size() == batches.size(), ErrorCode::INVALID_BATCH, "scored: expected tokens of each of the ",
+        batches.size(), " batches, got ", scored.size(), ".");
+  for (size_t i = 0; i < batches.size(); ++i) {
+    for (const int32_t token : scored[i]) {
+      check(token >= 0 && token < batches[i].num_tokens(), ErrorCode::INVALID_BATCH, "scored: token ", token,
+            " lies outside batch ", i, " of ", batches[i].num_tokens(), " tokens.");
+    }
+  }
+}
+
+// Scores of some tokens, on the CPU.
+at::Tensor scores_of(const PassContext& context, const Head& head, const at::Tensor& hidden_TH,
+                     const std::vector<int32_t>& tokens) {
+  if (tokens.empty()) return at::empty({0, context.config.num_labels});
+  const at::Tensor rows = at::tensor(tokens, at::kInt).to(hidden_TH.device());
+  return head.scores(context, hidden_TH.index_select(0, rows)).to(at::kCPU, at::kFloat).contiguous();
+}
+
 // Before anything is declared: even the names of too many layers take all memory.
 EncoderConfig with_room(const EncoderConfig& config, at::Device device) {
   validate(config);
@@ -76,17 +95,21 @@ LossSum Model::loss(const std::vector<PackedBatch>& batches, const std::function
 }
 
 Predictions Model::predict(const std::vector<PackedBatch>& batches, PrefixStore* store,
-                           const std::function<void()>& stop) {
+                           const std::function<void()>& stop, const std::vector<std::vector<int32_t>>& scored) {
   for (const PackedBatch& batch : batches) validate(batch, config);
+  if (!scored.empty()) validate_scored(batches, scored);
   round_weights();
   Predictions predictions;
   predictions.classes.reserve(batches.size());
-  for (const PackedBatch& batch : batches) {
+  for (size_t i = 0; i < batches.size(); ++i) {
+    const PackedBatch& batch = batches[i];
     stop();
     const BatchTensors tensors(batch, position_base(config), device, labelled_tokens(batch));
     const PassContext context = context_of(tensors);
     const at::Tensor prefix_TH = store != nullptr ? prefix_of(batch, tensors, *store) : at::Tensor();
-    Decoded decoded = head->decode(context, encode(context, parameters, {false, false, prefix_TH}, nullptr));
+    const at::Tensor hidden_TH = encode(context, parameters, {false, false, prefix_TH}, nullptr);
+    if (!scored.empty()) predictions.scores.push_back(scores_of(context, *head, hidden_TH, scored[i]));
+    Decoded decoded = head->decode(context, hidden_TH);
     predictions.classes.push_back(std::move(decoded.classes_T));
     predictions.loss.loss += decoded.loss_sum;
     predictions.loss.labelled += static_cast<int64_t>(tensors.labelled.size());

@@ -26,6 +26,8 @@ struct LossSum {
 struct Predictions {
   std::vector<std::vector<int32_t>> classes;
   LossSum loss;
+  // Of the tokens that were asked for, [tokens, classes] a batch, on the CPU.
+  std::vector<at::Tensor> scores;
 };
 
 // The names and shapes of a model's weights, without their memory.
@@ -47,12 +49,14 @@ struct Model {
   // Outputs of the embeddings and of each layer, [1 + layers, R, hidden], on the CPU: of the labelled tokens where the
   // batch has labels, else of all. Dropout off.
   at::Tensor hidden_states(const PackedBatch& batch);
-  // Sum of the cross-entropies of all labelled tokens. Dropout off. Between batches `stop` may ask to give
+  // Sum of the losses of all labelled tokens. Dropout off. Between batches `stop` may ask to give
   // up, by throwing.
   LossSum loss(const std::vector<PackedBatch>& batches, const std::function<void()>& stop);
   // The class that the head gives each token of each batch, and the loss of those that have a label. The outputs of the
-  // frozen prefix come from `store` where one is given. Between batches `stop` may ask to give up, by throwing.
-  Predictions predict(const std::vector<PackedBatch>& batches, PrefixStore* store, const std::function<void()>& stop);
+  // frozen prefix come from `store` where one is given. `scored`: for each batch the tokens whose scores are wanted, too;
+  // empty for none. Between batches `stop` may ask to give up, by throwing.
+  Predictions predict(const std::vector<PackedBatch>& batches, PrefixStore* store, const std::function<void()>& stop,
+                      const std::vector<std::vector<int32_t>>& scored = {});
 
   // Digests of the frozen prefix at every depth up to its own, computed when first asked for.
   const std::vector<WeightDigest>& prefix_digests();

@@ -89,14 +89,24 @@ PackedBatch sentences(int32_t step, int32_t first, int32_t count) {
   return batch;
 }
 
+// A head, its loss, and whether sentences have weights.
+struct Setting {
+  std::string head;
+  TokenLossOptions loss;
+  bool weighted;
+};
+
 struct Trained {
   std::vector<double> losses, norms, sums;
   std::vector<at::Tensor> weights;
 };
 
 // Trains on `count` sentences a step from `first` on; half way some weights are frozen.
-Trained train(const TrainerOptions& options, std::shared_ptr<Communicator> communicator, int32_t first, int32_t count) {
-  Model model(small_config(0), at::kCPU, Kernels::fused);
+Trained train(const TrainerOptions& options, std::shared_ptr<Communicator> communicator, int32_t first, int32_t count,
+              const Setting& setting) {
+  EncoderConfig config = small_config(0);
+  config.head = setting.head;
+  Model model(config, at::kCPU, Kernels::fused);
   initialise(model.parameters, model.config, 3, {});
   Trainer trainer(model, options, std::move(communicator));
   Trained trained;
@@ -106,7 +116,9 @@ Trained train(const TrainerOptions& options, std::shared_ptr<Communicator> commu
       apply_plan(model.parameters, {false, {1, 0, 0}, {0, 0, 0}}, &trainer.optimizer());
       trainer.begin_stage({-1, 2});
     }
-    const StepResult result = trainer.step(sentences(step, first, count));
+    PackedBatch batch = sentences(step, first, count);
+    for (int32_t s = first; setting.weighted && s < first + count; ++s) batch.weights.push_back(0.5f + s);
+    const StepResult result = trainer.step(batch);
     trained.losses.push_back(result.loss);
     if (result.updated) trained.norms.push_back(result.grad_norm);
   }
@@ -141,29 +153,36 @@ void expect_alike(const Trained& whole, const Trained& shared, const std::string
 }
 
 TEST("two ranks with half of every batch each train as one trainer with the whole") {
-  for (const bool ahead : {false, true}) {
-    for (const int64_t accumulation : {1, 2}) {
-      TrainerOptions options;
-      options.learning_rate = 1e-3;
-      options.warmup_steps = 2;
-      options.total_steps = 40;
-      options.max_grad_norm = 0.5;
-      // Gradients of nothing but rounding shall not decide an update.
-      options.adamw.eps = 1e-4;
-      options.gradient_accumulation = accumulation;
-      options.layer_decay = 0.8;
-      options.sums_gradients = true;
-      options.launch_ahead_on_cpu = ahead;
-      const Trained whole = train(options, std::make_shared<Alone>(), 0, 4);
-      Meeting meeting;
-      Trained shared[kRanks];
-      std::thread other([&] { shared[1] = train(options, std::make_shared<Seat>(meeting, 1), 2, 2); });
-      shared[0] = train(options, std::make_shared<Seat>(meeting, 0), 0, 2);
-      other.join();
-      const std::string what = (ahead ? "ahead, " : "at once, ") + std::to_string(accumulation) + " batches an update: ";
-      for (const Trained& one : shared) expect_alike(whole, one, what);
-      for (size_t i = 0; i < shared[0].weights.size(); ++i) {
-        expect(at::equal(shared[0].weights[i], shared[1].weights[i]), what, "ranks have different bits of weight ", i);
+  const Setting settings[] = {{"token-classification", {}, false},
+                              {"token-classification", {{0.2, 1, 3, 1, 2}, 0.1, 0}, true},
+                              {"crf", {}, true}};
+  for (const Setting& setting : settings) {
+    for (const bool ahead : {false, true}) {
+      for (const int64_t accumulation : {1, 2}) {
+        TrainerOptions options;
+        options.learning_rate = 1e-3;
+        options.warmup_steps = 2;
+        options.total_steps = 40;
+        options.max_grad_norm = 0.5;
+        // Gradients of nothing but rounding shall not decide an update.
+        options.adamw.eps = 1e-4;
+        options.gradient_accumulation = accumulation;
+        options.layer_decay = 0.8;
+        options.sums_gradients = true;
+        options.launch_ahead_on_cpu = ahead;
+        options.loss = setting.loss;
+        const Trained whole = train(options, std::make_shared<Alone>(), 0, 4, setting);
+        Meeting meeting;
+        Trained shared[kRanks];
+        std::thread other([&] { shared[1] = train(options, std::make_shared<Seat>(meeting, 1), 2, 2, setting); });
+        shared[0] = train(options, std::make_shared<Seat>(meeting, 0), 0, 2, setting);
+        other.join();
+        const std::string what = setting.head + (ahead ? ", ahead, " : ", at once, ") + std::to_string(accumulation) +
+                                 " batches an update: ";
+        for (const Trained& one : shared) expect_alike(whole, one, what);
+        for (size_t i = 0; i < shared[0].weights.size(); ++i) {
+          expect(at::equal(shared[0].weights[i], shared[1].weights[i]), what, "ranks have different bits of weight ", i);
+        }
       }
     }
   }

@@ -7,33 +7,37 @@ namespace permafrost {
 Accumulation::Accumulation(Parameters& parameters, Optimizer& optimizer, Communicator& communicator, int64_t batches)
     : parameters_(parameters), optimizer_(optimizer), communicator_(communicator), batches_(batches) {}
 
-BatchShare Accumulation::add(int64_t labelled, bool update_now) {
+BatchShare Accumulation::add(int64_t labelled, double weight, bool update_now) {
   // A single batch has its mean gradient from the start, as Hugging Face computes it. Several batches add up the
-  // gradients of their summed losses and are divided by all their labels at the update, so that a large batch and its
+  // gradients of their summed losses and are divided by the weight of all their labels at the update, so that a large batch and its
   // parts give the same.
   const bool single = batches_ == 1;
   BatchShare share;
   share.labelled = static_cast<int64_t>(communicator_.sum(static_cast<double>(labelled)));
   check(share.labelled > 0, ErrorCode::INVALID_BATCH, "No token of the batch has a label: all are ", kIgnoredLabel,
         ", so there is nothing to learn from.");
-  labelled_ += share.labelled;
+  share.weight = communicator_.sum(weight);
+  weight_ += share.weight;
   share.adds = waiting_ > 0;
   share.updates = ++waiting_ >= batches_ || update_now;
-  share.loss_scale = single ? 1.0 / static_cast<double>(share.labelled) : 1.0;
-  share.mean_scale = single ? 1.0 : 1.0 / static_cast<double>(labelled_);
+  share.loss_scale = single ? 1.0 / share.weight : 1.0;
+  share.mean_scale = single ? 1.0 : 1.0 / weight_;
   if (share.updates) drop();
   return share;
 }
 
-BatchShare Accumulation::look(int64_t labelled) {
+BatchShare Accumulation::look(int64_t labelled, double weight) {
   drop();
-  BatchShare share = add(labelled, true);
-  share.loss_scale = 1.0 / static_cast<double>(share.labelled);
+  BatchShare share = add(labelled, weight, true);
+  share.loss_scale = 1.0 / share.weight;
   share.updates = false;
   return share;
 }
 
-void Accumulation::drop() { waiting_ = labelled_ = 0; }
+void Accumulation::drop() {
+  waiting_ = 0;
+  weight_ = 0;
+}
 
 StepNumber Accumulation::over_ranks(const StepNumber& loss_sum) {
   if (loss_sum.on_device()) communicator_.sum({loss_sum.tensor});

@@ -11,7 +11,8 @@ namespace permafrost {
 
 // What one batch contributes to an update.
 struct BatchShare {
-  int64_t labelled = 0;   // tokens of all ranks, over which its loss is the mean
+  int64_t labelled = 0;   // tokens of all ranks
+  double weight = 0;      // of those tokens, over which its loss is the mean: their number where all count alike
   double loss_scale = 1;  // of the gradients of its summed losses
   bool adds = false;      // to gradients that are there
   bool updates = false;   // whether it is the last before the update
@@ -22,10 +23,10 @@ class Accumulation {
  public:
   Accumulation(Parameters& parameters, Optimizer& optimizer, Communicator& communicator, int64_t batches);
 
-  // Counts in a batch of so many labelled tokens. Throws INVALID_BATCH where no rank has any.
-  BatchShare add(int64_t labelled, bool update_now);
+  // Counts in a batch of so many labelled tokens and of their weight. Throws INVALID_BATCH where no rank has any.
+  BatchShare add(int64_t labelled, double weight, bool update_now);
   // A batch by itself, whose gradients are looked at and not used. Drops what was accumulated.
-  BatchShare look(int64_t labelled);
+  BatchShare look(int64_t labelled, double weight);
   // The next batch begins afresh.
   void drop();
 
@@ -48,7 +49,7 @@ class Accumulation {
   Communicator& communicator_;
   const int64_t batches_;
   int64_t waiting_ = 0;
-  int64_t labelled_ = 0;
+  double weight_ = 0;
 };
 
 }  // namespace permafrost

@@ -35,6 +35,7 @@ Bucket bucket_of(const PackedBatch& batch, int64_t max_positions) {
   const int64_t filler = bucket.tokens - batch.num_tokens();
   const int64_t filler_sequences = (filler + bucket.longest - 1) / bucket.longest;
   bucket.sequences = round_up(batch.num_sequences() + filler_sequences, kSequenceStep);
+  bucket.weighted = !batch.weights.empty();
   return bucket;
 }
 
@@ -45,6 +46,7 @@ PackedBatch fill(const PackedBatch& batch, const Bucket& bucket, int32_t filler_
   for (int64_t end = batch.num_tokens(); end < bucket.tokens;) {
     end = std::min(end + bucket.longest, bucket.tokens);
     filled.cu_seqlens.push_back(static_cast<int32_t>(end));
+    if (bucket.weighted) filled.weights.push_back(1);
   }
   return filled;
 }

@@ -14,10 +14,11 @@ struct Bucket {
   int64_t sequences = 0;  // borders are sequences + 1
   int64_t longest = 0;    // upper bound on the length of a sequence
   bool stored_prefix = false;  // whether the frozen prefix's output is an input
+  bool weighted = false;       // whether weights of the sequences are
 
   bool operator<(const Bucket& other) const {
-    return std::tie(tokens, sequences, longest, stored_prefix) <
-           std::tie(other.tokens, other.sequences, other.longest, other.stored_prefix);
+    return std::tie(tokens, sequences, longest, stored_prefix, weighted) <
+           std::tie(other.tokens, other.sequences, other.longest, other.stored_prefix, other.weighted);
   }
 };
 

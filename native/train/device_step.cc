@@ -12,15 +12,19 @@ namespace permafrost {
 
 namespace {
 
-// Numbers of one step, behind its ids, positions, labels and borders; then come the rates.
+// Numbers of one step, behind its ids, positions, labels, weights and borders; then come the rates.
 enum Scalar : int64_t { kLossScale, kMeanScale, kScalars };
+
+int32_t bits_of(float narrow) {
+  int32_t bits;
+  std::memcpy(&bits, &narrow, sizeof(bits));
+  return bits;
+}
 
 int32_t bits_of(double value) {
   constexpr double kLargest = std::numeric_limits<float>::max();
   const float narrow = value > kLargest ? std::numeric_limits<float>::infinity() : static_cast<float>(value);
-  int32_t bits;
-  std::memcpy(&bits, &narrow, sizeof(bits));
-  return bits;
+  return bits_of(narrow);
 }
 
 // Thrown where a step cannot be recorded; it can still be run.
@@ -44,7 +48,7 @@ class RecordedCudaStep : public RecordedStep {
 struct DeviceStep::Inputs {
   Inputs(const Bucket& bucket, size_t num_rates, const Model& model)
       : bucket(bucket),
-        all(at::zeros({3 * bucket.tokens + bucket.sequences + 1 + kScalars + static_cast<int64_t>(num_rates)},
+        all(at::zeros({borders_begin() + bucket.sequences + 1 + kScalars + static_cast<int64_t>(num_rates)},
                       at::TensorOptions().dtype(at::kInt).device(model.device))),
         numbers(at::zeros({2}, at::TensorOptions().dtype(at::kFloat).device(model.device))) {
     if (bucket.stored_prefix) {
@@ -54,8 +58,10 @@ struct DeviceStep::Inputs {
   }
 
   at::Tensor tokens(int64_t row) const { return all.narrow(0, row * bucket.tokens, bucket.tokens); }
-  at::Tensor borders() const { return all.narrow(0, 3 * bucket.tokens, bucket.sequences + 1); }
-  at::Tensor numbers_given() const { return all.slice(0, 3 * bucket.tokens + bucket.sequences + 1).view(at::kFloat); }
+  at::Tensor weights() const { return bucket.weighted ? tokens(3).view(at::kFloat) : at::Tensor(); }
+  int64_t borders_begin() const { return (bucket.weighted ? 4 : 3) * bucket.tokens; }
+  at::Tensor borders() const { return all.narrow(0, borders_begin(), bucket.sequences + 1); }
+  at::Tensor numbers_given() const { return all.slice(0, borders_begin() + bucket.sequences + 1).view(at::kFloat); }
   at::Tensor scalar(Scalar which) const { return numbers_given().select(0, which); }
   at::Tensor rates() const { return numbers_given().slice(0, kScalars); }
 
@@ -65,9 +71,9 @@ struct DeviceStep::Inputs {
   at::Tensor prefix_TH;  // the frozen prefix's output, where it comes from a store
 };
 
-DeviceStep::DeviceStep(Model& model, Optimizer& optimizer, Accumulation& accumulation, const TrainerOptions& options,
-                       const std::string& why_no_graphs)
-    : model_(model), optimizer_(optimizer), accumulation_(accumulation), frozen_dropout_(options.frozen_dropout),
+DeviceStep::DeviceStep(Model& model, Optimizer& optimizer, Accumulation& accumulation, const TokenLoss& loss,
+                       const TrainerOptions& options, const std::string& why_no_graphs)
+    : model_(model), optimizer_(optimizer), accumulation_(accumulation), loss_(loss), frozen_dropout_(options.frozen_dropout),
       staging_(model.device), why_no_graphs_(why_no_graphs) {
   if (!options.graphs) {
     why_no_graphs_ = "they are switched off";
@@ -114,6 +120,7 @@ Readback DeviceStep::launch(const LaunchedStep& step) {
   const std::vector<int32_t> borders = repeat_last_border(filled.cu_seqlens, bucket.sequences);
   values.insert(values.end(), places.begin(), places.end());
   values.insert(values.end(), filled.labels.begin(), filled.labels.end());
+  for (const float weight : token_weights(filled)) values.push_back(bits_of(weight));
   values.insert(values.end(), borders.begin(), borders.end());
   for (const double scalar : {step.share.loss_scale, step.share.mean_scale}) values.push_back(bits_of(scalar));
   for (const double rate : step.rates) values.push_back(bits_of(rate));
@@ -121,7 +128,7 @@ Readback DeviceStep::launch(const LaunchedStep& step) {
   // Rows of filler tokens keep what an earlier batch left: finite numbers that no other token sees.
   if (prefix_TH.defined()) inputs.prefix_TH.narrow(0, 0, step.batch.num_tokens()).copy_(prefix_TH);
 
-  const BatchTensors tensors(inputs.tokens(0), inputs.tokens(1), inputs.tokens(2), inputs.borders(),
+  const BatchTensors tensors(inputs.tokens(0), inputs.tokens(1), inputs.tokens(2), inputs.weights(), inputs.borders(),
                              &filled.cu_seqlens, bucket.longest, base);
   at::Tensor fits;
   run(bucket, step, [&] { fits = compute(inputs, tensors, step).fits.tensor; });
@@ -170,7 +177,8 @@ void DeviceStep::run(const Bucket& bucket, const LaunchedStep& step, const std::
 }
 
 StepNumbers DeviceStep::compute(Inputs& inputs, const BatchTensors& tensors, const LaunchedStep& step) {
-  const PassContext context{model_.config, *model_.ops, model_.buffers, tensors, step.dropout, step.share.adds};
+  PassContext context{model_.config, *model_.ops, model_.buffers, tensors, step.dropout, step.share.adds};
+  context.loss = &loss_;
   const auto number = [&](Scalar which) { return StepNumber{0, inputs.scalar(which)}; };
   const at::Tensor prefix_TH = inputs.prefix_TH.defined() ? inputs.prefix_TH.clone() : at::Tensor();
   const UpdateRates rates{step.rates, inputs.rates()};

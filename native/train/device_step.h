@@ -24,7 +24,8 @@ struct LaunchedStep {
 class DeviceStep {
  public:
   // `why_no_graphs`: why steps are not to be recorded, whatever the device says; empty where they may be.
-  DeviceStep(Model& model, Optimizer& optimizer, Accumulation& accumulation, const TrainerOptions& options,
+  DeviceStep(Model& model, Optimizer& optimizer, Accumulation& accumulation, const TokenLoss& loss,
+             const TrainerOptions& options,
              const std::string& why_no_graphs);
   ~DeviceStep();
 
@@ -49,6 +50,7 @@ class DeviceStep {
   Model& model_;
   Optimizer& optimizer_;
   Accumulation& accumulation_;
+  const TokenLoss& loss_;
   const bool frozen_dropout_;
   Staging staging_;
   std::map<Bucket, std::unique_ptr<Inputs>> inputs_;

@@ -4,6 +4,7 @@
 #include <cstdint>
 
 #include "freezing/prefix_store.h"
+#include "ops/token_loss.h"
 #include "optim/optimizer.h"
 
 namespace permafrost {
@@ -12,6 +13,7 @@ struct TrainerOptions : OptimizerOptions {
   int64_t gradient_accumulation = 1;
   uint64_t seed = 42;
   bool frozen_dropout = true;
+  TokenLossOptions loss = {};
   // On a card: whether steps are recorded as graphs, and how many may be launched before a loss is read back.
   bool graphs = true;
   int64_t read_back_every = 8;
@@ -35,6 +37,7 @@ struct StepResult {
   double learning_rate;  // common to all weights; some may have a share of it
   int64_t tokens;
   int64_t labelled;  // of all ranks
+  double weight;     // of those, by which the loss is their mean: their number where all count alike
   bool updated;
 };
 

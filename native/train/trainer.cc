@@ -25,18 +25,23 @@ void require_finite(double number, const char* what, int64_t step, const char* r
 Trainer::Trainer(Model& model, const TrainerOptions& options, std::shared_ptr<Communicator> communicator)
     : model_(model), options_(options), communicator_(std::move(communicator)),
       optimizer_(model.parameters, *model.ops, options),
-      accumulation_(model.parameters, optimizer_, *communicator_, options.gradient_accumulation) {
+      accumulation_(model.parameters, optimizer_, *communicator_, options.gradient_accumulation),
+      loss_(options.loss, model.config.num_labels, model.device) {
+  check(loss_.is_plain() || model.config.head == "token-classification", ErrorCode::INVALID_OPTION,
+        "classWeights, labelSmoothing and focalGamma: expected the head of tokens by themselves, got '",
+        model.config.head, "'.");
   const bool ahead = model.device.is_cuda() || options.launch_ahead_on_cpu;
   // Disentangled attention reads the borders of the sequences on the host.
   if (!ahead || model.head->reads_back() || model.config.relative) return;
-  device_step_ = std::make_unique<DeviceStep>(model, optimizer_, accumulation_, options,
+  device_step_ = std::make_unique<DeviceStep>(model, optimizer_, accumulation_, loss_, options,
                                               communicator_->size() > 1 ? "ranks meet within the step" : "");
 }
 
 std::function<StepResult()> Trainer::launch(const PackedBatch& batch, const StepOptions& options) {
   check_batch(batch);
   const std::vector<int32_t> labelled = labelled_tokens(batch);
-  const BatchShare share = accumulation_.add(static_cast<int64_t>(labelled.size()), options.update_now);
+  const BatchShare share =
+      accumulation_.add(static_cast<int64_t>(labelled.size()), weight_of(batch, labelled), options.update_now);
   const double rate = optimizer_.rates().common_at(updates_);
   const int64_t number = updates_ + 1, tokens = batch.num_tokens();
   const double clip = options_.max_grad_norm;
@@ -47,8 +52,8 @@ std::function<StepResult()> Trainer::launch(const PackedBatch& batch, const Step
       const bool is_finite = fits && norm * clip_factor(norm, clip) <= kLargestGradient;
       require_finite(is_finite ? 0 : kNone, "update", number, "the weight decay");
     }
-    const double loss = loss_sum / static_cast<double>(share.labelled);
-    return StepResult{loss, share.updates ? norm : kNone, rate, tokens, share.labelled, share.updates};
+    const double loss = loss_sum / share.weight;
+    return StepResult{loss, share.updates ? norm : kNone, rate, tokens, share.labelled, share.weight, share.updates};
   };
   try {
     if (device_step_) {
@@ -86,7 +91,8 @@ StepNumbers Trainer::run_at_once(const PackedBatch& batch, const std::vector<int
   if (options.store != nullptr && !options_.frozen_dropout) {
     encoding.prefix_TH = model_.prefix_of(batch, tensors, *options.store);
   }
-  const PassContext context{model_.config, *model_.ops, model_.buffers, tensors, dropout, share.adds};
+  PassContext context{model_.config, *model_.ops, model_.buffers, tensors, dropout, share.adds};
+  context.loss = &loss_;
   const UpdateRates rates{optimizer_.rates().at(updates_)};
   return run_step(model_, accumulation_, {context, encoding, share, {share.loss_scale}, {share.mean_scale}, rates});
 }
@@ -94,7 +100,7 @@ StepNumbers Trainer::run_at_once(const PackedBatch& batch, const std::vector<int
 std::vector<double> Trainer::gradient_norms(const PackedBatch& batch) {
   check_batch(batch);
   const std::vector<int32_t> labelled = labelled_tokens(batch);
-  const BatchShare share = accumulation_.look(static_cast<int64_t>(labelled.size()));
+  const BatchShare share = accumulation_.look(static_cast<int64_t>(labelled.size()), weight_of(batch, labelled));
   const StepNumbers numbers = run_at_once(batch, labelled, share, {});
   require_finite(numbers.loss_sum.value, "loss", updates_ + 1, "look for damaged weights");
   accumulation_.sum_gradients();
@@ -154,6 +160,17 @@ void Trainer::begin_stage(TrainingStage stage) {
   optimizer_.begin_stage(stage);
 }
 
+double Trainer::weight_of(const PackedBatch& batch, const std::vector<int32_t>& labelled) const {
+  if (loss_.is_plain() && batch.weights.empty()) return static_cast<double>(labelled.size());
+  const std::vector<float> of_tokens = token_weights(batch);
+  double weight = 0;
+  for (const int32_t token : labelled) {
+    const double of_class = loss_.weight_of(batch.labels[static_cast<size_t>(token)]);
+    weight += of_class * (of_tokens.empty() ? 1.0 : of_tokens[static_cast<size_t>(token)]);
+  }
+  return weight;
+}
+
 void Trainer::check_batch(const PackedBatch& batch) const {
   const std::deque<Parameter>& all = model_.parameters.stored();
   check(std::any_of(all.begin(), all.end(), [](const Parameter& parameter) { return parameter.requires_grad; }),
@@ -161,6 +178,8 @@ void Trainer::check_batch(const PackedBatch& batch) const {
   validate(batch, model_.config);
   check(!batch.labels.empty(), ErrorCode::INVALID_BATCH,
         "A training batch needs labels; this one has only inputIds and cuSeqlens.");
+  check(batch.weights.empty() || model_.config.head != "masked-lm", ErrorCode::INVALID_BATCH,
+        "weights: a masked language model learns from all sequences alike.");
 }
 
 }  // namespace permafrost

@@ -70,12 +70,15 @@ class Trainer {
                           const StepOptions& options);
   DropoutPass next_pass();
   void check_batch(const PackedBatch& batch) const;
+  // What the labelled tokens of a batch count for in its mean loss.
+  double weight_of(const PackedBatch& batch, const std::vector<int32_t>& labelled) const;
 
   Model& model_;
   const TrainerOptions options_;
   const std::shared_ptr<Communicator> communicator_;
   Optimizer optimizer_;
   Accumulation accumulation_;
+  const TokenLoss loss_;
   std::unique_ptr<DeviceStep> device_step_;
   uint32_t passes_ = 0;
   int64_t updates_ = 0;

@@ -13,6 +13,8 @@ export interface PackedBatch {
   cuSeqlens: Int32Array;
   /** Number of each sequence in its dataset, by which a prefix store knows it, shape [B]. */
   examples?: Int32Array;
+  /** What each sequence counts for in the loss of a training step, above 0, shape [B]; 1 each where it is left out. */
+  weights?: Float32Array;
 }
 
 /** A batch as ragged arrays, one inner array a sequence; packed before it reaches the engine. */

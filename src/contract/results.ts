@@ -1,6 +1,6 @@
 /** What one training step reports. */
 export interface StepResult {
-  /** Mean cross-entropy over the labelled tokens of the batch, before the update. */
+  /** Mean loss over the labelled tokens of the batch, before the update: their cross-entropy where nothing else is asked for. */
   loss: number;
   /** Global L2 norm of the gradients before clipping; null where the call only accumulated gradients. */
   gradNorm: number | null;
@@ -10,6 +10,8 @@ export interface StepResult {
   tokens: number;
   /** Number of those that have a label. */
   labelled: number;
+  /** What these count for in the mean: their number, or the sum of the weights of their labels and sentences. */
+  weight: number;
   /** Whether the parameters were updated (false while gradients are accumulated). */
   updated: boolean;
 }

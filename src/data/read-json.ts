@@ -232,6 +232,7 @@ class WordsParser implements RecordParser {
       tags,
       lines: [line],
       ...(document !== undefined && { document }),
+      ...weightOf(value, file, line),
       ...placesOf(value, words, this.options.offsets),
     };
   }
@@ -289,4 +290,13 @@ function placesOf(
   });
   const fits = places.every(([start, end], index) => text.slice(start, end) === words[index]);
   return fits ? { text, offsets: places, ...(unit === 'utf16' && { offsetUnit: unit }) } : {};
+}
+
+/** What a sentence counts for in a training, where it says so. */
+function weightOf({ weight }: JsonObject, file: string, line: number): { weight?: number } {
+  if (weight === undefined || weight === null) return {};
+  if (typeof weight === 'number' && weight >= 0) return { weight };
+  throw formatError(file, line, `expected a weight from 0, got ${shown(weight)}. Correct the line.`, {
+    got: weight,
+  });
 }

@@ -16,6 +16,8 @@ export interface Sentence {
   textStart?: number;
   /** What the file's own offsets count. @default 'codepoints' */
   offsetUnit?: OffsetUnit;
+  /** What it counts for in the loss of a training, from 0, where it is passed over. @default 1 */
+  weight?: number;
 }
 
 /** First unit of a word, and the one behind its last. */

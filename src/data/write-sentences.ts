@@ -85,9 +85,10 @@ function requireColumn(word: string, { file, line }: Sentence): void {
 }
 
 function wordsLine(sentence: Sentence): string {
-  const { words, tags, document, text, offsets } = sentence;
+  const { words, tags, document, weight, text, offsets } = sentence;
   const places = text !== undefined && offsets !== undefined && { text, offsets: pointsOf(text, offsets) };
-  return `${JSON.stringify({ words, tags, ...(document !== undefined && { document }), ...places })}\n`;
+  const more = { ...(document !== undefined && { document }), ...(weight !== undefined && { weight }) };
+  return `${JSON.stringify({ words, tags, ...more, ...places })}\n`;
 }
 
 function spansLine(sentence: Sentence): string {

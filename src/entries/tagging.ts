@@ -1,5 +1,6 @@
 // permafrost/tagging: how scores of tokens become entities.
-export { type AggregateOptions, aggregate } from '../inference/aggregate.js';
+export type { Decoding } from '../evaluation/decoding.js';
+export { type AggregateOptions, aggregate, type DecodeWords } from '../inference/aggregate.js';
 export { AGGREGATION_STRATEGIES, type AggregationStrategy, type ScoredTokens } from '../inference/entity.js';
 export { huggingFaceOverlaps, huggingFaceWords } from '../inference/hugging-face-rules.js';
 export type { TaggingRules, TagOptions } from '../inference/options.js';

@@ -12,10 +12,12 @@ export type { PlateauOptions } from '../freezing/plateau.js';
 export { relativeCost, trainableShare } from '../freezing/relative-cost.js';
 export { trainableTable } from '../freezing/trainable-table.js';
 export type { EncoderConfigInput, HuggingFaceConfig } from '../model/config.js';
+export type { LossOptions } from '../model/loss-options.js';
 export type { RateSchedule, StageOptions } from '../model/options.js';
 export { PrefixStore, type PrefixStoreOptions, type StorePrecision } from '../model/prefix-store.js';
 export { RepresentationSimilarity } from '../model/similarity.js';
 export { stackLayers } from '../model/stack-layers.js';
+export type { ChainScores } from '../model/token-classifier.js';
 export type { TrainedWith } from '../model/trained-with.js';
 export type { EventRun } from '../training/event-run.js';
 export type {
@@ -42,3 +44,4 @@ export type { MetricsLine } from '../training/log/metrics-line.js';
 export type { MaskingScores, Text } from '../training/masking-task.js';
 export type { PrefixCacheOptions } from '../training/prefix-cache.js';
 export type { EnergyOptions } from '../training/settings.js';
+export type { TaggingLossOptions } from '../training/tagging-loss.js';

@@ -11,11 +11,13 @@ import type { PrefixStore } from '../model/prefix-store.js';
 import { TokenClassifier } from '../model/token-classifier.js';
 import type { LongSentences } from '../text/cut-examples.js';
 import { encodeSteps } from '../text/encode.js';
+import { type Decoding, decoderOf, decodingOf, decodingShape } from './decoding.js';
 import { encodingOf, encodingShape, tokenizerOf } from './encoding.js';
 import type { ErrorKindCounts, PairedEntity } from './entity-errors.js';
 import { EvaluationSum, type UnknownGold } from './evaluation-sum.js';
-import type { Metrics } from './metrics.js';
-import { scoreTokens, tagScores } from './word-scores.js';
+import { isAllOutside, type Metrics } from './metrics.js';
+import { SentenceScores } from './sentence-scores.js';
+import { scoreTokens, tagScores, wordScores } from './word-scores.js';
 import { countWords, outsideTags, putWordTags } from './word-tags.js';
 
 /** Tokens that are evaluated at once; without gradients a batch costs little memory. */
@@ -35,6 +37,8 @@ export interface EvaluateOptions {
   longSentences?: LongSentences;
   /** Tokens of its document that a sentence has on each side. @default as the model was trained, else 0 */
   contextTokens?: number;
+  /** How scores become tags. @default as the model was measured in training; else 'viterbi' for a chain, 'argmax' for other heads */
+  decoding?: Decoding;
   /** Tokens that are predicted at once. @default 4096 */
   maxTokens?: number;
   /** What is done with gold tags that the head has no label for: an error, or their entities count as missed. @default 'refuse' */
@@ -67,6 +71,7 @@ const evaluateSchema = z.strictObject({
   dataset: z.custom<EncodedDataset>((value) => typeof value === 'object' && value !== null).optional(),
   maxLength: z.int().min(3).optional(),
   ...encodingShape,
+  ...decodingShape,
   ...judgingShape,
   maxTokens: z.int().positive().optional(),
   store: z.custom<PrefixStore>((value) => typeof value === 'object' && value !== null).optional(),
@@ -86,14 +91,19 @@ export interface Evaluation {
   errors: ErrorKindCounts;
   /** Gold tags that the head has no label for, with `unknownTypes: 'miss'`. */
   unknown: UnknownGold;
-  /** Mean cross-entropy over the words that the model saw, as the training loss is; null where it saw none. */
+  /**
+   * Mean loss over the words that the model saw, all of which count alike: their cross-entropy, or of a chain the negative
+   * log likelihood; null where it saw none.
+   */
   loss: number | null;
+  /** What a person should know of the answers: sentences. */
+  warnings: string[];
   seconds: number;
 }
 
 /**
  * Predicts the tags of annotated sentences and scores them. The arg max is taken in the engine; no
- * logits are kept.
+ * logits are kept, but those of the words of a sentence that is decoded as a whole.
  *
  * @throws LABEL_MISMATCH where a sentence has a tag that the head lacks, and `unknownTypes` does not say to count it as
  *   missed; INVALID_OPTION for a wrong option, and where neither the model has a tokenizer nor `dataset` is given
@@ -102,7 +112,9 @@ export async function evaluate(options: EvaluateOptions): Promise<Evaluation> {
   const started = performance.now();
   const sum = new EvaluationSum();
   const { pairs: _, ...answers } = await evaluateBlock(options, sum);
-  return { ...sum.report(), ...answers, seconds: (performance.now() - started) / 1000 };
+  const report = sum.report();
+  const warnings = warningsOf(report.metrics);
+  return { ...report, ...answers, warnings, seconds: (performance.now() - started) / 1000 };
 }
 
 /** The same for some of the sentences, whose counts are added to a sum; tells also what became of their entities. */
@@ -130,15 +142,27 @@ export async function evaluateBlock(
   if (!scores) return { predicted, pairs };
   const { signal } = options;
   const tokens = await scoreTokens(model, dataset, { ...(signal && { signal }) });
-  const scored = predicted.map((tags, index) => tagScores(tags, tokens[index]!, labels));
+  const decoder = await decoderOf(model, decodingOf(model, options.decoding));
+  const scored = predicted.map((tags, index) =>
+    tagScores(tags, wordScores(tags.length, tokens[index]!, labels.labels.length, decoder), labels),
+  );
   return { predicted, pairs, scores: scored };
 }
 
-/** Predicted tag of each word of each sentence, and the summed cross-entropy of those with a label, and their number. */
+const ALL_OUTSIDE =
+  'The model answers nothing but O. Is it trained, for these types and this language? An accuracy is the share of O in ' +
+  'the data then.';
+
+/** What a person should know of scores: sentences. */
+export function warningsOf(metrics: Metrics): string[] {
+  return isAllOutside(metrics) ? [ALL_OUTSIDE] : [];
+}
+
+/** Predicted tag of each word of each sentence, and the summed loss of those with a label, and their number. */
 export async function predictTags(
   model: TokenClassifier,
   dataset: EncodedDataset,
-  options: { maxTokens?: number; store?: PrefixStore; signal?: AbortSignal } = {},
+  options: { decoding?: Decoding; maxTokens?: number; store?: PrefixStore; signal?: AbortSignal } = {},
 ): Promise<{ predicted: string[][]; lossSum: number; labelled: number }> {
   const batches = [
     ...tokenBudgetBatches(dataset, lengthSortedOrder(dataset), options.maxTokens ?? EVALUATION_TOKENS),
@@ -146,17 +170,20 @@ export async function predictTags(
   const predicted = outsideTags(dataset);
   let [lossSum, labelled] = [0, 0];
   const { store, signal } = options;
+  const decoder = await decoderOf(model, decodingOf(model, options.decoding));
+  const sentences = decoder && new SentenceScores(dataset, model.labels, decoder);
   const callOptions = { ...(store && { store }), ...(signal && { signal }) };
   for (let start = 0; start < batches.length; start += BATCHES_A_CALL) {
     const group = batches.slice(start, start + BATCHES_A_CALL);
     const part = await model.predictWithLoss(
       group.map(({ batch, indices }) => ({ ...batch, examples: indices })),
-      callOptions,
+      { ...callOptions, ...(sentences && { scored: group.map(({ indices }) => sentences.wanted(indices)) }) },
     );
     if (part.labelled > 0) lossSum += part.loss * part.labelled;
     labelled += part.labelled;
     for (const [i, { indices }] of group.entries()) {
-      putWordTags(predicted, dataset, indices, part.predicted[i]!, model.labels);
+      if (sentences) await sentences.add(predicted, indices, part.scores[i]!);
+      else putWordTags(predicted, dataset, indices, part.predicted[i]!, model.labels);
     }
   }
   return { predicted, lossSum, labelled };

@@ -45,6 +45,13 @@ export interface Metrics extends TokenReport {
   counts: EvaluationCounts;
 }
 
+/** Whether every word was predicted to be O, and some are not. */
+export function isAllOutside({ labels, counts: { words } }: Metrics): boolean {
+  const outside = labels.O;
+  if (!outside || outside.recall < 1 || outside.precision === 0) return false;
+  return Math.round(outside.support / outside.precision) === words && outside.support < words;
+}
+
 /**
  * Scores predicted tags in every variant.
  *

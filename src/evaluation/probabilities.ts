@@ -12,3 +12,10 @@ export function softmaxRows(scores: Float32Array, columns: number): Float32Array
   }
   return scores;
 }
+
+/** The column of the highest score of a row, the first one on a tie. @param row shape [columns] */
+export function best(row: Float32Array): { label: number; score: number } {
+  let label = 0;
+  for (let i = 1; i < row.length; i++) if (row[i]! > row[label]!) label = i;
+  return { label, score: row[label]! };
+}

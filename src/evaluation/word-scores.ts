@@ -3,7 +3,9 @@ import { lengthSortedOrder } from '../batching/order.js';
 import type { EncodedDataset } from '../contract/encoded-dataset.js';
 import type { LabelSet } from '../data/label-set.js';
 import type { TokenClassifier } from '../model/token-classifier.js';
-import { softmaxRows } from './probabilities.js';
+import type { Decoder } from './decoding.js';
+import { best, softmaxRows } from './probabilities.js';
+import { sentenceOf } from './word-tags.js';
 
 /** Tokens that are computed at once. */
 const BATCH_TOKENS = 4096;
@@ -70,27 +72,76 @@ function emptyScores(
   return { results, firsts };
 }
 
-function sentenceOf({ sentences }: EncodedDataset, example: number): number {
-  return sentences?.[example] ?? example;
+/** What stands for a probability of 0, whose logarithm is no number: the least that float32 holds. */
+const SMALLEST = 2 ** -149;
+
+/** Labels of words, and the probabilities of all labels, shape [words, labels]. */
+export interface DecodedWords {
+  labels: Int32Array;
+  probabilities: Float32Array;
+}
+
+/** Chooses the labels of words by their probabilities, of which a decoder takes the logarithms; null: each by itself. */
+export function decodeWords(
+  probabilities: Float32Array,
+  columns: number,
+  decoder: Decoder | null,
+): DecodedWords {
+  if (decoder === null) {
+    const row = (word: number) => probabilities.subarray(word * columns, (word + 1) * columns);
+    const labels = Int32Array.from(
+      { length: probabilities.length / columns },
+      (_, word) => best(row(word)).label,
+    );
+    return { labels, probabilities };
+  }
+  const scores = Float64Array.from(probabilities, (probability) => Math.log(Math.max(probability, SMALLEST)));
+  return {
+    labels: decoder.labels(scores),
+    probabilities: decoder.probabilities?.(scores) ?? probabilities,
+  };
+}
+
+/** Words by their first tokens. */
+export interface WordScores extends DecodedWords {
+  /** Row of each word in the others, -1 where it has no token, shape [words]. */
+  rows: Int32Array;
+}
+
+/** What the model has of the words of a sentence. @param words number of them */
+export function wordScores(
+  words: number,
+  { words: of, scores }: TokenScores,
+  columns: number,
+  decoder: Decoder | null,
+): WordScores {
+  const rows = new Int32Array(words).fill(-1);
+  const firsts: number[] = [];
+  for (let token = 0; token < of.length; token++) {
+    if (rows[of[token]!]! >= 0) continue;
+    rows[of[token]!] = firsts.length;
+    firsts.push(token);
+  }
+  const probabilities = new Float32Array(firsts.length * columns);
+  for (const [row, token] of firsts.entries()) {
+    probabilities.set(scores.subarray(token * columns, (token + 1) * columns), row * columns);
+  }
+  return { rows, ...decodeWords(probabilities, columns, decoder) };
 }
 
 /**
- * The probability of each word's tag, at its first token.
+ * The probability of each word's tag.
  *
  * @param tags one a word.
  * @returns null for words without a token, and for tags that are no label.
  */
 export function tagScores(
   tags: readonly string[],
-  { words, scores }: TokenScores,
+  { rows, probabilities }: WordScores,
   labels: LabelSet,
 ): (number | null)[] {
-  const found = new Array<number | null>(tags.length).fill(null);
-  const columns = labels.labels.length;
-  for (let token = words.length - 1; token >= 0; token--) {
-    const word = words[token]!;
-    const id = labels.id(tags[word]!);
-    found[word] = id === undefined ? null : scores[token * columns + id]!;
-  }
-  return found;
+  return tags.map((tag, word) => {
+    const [row, id] = [rows[word]!, labels.id(tag)];
+    return row < 0 || id === undefined ? null : probabilities[row * labels.labels.length + id]!;
+  });
 }

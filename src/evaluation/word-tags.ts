@@ -26,22 +26,43 @@ export function putWordTags(
   labels: readonly string[],
 ): void {
   checkPredictions(dataset, indices, predictions);
+  eachWord(dataset, indices, ({ sentence, word, position, example, token }) => {
+    tags[sentence]![word] = labelOf(labels, predictions[position]!, example, token);
+  });
+}
+
+/** A word where its first sub-token stands. */
+export interface WordPlace {
+  sentence: number;
+  /** Its number in the sentence. */
+  word: number;
+  example: number;
+  /** The first sub-token, in the dataset and in the batch. */
+  token: number;
+  position: number;
+}
+
+/** Calls `visit` for each word of examples that are laid end to end, in their order. */
+export function eachWord(
+  dataset: EncodedDataset,
+  indices: ArrayLike<number>,
+  visit: (place: WordPlace) => void,
+): void {
   let position = 0;
   for (let i = 0; i < indices.length; i++) {
     const example = indices[i]!;
+    const sentence = sentenceOf(dataset, example);
     const end = dataset.offsets[example + 1]!;
-    const ofSentence = tags[sentenceOf(dataset, example)]!;
     let previous = -1;
     for (let token = dataset.offsets[example]!; token < end; token++, position++) {
       const word = dataset.wordIds[token]!;
-      if (word >= 0 && word !== previous)
-        ofSentence[word] = labelOf(labels, predictions[position]!, example, token);
+      if (word >= 0 && word !== previous) visit({ sentence, word, example, token, position });
       previous = word;
     }
   }
 }
 
-function sentenceOf({ sentences }: EncodedDataset, example: number): number {
+export function sentenceOf({ sentences }: EncodedDataset, example: number): number {
   return sentences?.[example] ?? example;
 }
 
@@ -60,21 +81,9 @@ export function countWords(dataset: EncodedDataset): EvaluationCounts {
   const sum = (counts: Int32Array) => counts.reduce((total, count) => total + count, 0);
   const [words, truncatedWords] = [sum(dataset.wordCounts), sum(dataset.truncatedWords)];
   let seen = 0;
-  for (let example = 0; example < dataset.size; example++) seen += wordsWithTokens(dataset, example);
+  for (let example = 0; example < dataset.size; example++) eachWord(dataset, [example], () => seen++);
   const sentences = dataset.wordCounts.length;
   return { sentences, words, truncatedWords, wordsWithoutTokens: words - truncatedWords - seen };
-}
-
-function wordsWithTokens(dataset: EncodedDataset, example: number): number {
-  const end = dataset.offsets[example + 1]!;
-  let words = 0;
-  let previous = -1;
-  for (let token = dataset.offsets[example]!; token < end; token++) {
-    const word = dataset.wordIds[token]!;
-    if (word >= 0 && word !== previous) words++;
-    previous = word;
-  }
-  return words;
 }
 
 function labelOf(labels: readonly string[], id: number, example: number, token: number): string {

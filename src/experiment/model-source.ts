@@ -25,6 +25,7 @@ const DEFAULT_VOCAB_SIZE = 8000;
 export interface CreateModelOptions {
   seed: number;
   labels: string[];
+  head?: 'softmax' | 'crf';
   signal?: AbortSignal;
 }
 
@@ -84,10 +85,11 @@ async function checkpointSource(
     numLayers,
     positions: longestSequence(config),
     trainedWith: trainedWith(huggingFace),
-    create: ({ seed, labels, signal }) =>
+    create: ({ seed, labels, head, signal }) =>
       TokenClassifier.load(directory, {
         labels,
         seed,
+        ...(head && { head }),
         ...lowercaseOption(options),
         ...engineOptions(options),
         ...(signal && { signal }),
@@ -107,9 +109,10 @@ function freshSource(
     numLayers: shape.numLayers,
     positions: shape.maxPositions,
     trainedWith: null,
-    create: ({ seed, labels }) =>
+    create: ({ seed, labels, head }) =>
       TokenClassifier.create(encoderConfigOf(shape, tokenizer.vocabSize, tokenizer.padId, labels), {
         seed,
+        ...(head && { head }),
         tokenizer,
         ...engineOptions(options),
       }),

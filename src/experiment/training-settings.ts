@@ -1,6 +1,8 @@
 import { z } from 'zod';
 import { settledShape } from '../errors/option-shape.js';
+import { headShape } from '../model/options.js';
 import { courseShape, optimizerShape } from '../training/settings.js';
+import { taggingLossShape } from '../training/tagging-loss.js';
 import { taggingShape, taggingStoppingShape } from '../training/tagging-task.js';
 
 const stopping = settledShape(taggingStoppingShape);
@@ -11,6 +13,9 @@ export const trainingSettingsSchema = z.strictObject({
   ...settledShape(taggingShape),
   maxLength: z.int().min(3),
   optimizer: z.strictObject(settledShape(optimizerShape)),
+  /** Absent where all labelled words count alike. */
+  loss: z.strictObject(taggingLossShape).optional(),
+  ...headShape,
   /** `false` trains all epochs. */
   earlyStopping: z.union([z.literal(false), z.strictObject({ ...stopping, patience: z.int().positive() })]),
   /** Type in which outputs of the frozen prefix are kept; all but fp32 round them. */

@@ -3,8 +3,10 @@ import { readingShape } from '../data/reader-options.js';
 import { PermafrostError } from '../errors/error.js';
 import { parseOptions } from '../errors/option-error.js';
 import { optionalShape, pick } from '../errors/option-shape.js';
+import { headShape } from '../model/options.js';
 import type { PrefixCacheOptions } from '../training/prefix-cache.js';
 import { courseShape, optimizerShape, savingShape } from '../training/settings.js';
+import { taggingLossShape } from '../training/tagging-loss.js';
 import { taggingShape, taggingStoppingShape } from '../training/tagging-task.js';
 import { engineOptionsShape, modelShape, name } from './model-options.js';
 import { PRESETS } from './presets/by-name.js';
@@ -82,6 +84,8 @@ const settingsShape = {
   ...optionalShape(courseShape),
   ...optionalShape(taggingShape),
   ...optionalShape(optimizerShape),
+  ...taggingLossShape,
+  ...headShape,
   ...optionalShape(taggingStoppingShape),
   patience: z.int().positive().optional().describe(taggingStoppingShape.patience.description!),
 };
@@ -192,9 +196,11 @@ export function prefixCacheOptions(
 export function applyOverrides(settings: TrainingSettings, options: WorkspaceOptions): TrainingSettings {
   const { optimizer, earlyStopping } = settings;
   const { prefixPrecision = settings.prefixPrecision, precision = settings.precision } = options;
+  const loss = { ...settings.loss, ...pick(taggingLossShape, options) };
   return {
     ...settings,
-    ...pick({ ...courseShape, ...taggingShape }, options),
+    ...pick({ ...courseShape, ...taggingShape, ...headShape }, options),
+    ...(Object.keys(loss).length > 0 && { loss }),
     optimizer: { ...optimizer, ...pick(optimizerShape, options) },
     earlyStopping:
       options.earlyStopping === false || earlyStopping === false

@@ -3,6 +3,7 @@ import { ReadingNotes } from '../data/reading-notes.js';
 import { pick } from '../errors/option-shape.js';
 import { encodingShape } from '../evaluation/encoding.js';
 import type { HubOptions } from '../hub/snapshot.js';
+import { headShape } from '../model/options.js';
 import type { TokenClassifier } from '../model/token-classifier.js';
 import type { Tokenizer } from '../text/tokenizer.js';
 import type { PrefixCacheOptions } from '../training/prefix-cache.js';
@@ -101,7 +102,8 @@ export async function assembleWorkspace(
     prefix: prefixCacheOptions(checked, training),
     saving: pick(savingShape, checked),
     portion: (portion) => portions.of(portion),
-    createModel: (seed, signal) => model.create({ seed, labels, ...(signal && { signal }) }),
+    createModel: (seed, signal) =>
+      model.create({ seed, labels, ...pick(headShape, training), ...(signal && { signal }) }),
   };
 }
 

@@ -1,4 +1,6 @@
 import { PermafrostError } from '../errors/error.js';
+import { best } from '../evaluation/probabilities.js';
+import type { DecodedWords } from '../evaluation/word-scores.js';
 import type { AggregationStrategy, Entity, ScoredTokens } from './entity.js';
 
 /** How scored tokens become entities. */
@@ -8,7 +10,12 @@ export interface AggregateOptions {
   strategy: AggregationStrategy;
   /** Labels (`none`) or types (all other strategies) that are left out. @default ['O'] */
   ignoreLabels?: readonly string[];
+  /** Chooses the labels of all words together. @default each word's by itself */
+  decode?: DecodeWords;
 }
+
+/** Labels of a text's words. @param probabilities of the labels of each word, shape [words, labels] */
+export type DecodeWords = (probabilities: Float32Array) => DecodedWords;
 
 /** A token or a word with the label that it got. */
 interface Member {
@@ -31,7 +38,7 @@ interface Member {
  */
 export function aggregate(
   tokens: ScoredTokens,
-  { labels, strategy, ignoreLabels = ['O'] }: AggregateOptions,
+  { labels, strategy, ignoreLabels = ['O'], decode }: AggregateOptions,
 ): Entity[] {
   requireShape(tokens, labels);
   const ignored = new Set(ignoreLabels);
@@ -43,7 +50,7 @@ export function aggregate(
     text: tokens.text.slice(start, end),
   });
   const members =
-    strategy === 'none' || strategy === 'simple' ? eachToken(tokens) : eachWord(tokens, strategy);
+    strategy === 'none' || strategy === 'simple' ? eachToken(tokens) : eachWord(tokens, strategy, decode);
   if (strategy === 'none') {
     return members
       .filter(({ label }) => !ignored.has(labels[label]!))
@@ -61,35 +68,45 @@ export function aggregate(
 function eachToken({ starts, ends, scores }: ScoredTokens): Member[] {
   const columns = scores.length / starts.length;
   return Array.from({ length: starts.length }, (_, token) => ({
-    ...best(scores, token, columns),
+    ...best(scores.subarray(token * columns, (token + 1) * columns)),
     start: starts[token]!,
     end: ends[token]!,
   }));
 }
 
-function eachWord(tokens: ScoredTokens, strategy: 'first' | 'average' | 'max'): Member[] {
+function eachWord(
+  tokens: ScoredTokens,
+  strategy: 'first' | 'average' | 'max',
+  decode: DecodeWords | undefined,
+): Member[] {
   const { starts, ends, words, scores } = tokens;
   const columns = scores.length / starts.length;
-  const members: Member[] = [];
+  const found: { row: Float32Array; start: number; end: number }[] = [];
   for (let begin = 0; begin < starts.length; ) {
     let end = begin + 1;
     while (end < starts.length && words[end] === words[begin]) end++;
-    const label =
-      strategy === 'average'
-        ? best(meanRow(scores.subarray(begin * columns, end * columns), columns), 0, columns)
-        : bestOfRows(scores, begin, strategy === 'first' ? begin + 1 : end, columns);
-    members.push({ ...label, start: starts[begin]!, end: ends[end - 1]! });
+    const rows = scores.subarray(begin * columns, end * columns);
+    const row = strategy === 'average' ? meanRow(rows, columns) : rowOf(rows, columns, strategy);
+    found.push({ row, start: starts[begin]!, end: ends[end - 1]! });
     begin = end;
   }
-  return members;
+  if (decode === undefined) return found.map(({ row, start, end }) => ({ ...best(row), start, end }));
+  const all = new Float32Array(found.length * columns);
+  for (const [word, { row }] of found.entries()) all.set(row, word * columns);
+  const decoded = decode(all);
+  return found.map(({ start, end }, word) => {
+    const label = decoded.labels[word]!;
+    return { label, score: decoded.probabilities[word * columns + label]!, start, end };
+  });
 }
 
-/** The best label of the row whose best score is highest. */
-function bestOfRows(scores: Float32Array, begin: number, end: number, columns: number) {
-  let found = best(scores, begin, columns);
-  for (let row = begin + 1; row < end; row++) {
-    const candidate = best(scores, row, columns);
-    if (candidate.score > found.score) found = candidate;
+/** The first row, or with `max` the one whose best score is highest. */
+function rowOf(rows: Float32Array, columns: number, strategy: 'first' | 'max'): Float32Array {
+  let found = rows.subarray(0, columns);
+  if (strategy === 'first') return found;
+  for (let row = columns; row < rows.length; row += columns) {
+    const candidate = rows.subarray(row, row + columns);
+    if (best(candidate).score > best(found).score) found = candidate;
   }
   return found;
 }
@@ -98,14 +115,6 @@ function meanRow(rows: Float32Array, columns: number): Float32Array {
   const mean = new Float32Array(columns);
   for (let i = 0; i < rows.length; i++) mean[i % columns]! += rows[i]!;
   return mean.map((sum) => sum / (rows.length / columns));
-}
-
-/** The column of the highest score of a row, the first one on a tie. */
-export function best(scores: Float32Array, row: number, columns: number): { label: number; score: number } {
-  const start = row * columns;
-  let at = start;
-  for (let i = start + 1; i < start + columns; i++) if (scores[i]! > scores[at]!) at = i;
-  return { label: at - start, score: scores[at]! };
 }
 
 function groupsOf(members: readonly Member[], labels: readonly string[]): Member[][] {

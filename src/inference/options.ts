@@ -1,6 +1,7 @@
 import { z } from 'zod';
 import { parseOptions } from '../errors/option-error.js';
 import { optionalShape } from '../errors/option-shape.js';
+import { type Decoding, decodingShape } from '../evaluation/decoding.js';
 import type { LoadOptions } from '../model/options.js';
 import { AGGREGATION_STRATEGIES, type AggregationStrategy } from './entity.js';
 
@@ -17,6 +18,12 @@ export type TaggingRules = 'whole-words' | 'huggingface';
 export interface TaggerOptions {
   /** @default 'first', since training labels a word's first token */
   aggregation?: AggregationStrategy;
+  /**
+   * How the scores of words become labels: each word's by itself, or those of a text that are likeliest together and
+   * well-formed; for the strategies of whole words. The scores of a chain's entities are the probabilities that it gives.
+   * @default as the model was measured in training; else 'viterbi' for a chain and 'argmax' for other heads
+   */
+  decoding?: Decoding;
   /** @default 'whole-words' */
   rules?: TaggingRules;
   /** Labels (`none`) or types (all other strategies) that are left out. @default ['O'] */
@@ -36,7 +43,7 @@ export interface TaggerOptions {
 }
 
 /** Options of `Tagger.load`: those of the tagger and of its model. */
-export interface TaggerLoadOptions extends TaggerOptions, Omit<LoadOptions, 'labels' | 'seed'> {
+export interface TaggerLoadOptions extends TaggerOptions, Omit<LoadOptions, 'labels' | 'seed' | 'head'> {
   /** Whether `load` ends with a first run, so that no call pays for it. @default true */
   warmUp?: boolean;
 }
@@ -88,6 +95,7 @@ export function parseAnswerOptions(options: z.input<typeof answerSchema>, where:
 
 const taggerFields = {
   aggregation: aggregationSchema.default('first'),
+  ...decodingShape,
   rules: z.enum(['whole-words', 'huggingface']).default('whole-words'),
   ignoreLabels: z.array(z.string()).readonly().default(['O']),
   ...answerShape,

@@ -1,13 +1,20 @@
 import { z } from 'zod';
 import { LabelSet } from '../data/label-set.js';
 import { parseOptions } from '../errors/option-error.js';
+import { type Decoder, decoderOf, decodingOf, decodingShape } from '../evaluation/decoding.js';
 import { encodingOf, tokenizerOf } from '../evaluation/encoding.js';
 import { predictTags } from '../evaluation/evaluate.js';
 import { OUTSIDE } from '../evaluation/token-metrics.js';
-import { scoreTokens, type TokenScores, tagScores } from '../evaluation/word-scores.js';
+import {
+  decodeWords,
+  scoreTokens,
+  type TokenScores,
+  tagScores,
+  wordScores,
+} from '../evaluation/word-scores.js';
 import type { TokenClassifier } from '../model/token-classifier.js';
 import { encodeWordsDataset } from '../text/encode.js';
-import { aggregate, best } from './aggregate.js';
+import { aggregate } from './aggregate.js';
 import { aggregationSchema, answerShape, wordAnswerShape } from './options.js';
 import { inIob2 } from './tagged-text.js';
 
@@ -16,6 +23,7 @@ const tagWordsShape = {
   maxLength: z.int().min(3).optional(),
   /** Tokens of neighbouring rows that a row has on each side; a row without words parts documents. @default as in training */
   contextTokens: z.int().nonnegative().optional(),
+  ...decodingShape,
   ...answerShape,
   ...wordAnswerShape,
   /** Also tells the entities, put together from the tokens in this way. @default none */
@@ -86,14 +94,17 @@ export async function tagWords(
     return { empty: where((count) => count === 0), cut: where((count) => count > room) };
   });
   const call = { ...(signal && { signal }) };
-  const { scores, alternatives, aggregation, minScore } = answer;
+  const { scores, alternatives, aggregation, minScore, decoding } = answer;
   if (!scores && alternatives === undefined && aggregation === undefined && minScore === 0) {
-    const { predicted } = await predictTags(model, dataset, call);
+    const { predicted } = await predictTags(model, dataset, { ...call, ...(decoding && { decoding }) });
     return rows.map((_, row) => ({ tags: predicted[row]!, ...notes[row]! }));
   }
-  const scored = await scoreTokens(model, dataset, call);
+  const [scored, decoder] = [
+    await scoreTokens(model, dataset, call),
+    await decoderOf(model, decodingOf(model, decoding)),
+  ];
   return rows.map(({ length }, row) => ({
-    ...tellWords(length, scored[row]!, model.labels, answer),
+    ...tellWords(length, scored[row]!, model.labels, decoder, answer),
     ...notes[row]!,
   }));
 }
@@ -101,61 +112,58 @@ export async function tagWords(
 type Answer = Pick<z.output<typeof tagWordsSchema>, 'scores' | 'alternatives' | 'aggregation' | 'minScore'>;
 
 function tellWords(
-  words: number,
+  length: number,
   tokens: TokenScores,
   labels: readonly string[],
+  decoder: Decoder | null,
   { scores, alternatives, aggregation, minScore }: Answer,
 ): Omit<TaggedWords, 'empty' | 'cut'> {
   const columns = labels.length;
-  const firsts = firstTokens(words, tokens);
-  const tags = Array.from(firsts, (token) =>
-    token < 0 ? OUTSIDE : labels[best(tokens.scores, token, columns).label]!,
-  );
-  const entities = entitiesOf(tokens, labels, 'first');
+  const words = wordScores(length, tokens, columns, decoder);
+  const tags = Array.from(words.rows, (row) => (row < 0 ? OUTSIDE : labels[words.labels[row]!]!));
+  const entities = entitiesOf(tokens, labels, 'first', decoder);
   for (const { first, last, score } of entities) {
     if (score < minScore) tags.fill(OUTSIDE, first, last + 1);
   }
   return {
     tags,
-    ...(scores && { scores: tagScores(tags, tokens, new LabelSet(labels)) }),
+    ...(scores && { scores: tagScores(tags, words, new LabelSet(labels)) }),
     ...(alternatives !== undefined && {
-      alternatives: Array.from(firsts, (token) => likeliest(tokens, token, labels, alternatives)),
-    }),
-    ...(aggregation && {
-      entities: (aggregation === 'first' ? entities : entitiesOf(tokens, labels, aggregation)).filter(
-        ({ score }) => score >= minScore,
+      alternatives: Array.from(words.rows, (row) =>
+        row < 0
+          ? []
+          : likeliest(words.probabilities.subarray(row * columns, (row + 1) * columns), labels, alternatives),
       ),
     }),
+    ...(aggregation && {
+      entities: (aggregation === 'first'
+        ? entities
+        : entitiesOf(tokens, labels, aggregation, decoder)
+      ).filter(({ score }) => score >= minScore),
+    }),
   };
-}
-
-/** The first token of each word; -1 where it has none. */
-function firstTokens(words: number, { words: of }: TokenScores): Int32Array {
-  const firsts = new Int32Array(words).fill(-1);
-  for (let token = of.length - 1; token >= 0; token--) firsts[of[token]!] = token;
-  return firsts;
 }
 
 function entitiesOf(
   { words, scores }: TokenScores,
   labels: readonly string[],
   strategy: NonNullable<Answer['aggregation']>,
+  decoder: Decoder | null,
 ): WordEntity[] {
   const own = strategy === 'none' ? labels : labels.map(inIob2);
   const ends = words.map((word) => word + 1);
-  return aggregate({ text: '', starts: words, ends, words, scores }, { labels: own, strategy }).map(
-    ({ type, score, start, end }) => ({ type, score, first: start, last: end - 1 }),
-  );
+  return aggregate(
+    { text: '', starts: words, ends, words, scores },
+    {
+      labels: own,
+      strategy,
+      ...(decoder && { decode: (rows) => decodeWords(rows, labels.length, decoder) }),
+    },
+  ).map(({ type, score, start, end }) => ({ type, score, first: start, last: end - 1 }));
 }
 
-function likeliest(
-  { scores }: TokenScores,
-  token: number,
-  labels: readonly string[],
-  count: number,
-): ScoredTag[] {
-  if (token < 0) return [];
-  const row = scores.subarray(token * labels.length, (token + 1) * labels.length);
+/** @param row probabilities of the labels, shape [labels] */
+function likeliest(row: Float32Array, labels: readonly string[], count: number): ScoredTag[] {
   const order = Array.from(row.keys()).sort((a, b) => row[b]! - row[a]! || a - b);
   return order.slice(0, count).map((label) => ({ tag: labels[label]!, score: row[label]! }));
 }

@@ -1,6 +1,6 @@
 import type { Tokenizer } from '../text/tokenizer.js';
 import { cutFixedWindows, cutWindows, type TokenRange } from '../text/windows.js';
-import { aggregate } from './aggregate.js';
+import { aggregate, type DecodeWords } from './aggregate.js';
 import type { AggregationStrategy, Entity } from './entity.js';
 import { huggingFaceOverlaps, huggingFaceWords } from './hugging-face-rules.js';
 import type { TaggingRules } from './options.js';
@@ -26,6 +26,7 @@ export interface AggregationSettings {
   labels: readonly string[];
   strategy: AggregationStrategy;
   ignoreLabels: readonly string[];
+  decode?: DecodeWords;
 }
 
 /** A text's windows, and what to make of their scores. */
@@ -49,14 +50,15 @@ function wholeWordsPlan(tokens: TokenizedText, window: { maxTokens: number; over
   const windows = cutWindows(tokens.words, window);
   return {
     windows,
-    entities(parts, { labels, strategy, ignoreLabels }) {
+    entities(parts, { labels, ...settings }) {
+      const { strategy } = settings;
       const scores = new Float32Array(tokens.words.length * labels.length);
       for (const [i, { start, from, to }] of windows.entries()) {
         const taken = parts[i]!.subarray((from - start) * labels.length, (to - start) * labels.length);
         scores.set(taken, from * labels.length);
       }
       const own = strategy === 'none' ? labels : labels.map(inIob2);
-      const entities = aggregate({ ...tokens, scores }, { labels: own, strategy, ignoreLabels });
+      const entities = aggregate({ ...tokens, scores }, { labels: own, ...settings });
       const isWords = strategy !== 'none' && strategy !== 'simple';
       return tokens.given ? entities : entities.flatMap((entity) => trimmed(entity, tokens.text, isWords));
     },

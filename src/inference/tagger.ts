@@ -1,7 +1,9 @@
 import { setMaxListeners } from 'node:events';
 import { PermafrostError } from '../errors/error.js';
+import { decoderOf, decodingOf } from '../evaluation/decoding.js';
 import { maxLengthFor, tokenizerOf } from '../evaluation/encoding.js';
 import { softmaxRows } from '../evaluation/probabilities.js';
+import { decodeWords } from '../evaluation/word-scores.js';
 import type { TokenClassifier } from '../model/token-classifier.js';
 import { loadTrainedModel } from '../model/trained-model.js';
 import { defaultOverlap } from '../text/windows.js';
@@ -163,11 +165,15 @@ export class Tagger {
     const plan = planText(tokens, this.#window, rules);
     if (this.#disposed) throw disposed();
     const sequences = plan.windows.map((window) => sequenceOf(tokens.inputIds, window, tokenizer));
-    const scores = await this.#batcher.add(sequences, signal);
+    const [scores, decoder] = await Promise.all([
+      this.#batcher.add(sequences, signal),
+      decoderOf(this.#model, decodingOf(this.#model, this.#options.decoding)),
+    ]);
     const entities = plan.entities(scores, {
       labels: this.labels,
       strategy: aggregation ?? this.#options.aggregation,
       ignoreLabels: ignoreLabels ?? this.#options.ignoreLabels,
+      ...(decoder && { decode: (rows) => decodeWords(rows, this.labels.length, decoder) }),
     });
     return entities.filter(({ score }) => score >= minScore);
   }

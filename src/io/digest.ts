@@ -24,12 +24,13 @@ export function digestArrays(arrays: Iterable<Int32Array | Float32Array>): strin
   return hash.digest('hex');
 }
 
-/** SHA-256 of annotated sentences: their words and tags, not where they came from. */
+/** SHA-256 of annotated sentences: their words, tags and weights, not where they came from. */
 export function digestSentences(
-  sentences: Iterable<{ words: readonly string[]; tags: readonly string[] }>,
+  sentences: Iterable<{ words: readonly string[]; tags: readonly string[]; weight?: number }>,
 ): string {
   const hash = createHash('sha256');
-  for (const { words, tags } of sentences) hash.update(`${JSON.stringify([words, tags])}\n`);
+  for (const { words, tags, weight } of sentences)
+    hash.update(`${JSON.stringify(weight === undefined ? [words, tags] : [words, tags, weight])}\n`);
   return hash.digest('hex');
 }
 

@@ -5,7 +5,7 @@ import type { Engine } from '../native/engine.js';
 import type { Architecture } from './architectures.js';
 import { isForeign, parameterNames } from './checkpoint-names.js';
 import { type GrownVocabulary, lacksNewTokens } from './grown-vocabulary.js';
-import { isHead, isLabelHead } from './heads.js';
+import { isChain, isHead, isLabelHead } from './heads.js';
 import { readTensors, type StoredTensor } from './weights/stored-tensor.js';
 
 const READABLE_TYPES = new Set(['F32', 'F16', 'BF16']);
@@ -107,9 +107,11 @@ function checkLeftovers(
       { unexpected: foreign },
     );
   }
-  // A bare encoder has no head at all; half a head is a damaged one.
-  const isBare = parameters.every(({ name }) => !isHead(name) || missing.includes(name));
-  const lost = isBare ? missing.filter((name) => !isHead(name)) : missing;
+  // A bare encoder has no head at all, and a classifier may be without a chain; half of either is a damaged one.
+  const isWhole = (isPart: (name: string) => boolean) =>
+    parameters.every(({ name }) => !isPart(name) || missing.includes(name));
+  const mayLack = [isHead, isChain].filter(isWhole);
+  const lost = missing.filter((name) => !mayLack.some((isPart) => isPart(name)));
   if (lost.length > 0) {
     throw new PermafrostError(
       'WEIGHTS_MISMATCH',

@@ -34,6 +34,8 @@ export interface ModelParts {
 export interface PredictOptions {
   /** Where the frozen prefix's outputs are kept, for batches that have `examples`. */
   store?: PrefixStore;
+  /** Tokens of each batch whose scores are wanted, too, by their positions in the batch. */
+  scored?: readonly Int32Array[];
   signal?: AbortSignal;
 }
 
@@ -57,6 +59,11 @@ export abstract class EncoderModel {
 
   get config(): Readonly<EncoderConfig> {
     return this.#parts.config;
+  }
+
+  /** What stands on top of the encoder. */
+  protected get headName(): HeadName {
+    return this.#parts.head;
   }
 
   /** Tokens of the longest sequence that the model has positions for, special tokens included. */
@@ -175,7 +182,8 @@ export abstract class EncoderModel {
   }
 
   /**
-   * Mean cross-entropy over the labelled tokens of all batches, dropout off.
+   * Mean loss over the labelled tokens of all batches, all of which count alike, dropout off: their cross-entropy, or of
+   * a chain the negative log likelihood of its words.
    *
    * @returns the mean, and the number of labelled tokens; a mean of NaN where there are none.
    * @throws INVALID_BATCH
@@ -195,7 +203,7 @@ export abstract class EncoderModel {
    * @throws INVALID_OPTION
    */
   async trainer(options: TrainerOptions = {}): Promise<Trainer> {
-    const { native, warmupWithin } = parseTrainerOptions(options);
+    const { native, warmupWithin } = parseTrainerOptions(options, this.config.labels);
     const { engine, parameters } = this.#parts;
     const id = await engine.call((made) => made.createTrainer(native));
     const { stepsInFlight } = await this.deviceFacts();
@@ -204,7 +212,7 @@ export abstract class EncoderModel {
   }
 
   /**
-   * The class id of the highest score of each token, one array a batch.
+   * The class id of the highest score of each token by itself, one array a batch; `evaluate` and `Tagger` decode words.
    *
    * @throws INVALID_BATCH
    */
@@ -216,21 +224,21 @@ export abstract class EncoderModel {
   }
 
   /**
-   * The same with the mean cross-entropy over the labelled tokens of all batches, from one pass.
+   * The same with the mean loss over the labelled tokens of all batches, from one pass.
    *
-   * @returns a loss of NaN where there are none.
+   * @returns a loss of NaN where there are none; scores of the tokens that were asked for, shape [tokens, classes] a batch.
    * @throws INVALID_BATCH
    */
   async predictWithLoss(
     batches: readonly (PackedBatch | RaggedBatch)[],
-    { store, signal }: PredictOptions = {},
-  ): Promise<{ predicted: Int32Array[]; loss: number; labelled: number }> {
+    { store, scored, signal }: PredictOptions = {},
+  ): Promise<{ predicted: Int32Array[]; loss: number; labelled: number; scores: Float32Array[] }> {
     const packed = toPackedList(batches);
-    const { classes, loss } = await this.#parts.engine.call(
-      (native) => native.predict(packed, store?.native),
+    const { classes, loss, scores } = await this.#parts.engine.call(
+      (native) => native.predict(packed, store?.native, scored),
       signal,
     );
-    return { predicted: classes, loss: loss.sum / loss.labelled, labelled: loss.labelled };
+    return { predicted: classes, loss: loss.sum / loss.labelled, labelled: loss.labelled, scores };
   }
 
   /**

@@ -10,12 +10,21 @@ interface Head {
   classes(config: EncoderConfig): number;
 }
 
+/** First part of the names of what a linear chain has beside its classifier; Transformers passes them over. */
+const CHAIN = 'crf.';
+
 /** What may stand on top of an encoder, under the names that the engine knows. */
 const HEADS = {
   'token-classification': {
     className: 'ForTokenClassification',
     hasLabels: true,
     tensors: ['classifier.'],
+    classes: ({ labels }) => labels.length,
+  },
+  crf: {
+    className: 'ForTokenClassification',
+    hasLabels: true,
+    tensors: ['classifier.', CHAIN],
     classes: ({ labels }) => labels.length,
   },
   'masked-lm': {
@@ -30,6 +39,11 @@ export type HeadName = keyof typeof HEADS;
 
 export function headOf(name: HeadName): Head {
   return HEADS[name];
+}
+
+/** Whether a parameter is one of a linear chain, beside its classifier. */
+export function isChain(parameter: string): boolean {
+  return parameter.startsWith(CHAIN);
 }
 
 /** Whether a parameter belongs to a head, which a checkpoint of another kind of model lacks. */

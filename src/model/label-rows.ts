@@ -4,12 +4,12 @@ import type { Engine } from '../native/engine.js';
 import { architectureOf } from './architectures.js';
 import { parameterNames } from './checkpoint-names.js';
 import type { HuggingFaceConfig } from './config.js';
-import { isLabelHead } from './heads.js';
+import { isChain, isLabelHead } from './heads.js';
 import { readTensors, type StoredTensor } from './weights/stored-tensor.js';
 
 /**
  * Gives a head for other labels than the checkpoint's the trained rows of every label that both have, whatever their
- * order.
+ * order. The transitions of a chain, which is one of all labels together, begin anew.
  *
  * @param tensors of the checkpoint.
  * @returns the labels whose rows stay as they are; null where the checkpoint has no row to keep.
@@ -23,7 +23,9 @@ export async function keepLabelRows(
   const stored = Object.values((huggingFaceConfig.id2label ?? {}) as Record<string, string>);
   const rows = Int32Array.from(stored, (label) => config.labels.indexOf(label));
   if (rows.every((row) => row < 0)) return null;
-  const wanted = new Map(parameters.filter(({ name }) => isLabelHead(name)).map((one) => [one.name, one]));
+  const wanted = new Map(
+    parameters.filter(({ name }) => isLabelHead(name) && !isChain(name)).map((one) => [one.name, one]),
+  );
   const architecture = architectureOf(config.modelType, 'config');
   const nameOf = parameterNames(
     tensors.map((tensor) => tensor.name),

@@ -23,9 +23,20 @@ export class MaskedLanguageModel extends EncoderModel {
    * @throws FILE_NOT_FOUND, WEIGHTS_FORMAT, WEIGHTS_MISMATCH, UNSUPPORTED_MODEL, INVALID_OPTION,
    *   DEVICE_UNAVAILABLE, ADDON_MISSING, ADDON_MISMATCH
    */
-  static async load(model: string, options: Omit<LoadOptions, 'labels'> = {}): Promise<MaskedLanguageModel> {
+  static async load(
+    model: string,
+    options: Omit<LoadOptions, 'labels' | 'head'> = {},
+  ): Promise<MaskedLanguageModel> {
     const parsed = parseLoadOptions(options, 'MaskedLanguageModel.load');
-    return new MaskedLanguageModel(await loadParts(HEAD, model, parsed, [], () => 'stored'));
+    return new MaskedLanguageModel(
+      await loadParts(
+        () => HEAD,
+        model,
+        parsed,
+        [],
+        () => 'stored',
+      ),
+    );
   }
 
   /**
@@ -36,7 +47,7 @@ export class MaskedLanguageModel extends EncoderModel {
    */
   static async create(
     config: Omit<EncoderConfigInput, 'labels'> | HuggingFaceConfig,
-    options: CreateOptions = {},
+    options: Omit<CreateOptions, 'head'> = {},
   ): Promise<MaskedLanguageModel> {
     const parsed = parseCreateOptions(options, 'MaskedLanguageModel.create');
     const encoder = { ...encoderConfig(config, 'config', []), labels: [] };

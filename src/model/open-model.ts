@@ -8,7 +8,7 @@ import { loadTensors, planLoading } from './checkpoint.js';
 import { type HuggingFaceConfig, huggingFaceEncoder, readConfigFile } from './config.js';
 import type { ModelParts } from './encoder-model.js';
 import { grownVocabulary } from './grown-vocabulary.js';
-import { type HeadName, headOf, isLabelHead } from './heads.js';
+import { type HeadName, headOf, isChain, isLabelHead } from './heads.js';
 import { keepLabelRows } from './label-rows.js';
 import { locateModel } from './locate-model.js';
 import { findTokenizer } from './model-directory.js';
@@ -22,12 +22,13 @@ export type HeadSource = 'stored' | 'by-label' | 'fresh';
 /**
  * The parts of a model that is read from a directory; what the checkpoint lacks is drawn from the seed.
  *
+ * @param headFor the head, given whether the checkpoint has a chain.
  * @param name directory, or the name of a model of the Hub.
  * @param labels label of each id, for a head that has labels. @default those of the configuration
  * @param headSource what becomes of the checkpoint's head, given its configuration.
  */
 export async function loadParts(
-  head: HeadName,
+  headFor: (hasChain: boolean) => HeadName,
   name: string,
   { labels: _labels, lowercase, hub, signal, ...device }: ParsedLoadOptions,
   labels: string[] | undefined,
@@ -45,6 +46,7 @@ export async function loadParts(
   const grown = tokenizer && grownVocabulary(tokenizer, stated, configFile, tensors);
   const config = grown ? { ...stated, vocabSize: grown.size } : stated;
   const source = headSource(huggingFaceConfig);
+  const head = headFor(tensors.some((tensor) => isChain(tensor.name)));
   const architecture = architectureOf(config.modelType, configFile);
   return withEngine(device, async (engine) => {
     // Nothing is allocated before the checkpoint is known to cover it.
@@ -58,7 +60,8 @@ export async function loadParts(
       source === 'by-label'
         ? await keepLabelRows(engine, tensors, parameters, { huggingFaceConfig, config })
         : null;
-    const others = (names: string[]) => (kept ? names.filter((name) => !isLabelHead(name)) : names);
+    const others = (names: string[]) =>
+      kept ? names.filter((name) => !isLabelHead(name) || isChain(name)) : names;
     const loadReport = {
       fresh: others(plan.fresh),
       unused: others(plan.unused),

@@ -4,6 +4,7 @@ import { parseOptions } from '../errors/option-error.js';
 import type { HubOptions } from '../hub/snapshot.js';
 import type { NativeTrainerOptions } from '../native/addon.js';
 import { Tokenizer } from '../text/tokenizer.js';
+import { lossShape, nativeLoss } from './loss-options.js';
 
 // Options are declared once, with check, default and, where a command has a flag for them, the words that describe it.
 
@@ -23,6 +24,19 @@ export const engineShape = {
   precision: z.enum(['fp32', 'bf16']).default('fp32').describe('type of the arithmetic'),
 };
 
+/** What gives the tokens of a model their labels. */
+export const headShape = {
+  /**
+   * `softmax` labels each token by itself. `crf` is a conditional random field (Lafferty et al. 2001), a linear chain over
+   * the words of a sentence, on the same classifier: it learns which label follows which.
+   * @default that of the checkpoint, else 'softmax'
+   */
+  head: z
+    .enum(['softmax', 'crf'])
+    .optional()
+    .describe('what labels words: softmax, each by itself, or crf, a linear chain over the sentence'),
+};
+
 const deviceShape = {
   ...engineShape,
   /** Lets fp32 products on a card round their factors to TF32; holds for the whole process. @default false */
@@ -35,6 +49,7 @@ const deviceShape = {
 
 const loadSchema = z.strictObject({
   ...deviceShape,
+  ...headShape,
   /** Labels of the head. It keeps the checkpoint's rows of those that it knows, whatever their order; others are drawn. */
   labels: z.array(z.string()).min(1).optional(),
   /** Overrides whether the tokenizer folds case. */
@@ -48,6 +63,7 @@ const loadSchema = z.strictObject({
 
 const createSchema = z.strictObject({
   ...deviceShape,
+  ...headShape,
   /** Kept with the model and saved beside it. */
   tokenizer: z.custom<Tokenizer>((value) => value instanceof Tokenizer, 'expected a Tokenizer').optional(),
 });
@@ -127,6 +143,8 @@ const trainerSchema = z.strictObject({
   seed: z.int().min(0).default(42),
   /** Whether the frozen prefix applies its dropout, as the paper has it. @default 'on' */
   frozenDropout: z.enum(['on', 'off']).default('on'),
+  /** How labelled tokens count in the loss; for a head that labels each token by itself. @default all alike */
+  loss: z.strictObject(lossShape).default({}),
   /** Whether steps on a card are recorded as CUDA graphs, one for each bucket of tokens. @default 'auto' */
   graphs: z.enum(['auto', 'off']).default('auto'),
   /**
@@ -179,8 +197,11 @@ export type ParsedLoadOptions = z.output<typeof loadSchema>;
 export type ParsedCreateOptions = z.output<typeof createSchema>;
 export type ParsedDeviceOptions = z.output<z.ZodObject<typeof deviceShape, z.core.$strict>>;
 
-/** @throws INVALID_OPTION */
-export function parseTrainerOptions(options: TrainerOptions) {
+/**
+ * @param labels label of each id of the head.
+ * @throws INVALID_OPTION
+ */
+export function parseTrainerOptions(options: TrainerOptions, labels: readonly string[]) {
   const { warmupRatio, warmupSteps, betas, ...parsed } = parseOptions(trainerSchema, options, 'trainer');
   const { learningRate, layerDecay = 1, headLearningRate = learningRate, totalSteps, schedule } = parsed;
   const needing =
@@ -210,6 +231,7 @@ export function parseTrainerOptions(options: TrainerOptions) {
     beta1: betas[0],
     beta2: betas[1],
     frozenDropout: parsed.frozenDropout === 'on',
+    loss: nativeLoss(parsed.loss, labels),
     graphs: parsed.graphs === 'auto',
     layerDecay,
     headLearningRate,

@@ -3,7 +3,17 @@ import { EncoderModel, type ModelParts } from './encoder-model.js';
 import { createParts, loadParts } from './open-model.js';
 import { type CreateOptions, type LoadOptions, parseCreateOptions, parseLoadOptions } from './options.js';
 
-const HEAD = 'token-classification';
+const HEADS = { softmax: 'token-classification', crf: 'crf' } as const;
+
+/** Scores of a linear chain over C labels. */
+export interface ChainScores {
+  /** Of each label at the beginning, shape [C]. */
+  start: Float32Array;
+  /** Of each label behind each, row by row: [from, to], shape [C, C]. */
+  transitions: Float32Array;
+  /** Of each label at the end, shape [C]. */
+  end: Float32Array;
+}
 
 /** A BERT-family encoder with a head that gives each token a label. */
 export class TokenClassifier extends EncoderModel {
@@ -29,7 +39,8 @@ export class TokenClassifier extends EncoderModel {
       if (isOtherClassifier(architectures)) return 'fresh';
       return labels === undefined || sameLabels(labels, id2label) ? 'stored' : 'by-label';
     };
-    return new TokenClassifier(await loadParts(HEAD, model, parsed, labels, headSource));
+    const head = (hasChain: boolean) => HEADS[parsed.head ?? (hasChain ? 'crf' : 'softmax')];
+    return new TokenClassifier(await loadParts(head, model, parsed, labels, headSource));
   }
 
   /**
@@ -43,12 +54,29 @@ export class TokenClassifier extends EncoderModel {
     options: CreateOptions = {},
   ): Promise<TokenClassifier> {
     const parsed = parseCreateOptions(options, 'TokenClassifier.create');
-    return new TokenClassifier(await createParts(HEAD, encoderConfig(config, 'config'), parsed));
+    const head = HEADS[parsed.head ?? 'softmax'];
+    return new TokenClassifier(await createParts(head, encoderConfig(config, 'config'), parsed));
   }
 
   /** Label of each id. */
   get labels(): readonly string[] {
     return this.config.labels;
+  }
+
+  /** What gives the tokens their labels. */
+  get head(): keyof typeof HEADS {
+    return this.headName === 'crf' ? 'crf' : 'softmax';
+  }
+
+  /** What a chain has learnt of the order of labels; null where the head has none. @throws DISPOSED */
+  async chainScores(): Promise<ChainScores | null> {
+    if (this.head !== 'crf') return null;
+    const [start, transitions, end] = await Promise.all(
+      ['crf.start_transitions', 'crf.transitions', 'crf.end_transitions'].map((name) =>
+        this.readParameter(name),
+      ),
+    );
+    return { start: start!, transitions: transitions!, end: end! };
   }
 }
 

@@ -9,6 +9,7 @@ const schema = z.object({
   maxLength: z.int().min(3),
   longSentences: z.enum(['truncate', 'windows']).exactOptional(),
   contextTokens: z.int().nonnegative().exactOptional(),
+  decoding: z.enum(['argmax', 'viterbi']).exactOptional(),
 });
 
 /** What a model was fine-tuned with, which evaluation, tagging and continued training take from it. */
@@ -19,6 +20,8 @@ export interface TrainedWith {
   longSentences?: LongSentences;
   /** Tokens of its document that each sentence had on each side. @default 0 */
   contextTokens?: number;
+  /** How scores became tags when it was measured. @default 'viterbi' for a chain, else 'argmax' */
+  decoding?: 'argmax' | 'viterbi';
 }
 
 /** What a configuration says of the training of its model; null where it says nothing that can be read. */

@@ -11,6 +11,8 @@ export interface NativeBatch {
   cuSeqlens: Int32Array;
   /** Number of each sequence in its dataset, for a prefix store. */
   examples?: Int32Array;
+  /** What each sequence counts for in the loss. */
+  weights?: Float32Array;
 }
 
 export interface NativePrefixStoreOptions {
@@ -66,6 +68,13 @@ export interface NativeConfig {
   relativePositions: RelativePositions | null;
 }
 
+export interface NativeLossOptions {
+  /** Of each label; empty where all count alike. */
+  classWeights: Float32Array;
+  labelSmoothing: number;
+  focalGamma: number;
+}
+
 export interface NativeTrainerOptions {
   learningRate: number;
   weightDecay: number;
@@ -81,6 +90,7 @@ export interface NativeTrainerOptions {
   gradientAccumulation: number;
   seed: number;
   frozenDropout: boolean;
+  loss: NativeLossOptions;
   /** Whether a card's steps are recorded as graphs. */
   graphs: boolean;
   /** Steps that a card may be ahead of the results. */
@@ -132,7 +142,7 @@ export interface NativeMemory {
   workspace: number;
 }
 
-/** Sum of the cross-entropies of all labelled tokens, and their number. */
+/** Sum of the losses of all labelled tokens, and their number. */
 export interface NativeLoss {
   sum: number;
   labelled: number;
@@ -142,6 +152,8 @@ export interface NativeLoss {
 export interface NativePredictions {
   classes: Int32Array[];
   loss: NativeLoss;
+  /** Scores of the tokens that were asked for, row by row, one array a batch. */
+  scores: Float32Array[];
 }
 
 /** Where and by which means a model computes. */
@@ -259,7 +271,12 @@ export interface NativeEngine {
     width: number,
   ): Promise<void>;
   loss(batches: NativeBatch[]): Promise<NativeLoss>;
-  predict(batches: NativeBatch[], store?: NativePrefixStore): Promise<NativePredictions>;
+  /** @param scored tokens of each batch whose scores are wanted, too */
+  predict(
+    batches: NativeBatch[],
+    store?: NativePrefixStore,
+    scored?: readonly Int32Array[],
+  ): Promise<NativePredictions>;
   takeSnapshot(): Promise<void>;
   restoreSnapshot(): Promise<void>;
   memory(): Promise<NativeMemory>;

@@ -1,3 +1,4 @@
+import type { EncodedDataset } from '../contract/encoded-dataset.js';
 import { IGNORED_LABEL } from '../contract/packed-batch.js';
 
 /**
@@ -20,4 +21,25 @@ export function alignLabels(
     labels[start + token] = isFirst ? wordLabels[word]! : IGNORED_LABEL;
     previous = word;
   }
+}
+
+/**
+ * The same examples with the label of a word on all of its sub-tokens: behind the first one `I-x` for `B-x`, where there
+ * is such a label, as the tokens of an entity continue it (Hugging Face's `label_all_tokens`); else the word's own.
+ *
+ * @param labels of each id.
+ */
+export function labelAllSubTokens(dataset: EncodedDataset, labels: readonly string[]): EncodedDataset {
+  const continuing = labels.map((label) => {
+    const inside = labels.indexOf(label.replace(/^B-/, 'I-'));
+    return inside < 0 ? labels.indexOf(label) : inside;
+  });
+  const spread = dataset.labels.slice();
+  for (let token = 1; token < spread.length; token++) {
+    const word = dataset.wordIds[token]!;
+    if (word < 0 || word !== dataset.wordIds[token - 1]) continue;
+    const before = spread[token - 1]!;
+    spread[token] = before === IGNORED_LABEL ? IGNORED_LABEL : continuing[before]!;
+  }
+  return { ...dataset, labels: spread };
 }

@@ -92,7 +92,12 @@ export class Training<Scores> {
     const found = await this.#checkpoints.find(identify, intervals !== undefined);
     if (found) this.#progress = found;
     await this.#log?.begin(found, this.#calendar.totalSteps);
-    const course = { totalSteps: this.#calendar.totalSteps, frozenDropout: this.#prefix.trainerDropout };
+    const { loss } = this.task;
+    const course = {
+      totalSteps: this.#calendar.totalSteps,
+      frozenDropout: this.#prefix.trainerDropout,
+      loss,
+    };
     this.#trainer = await makeTrainer(this.settings, this.#progress.stages, course);
     yield await this.#freeze();
     if (found) {

@@ -1,3 +1,4 @@
+import type { LossOptions } from '../model/loss-options.js';
 import type { Trainer } from '../model/trainer.js';
 import type { Stage } from './events.js';
 import type { TrainingSettings } from './settings.js';
@@ -8,15 +9,16 @@ const MAX_WARMUP = 100;
 /**
  * Makes the trainer of a training that has come to the last of its stages, which it takes in their order.
  *
- * @param course updates of the whole training, and whether dropout acts in the frozen prefix.
+ * @param course updates of the whole training, whether dropout acts in the frozen prefix, and the task's loss.
  * @throws INVALID_OPTION, INVALID_PLAN
  */
 export async function makeTrainer(
   { model, freezing, optimizer, gradientAccumulation, seed }: TrainingSettings,
   stages: readonly Stage[],
-  { totalSteps, frozenDropout }: { totalSteps: number; frozenDropout: 'on' | 'off' },
+  course: { totalSteps: number; frozenDropout: 'on' | 'off'; loss: LossOptions | undefined },
 ): Promise<Trainer> {
   const { restartSchedule, ...adamw } = optimizer;
+  const { totalSteps, frozenDropout, loss } = course;
   const [first, ...later] = stages;
   await model.freeze(first!.plan);
   const trainer = await model.trainer({
@@ -25,6 +27,7 @@ export async function makeTrainer(
     gradientAccumulation,
     seed,
     frozenDropout,
+    ...(loss && { loss }),
     trackGradientL1: freezing.intervals !== undefined,
   });
   for (const stage of later) {

@@ -58,7 +58,7 @@ export async function* optimizerSteps(
 ): AsyncGenerator<OptimizerStep> {
   const running: Promise<StepResult>[] = [];
   let [steps, batches] = [0, 0];
-  let [lossSum, labelled, tokens] = [0, 0, 0];
+  let [lossSum, weight, tokens] = [0, 0, 0];
   const goesOn = () =>
     source.left > 0 && !isAborted() && (batches > 0 || (steps < numSteps && (steps === 0 || !isPauseDue())));
   for (let isLaunching = goesOn(); isLaunching || running.length > 0; ) {
@@ -77,14 +77,14 @@ export async function* optimizerSteps(
     }
     const result = await running.shift()!;
     isLaunching &&= goesOn();
-    lossSum += result.loss * result.labelled;
-    labelled += result.labelled;
+    lossSum += result.loss * result.weight;
+    weight += result.weight;
     tokens += result.tokens;
     if (!result.updated || result.gradNorm === null) continue;
     // A step of one batch passes its loss on to the bit.
-    const loss = labelled === result.labelled ? result.loss : lossSum / labelled;
+    const loss = weight === result.weight ? result.loss : lossSum / weight;
     yield { loss, gradNorm: result.gradNorm, learningRate: result.learningRate, tokens };
     isLaunching &&= goesOn();
-    [lossSum, labelled, tokens] = [0, 0, 0];
+    [lossSum, weight, tokens] = [0, 0, 0];
   }
 }

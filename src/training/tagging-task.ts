@@ -2,24 +2,30 @@ import { z } from 'zod';
 import { batchesOf } from '../batching/batches.js';
 import { epochOrder } from '../batching/order.js';
 import type { EncodedDataset, EncodedSplits } from '../contract/encoded-dataset.js';
-import { IGNORED_LABEL, type PackedBatch } from '../contract/packed-batch.js';
+import type { PackedBatch } from '../contract/packed-batch.js';
 import { LabelSet } from '../data/label-set.js';
 import type { Sentence } from '../data/sentence.js';
 import { PermafrostError } from '../errors/error.js';
+import { decodingShape } from '../evaluation/decoding.js';
 import { encodingOf, encodingShape, tokenizerOf } from '../evaluation/encoding.js';
 import { evaluate } from '../evaluation/evaluate.js';
-import type { Metrics } from '../evaluation/metrics.js';
+import { isAllOutside, type Metrics } from '../evaluation/metrics.js';
 import { predictionsOf } from '../evaluation/predictions.js';
+import { sentenceOf } from '../evaluation/word-tags.js';
 import { digestArrays, digestSentences } from '../io/digest.js';
 import { inTurns } from '../io/turns.js';
+import type { LossOptions } from '../model/loss-options.js';
 import type { PrefixStore } from '../model/prefix-store.js';
 import { TokenClassifier } from '../model/token-classifier.js';
+import { labelAllSubTokens } from '../text/align-labels.js';
 import { type EncodeDatasetOptions, encodeSteps } from '../text/encode.js';
 import type { EvaluatedSplit } from './events.js';
+import { learntExamples, sentenceWeights } from './learnt-examples.js';
 import type { FrozenPrefix } from './prefix.js';
 import { PrefixCache } from './prefix-cache.js';
 import { requireFinite } from './require-finite.js';
 import { optimizerShape, stoppingOption, stoppingShape, trainingShape } from './settings.js';
+import { lossFor, taggingLossSchema } from './tagging-loss.js';
 import type { Measured, Task } from './task.js';
 
 /** When training ends before the last epoch. */
@@ -36,7 +42,16 @@ export const taggingStoppingShape = {
 export const taggingShape = {
   /** Sentences a batch. @default 32 */
   batchSize: z.int().positive().default(32).describe('sentences a batch'),
+  /**
+   * Sub-tokens that learn the label of their word: the first, as the paper has it, or all, those behind the first `I-x`
+   * where it is `B-x`. A word is scored by its first one in any case. @default 'first'
+   */
+  labelSubTokens: z
+    .enum(['first', 'all'])
+    .optional()
+    .describe('sub-tokens that learn the label of their word (default: first)'),
   ...encodingShape,
+  ...decodingShape,
 };
 
 // Data and model are objects of this package and are not looked into.
@@ -55,6 +70,11 @@ export const finetuneSchema = z.strictObject({
   ...trainingShape,
   ...taggingShape,
   optimizer: z.strictObject(optimizerShape).prefault({}),
+  /**
+   * How labelled words count in the loss of the training steps, for unbalanced labels; a sentence counts by its `weight`.
+   * Evaluations give the plain loss. @default all alike
+   */
+  loss: taggingLossSchema.optional(),
   /** false trains all epochs; the best weights are restored in any case. */
   earlyStopping: stoppingOption(taggingStoppingShape),
   /**
@@ -92,11 +112,14 @@ interface Splits {
 /** Gives each word of a sentence a tag: batches of so many sentences, measured as {@link evaluate} does. */
 export class TaggingTask implements Task<Metrics> {
   readonly identity: object;
+  readonly loss: LossOptions | undefined;
   readonly #options: Options;
   readonly #encoding: Required<EncodeDatasetOptions>;
   readonly #splits: Splits;
   /** Training examples that have a word to learn from: the tokenizer leaves nothing of some sentences. */
   readonly #examples: Int32Array;
+  /** What the training sentences count for; null where all count alike. */
+  readonly #weights: Float32Array | null;
 
   /**
    * Encodes the sentences that are not encoded yet, in turns with the event loop.
@@ -124,17 +147,23 @@ export class TaggingTask implements Task<Metrics> {
   private constructor(options: Options, encoding: Required<EncodeDatasetOptions>, splits: Splits) {
     const { model, batchSize } = options;
     const { maxLength, longSentences, contextTokens } = encoding;
+    const { labelSubTokens = 'first', loss, decoding = model.trainedWith?.decoding } = options;
+    if (model.head === 'crf') refuseForChain(options);
     const beyondDefaults = {
       ...(longSentences !== 'truncate' && { longSentences }),
       ...(contextTokens > 0 && { contextTokens }),
+      ...(decoding !== undefined && { decoding }),
     };
-    // Whoever uses the model later cuts sentences as they were cut here.
+    // Whoever uses the model later cuts sentences, and decodes their scores, as it was done here.
     model.noteTraining({ maxLength, ...beyondDefaults });
+    const { train } = splits;
+    const dataset = labelSubTokens === 'all' ? labelAllSubTokens(train.dataset, model.labels) : train.dataset;
     this.#options = options;
     this.#encoding = encoding;
-    this.#splits = splits;
-    this.#examples = labelledExamples(this.#splits.train.dataset);
-    if (this.#examples.length === 0) throw nothingToLearn();
+    this.#splits = { ...splits, train: { ...train, dataset } };
+    this.#weights = sentenceWeights(train.sentences);
+    this.#examples = learntExamples(dataset, this.#weights);
+    this.loss = loss && lossFor(loss, dataset, model.labels);
     const digest = (split: Split | null) =>
       split &&
       [digestSentences(split.sentences), digestArrays([split.dataset.inputIds, split.dataset.labels])].join(
@@ -145,6 +174,8 @@ export class TaggingTask implements Task<Metrics> {
       batchSize,
       maxLength,
       ...beyondDefaults,
+      ...(labelSubTokens === 'all' && { labelSubTokens }),
+      ...(this.loss && { loss: this.loss }),
       data: Object.fromEntries(Object.entries(this.#splits).map(([name, split]) => [name, digest(split)])),
     };
   }
@@ -168,7 +199,14 @@ export class TaggingTask implements Task<Metrics> {
       .subarray(from * batchSize)
       .map((index) => this.#examples[index]!);
     for (const { batch, indices } of batchesOf(dataset, order, batchSize))
-      yield { ...batch, examples: indices };
+      yield { ...batch, examples: indices, ...this.#weightsOf(dataset, indices) };
+  }
+
+  #weightsOf(dataset: EncodedDataset, indices: Int32Array): Pick<PackedBatch, 'weights'> {
+    const all = this.#weights;
+    return all
+      ? { weights: Float32Array.from(indices, (example) => all[sentenceOf(dataset, example)]!) }
+      : {};
   }
 
   keepPrefix(prefix: FrozenPrefix): PrefixStore | undefined {
@@ -180,10 +218,11 @@ export class TaggingTask implements Task<Metrics> {
 
   /** @throws NON_FINITE; `signal.reason` on abort */
   async measure(name: EvaluatedSplit): Promise<Measured<Metrics>> {
-    const { model, signal } = this.#options;
+    const { model, signal, decoding } = this.#options;
     const { sentences: gold, dataset, store } = this.#splits[name]!;
-    const options = { model, sentences: gold, dataset, ...(store && { store }), ...(signal && { signal }) };
-    const { metrics, predicted, loss } = await evaluate(options);
+    const options = { model, sentences: gold, dataset, ...(decoding && { decoding }) };
+    const where = { ...(store && { store }), ...(signal && { signal }) };
+    const { metrics, predicted, loss } = await evaluate({ ...options, ...where });
     if (loss !== null) requireFinite(loss, name);
     return { metrics, loss, predictions: predictionsOf(name, gold, predicted) };
   }
@@ -193,7 +232,8 @@ export class TaggingTask implements Task<Metrics> {
     const size = truncatedWords.length;
     const learnt = new Set(sentences ? this.#examples.map((example) => sentences[example]!) : this.#examples)
       .size;
-    const emptied = size - learnt;
+    const unweighted = this.#weights?.filter((weight) => weight === 0).length ?? 0;
+    const emptied = size - learnt - unweighted;
     const cut = truncatedWords.reduce((sum, words) => sum + words, 0);
     const { maxLength } = this.#encoding;
     return [
@@ -201,6 +241,9 @@ export class TaggingTask implements Task<Metrics> {
         ? [
             `${emptied} of ${size} training sentences were passed over: the tokenizer leaves none of their words.`,
           ]
+        : []),
+      ...(unweighted > 0
+        ? [`${unweighted} of ${size} training sentences have the weight 0 and were passed over.`]
         : []),
       ...(cut > 0
         ? [
@@ -231,25 +274,16 @@ const ALL_OUTSIDE =
   'The best weights answer nothing but O on the validation data. Train longer, at a higher learning rate or with fewer ' +
   'frozen layers, or look at the labels.';
 
-/** Whether every word was predicted to be O. */
-function isAllOutside({ labels, counts: { words } }: Metrics): boolean {
-  const outside = labels.O;
-  if (!outside || outside.recall < 1 || outside.precision === 0) return false;
-  return Math.round(outside.support / outside.precision) === words && outside.support < words;
-}
-
-/** Examples with at least one labelled token. */
-function labelledExamples({ size, offsets, labels }: EncodedDataset): Int32Array {
-  const isLabelled = (example: number) =>
-    labels.subarray(offsets[example], offsets[example + 1]).some((label) => label !== IGNORED_LABEL);
-  return Int32Array.from({ length: size }, (_, example) => example).filter(isLabelled);
-}
-
-function nothingToLearn(): PermafrostError {
-  return new PermafrostError(
+/** A chain is over words, and its likelihood weighs no label by itself. */
+function refuseForChain({ loss, labelSubTokens }: Options): void {
+  const option =
+    Object.keys(loss ?? {}).length > 0 ? 'loss' : labelSubTokens === 'all' ? 'labelSubTokens' : null;
+  if (option === null) return;
+  throw new PermafrostError(
     'INVALID_OPTION',
-    'finetune: train: the tokenizer leaves no word of any sentence. Give sentences in a script that its vocabulary has.',
-    { option: 'train' },
+    `finetune: \`${option}\`: the model's \`head\` is a chain over the words of a sentence, whose likelihood has no such ` +
+      "part. Leave it out, or take the `head` 'softmax'. Weights of sentences are possible.",
+    { option },
   );
 }
 

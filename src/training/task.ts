@@ -1,5 +1,6 @@
 import type { PackedBatch } from '../contract/packed-batch.js';
 import type { Prediction } from '../evaluation/predictions.js';
+import type { LossOptions } from '../model/loss-options.js';
 import type { PrefixStore } from '../model/prefix-store.js';
 import type { EvaluatedSplit } from './events.js';
 import type { FrozenPrefix } from './prefix.js';
@@ -18,6 +19,8 @@ export interface Measured<Scores> {
 export interface Task<Scores> {
   /** What decides the bits beside the settings that all trainings share, as JSON: data, sizes, digests. */
   readonly identity: object;
+  /** How labelled tokens count in the loss, where not all alike. */
+  readonly loss?: LossOptions | undefined;
   readonly hasTest: boolean;
   /** Where outputs of the frozen prefix may be kept; false where they are not, undefined for a cache of the run's own. */
   readonly prefixCache: PrefixCache | false | undefined;

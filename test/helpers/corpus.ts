@@ -1,6 +1,12 @@
 import { generateCorpus, trainWordPiece } from '../../src/entries/data.js';
 import type { EncoderConfigInput } from '../../src/entries/training.js';
-import { labelSet, type Sentence, TokenClassifier, type Tokenizer } from '../../src/index.js';
+import {
+  type CreateOptions,
+  labelSet,
+  type Sentence,
+  TokenClassifier,
+  type Tokenizer,
+} from '../../src/index.js';
 
 export interface SmallTask {
   train: Sentence[];
@@ -9,7 +15,11 @@ export interface SmallTask {
   labels: string[];
   tokenizer: Tokenizer;
   /** A fresh model of two layers for the task; the caller disposes it. */
-  createModel(seed?: number, config?: Partial<EncoderConfigInput>): Promise<TokenClassifier>;
+  createModel(
+    seed?: number,
+    config?: Partial<EncoderConfigInput>,
+    options?: CreateOptions,
+  ): Promise<TokenClassifier>;
 }
 
 /** A generated corpus that a model of two layers learns in seconds. */
@@ -22,7 +32,7 @@ export function smallTask(): SmallTask {
     ...corpus,
     labels,
     tokenizer,
-    createModel: (seed = 1, config = {}) =>
+    createModel: (seed = 1, config = {}, options = {}) =>
       TokenClassifier.create(
         {
           vocabSize: tokenizer.vocabSize,
@@ -36,7 +46,7 @@ export function smallTask(): SmallTask {
           labels,
           ...config,
         },
-        { seed, threads: 1, tokenizer },
+        { seed, threads: 1, tokenizer, ...options },
       ),
   };
 }

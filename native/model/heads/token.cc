@@ -1,58 +1,35 @@
-// Token classification: dropout and one linear map, as BertForTokenClassification has it.
-#include "model/head.h"
-#include "model/linear.h"
+// Token classification: the label of each token by itself.
+#include "model/heads/classifier.h"
 #include "ops/device_loss.h"
 
 namespace permafrost {
 
 namespace {
 
-class TokenHead : public Head {
+class TokenHead : public ClassifierHead {
  public:
-  TokenHead(const EncoderConfig& config, Parameters& parameters)
-      : classifier_(parameters.add_linear("classifier", config.num_labels, config.hidden_size, config.num_layers)) {}
+  using ClassifierHead::ClassifierHead;
 
   bool reads_back() const override { return false; }
-  std::vector<LinearWeights> linear_maps() const override { return {classifier_}; }
-
-  at::Tensor scores(const PassContext& context, const at::Tensor& hidden_RH) const override {
-    at::Tensor logits_RC = context.empty({hidden_RH.size(0), context.config.num_labels});
-    affine(context, hidden_RH, classifier_, logits_RC);
-    return logits_RC;
-  }
 
   double loss(const PassContext& context, const at::Tensor& hidden_RH, bool labelled_only) const override {
     at::Tensor unwanted;
     return context.ops.cross_entropy(scores(context, hidden_RH), context.batch.labels(labelled_only), 1, unwanted);
   }
 
-  HeadGradients gradients(const PassContext& context, at::Tensor hidden_RH, bool labelled_only,
-                          const StepNumber& scale, bool input_wanted) const override {
-    const Dropout dropout = context.dropout_at(DropoutPlace::head, context.config.num_layers,
-                                               context.config.classifier_dropout, labelled_only);
-    context.ops.dropout(hidden_RH, dropout);
-    at::Tensor logits_RC = scores(context, hidden_RH);
+ protected:
+  StepNumber loss_of_scores(const PassContext& context, at::Tensor& scores_RC, bool labelled_only,
+                            const StepNumber& scale) const override {
     const at::Tensor labels_R = context.batch.labels(labelled_only);
-    HeadGradients result;
-    if (scale.on_device()) {
-      result.loss_sum.tensor = cross_entropy_on_device(logits_RC, labels_R, scale.tensor, logits_RC);
-    } else {
-      result.loss_sum.value = context.ops.cross_entropy(logits_RC, labels_R, scale.value, logits_RC);
+    const at::Tensor weights_R = context.batch.weights(labelled_only);
+    if (context.loss != nullptr && (!context.loss->is_plain() || weights_R.defined())) {
+      const at::Tensor factor = scale.on_device() ? scale.tensor : at::full({}, scale.value, at::kDouble);
+      const at::Tensor sum = context.loss->compute(scores_RC, labels_R, weights_R, factor, scores_RC);
+      return scale.on_device() ? StepNumber{0, sum.to(at::kFloat)} : StepNumber{sum.item<double>()};
     }
-    if (result.loss_sum.is_known_bad()) return result;
-
-    const at::Tensor& dlogits_RC = logits_RC;
-    context.ops.bias_backward(dlogits_RC, context.sink(*classifier_.bias));
-    linear_weight_backward(context, dlogits_RC, hidden_RH, *classifier_.weight);
-    if (!input_wanted) return result;
-    result.dhidden_RH = hidden_RH;  // its values are not needed any more
-    context.ops.product(result.dhidden_RH, dlogits_RC, classifier_.weight->operand());
-    context.ops.dropout(result.dhidden_RH, dropout);
-    return result;
+    if (scale.on_device()) return {0, cross_entropy_on_device(scores_RC, labels_R, scale.tensor, scores_RC)};
+    return {context.ops.cross_entropy(scores_RC, labels_R, scale.value, scores_RC)};
   }
-
- private:
-  const LinearWeights classifier_;
 };
 
 }  // namespace

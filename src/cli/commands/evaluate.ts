@@ -7,8 +7,9 @@ import { readSentences, sentenceBlocks } from '../../data/read-sentences.js';
 import { type ReadOptions, readingShape } from '../../data/reader-options.js';
 import type { Sentence } from '../../data/sentence.js';
 import { PermafrostError } from '../../errors/error.js';
+import { decodingShape } from '../../evaluation/decoding.js';
 import { encodingShape } from '../../evaluation/encoding.js';
-import { evaluateBlock, judgingShape } from '../../evaluation/evaluate.js';
+import { evaluateBlock, judgingShape, warningsOf } from '../../evaluation/evaluate.js';
 import { EvaluationSum } from '../../evaluation/evaluation-sum.js';
 import { columnPredictions, firstLine } from '../../evaluation/prediction-columns.js';
 import {
@@ -59,6 +60,7 @@ export function addEvaluateCommand(program: Command, run: Runner): void {
     );
   addShape(command, readingShape);
   addShape(command, encodingShape);
+  addShape(command, decodingShape);
   addShape(command, judgingShape);
   addJsonOption(addEngineOptions(command)).action(run(evaluateAny));
 }
@@ -128,8 +130,7 @@ async function* evaluateSet(
       model,
       sentences,
       ...(flags.maxLength !== undefined && { maxLength: flags.maxLength as number }),
-      ...optionsOf(encodingShape, flags),
-      ...optionsOf(judgingShape, flags),
+      ...optionsOf({ ...encodingShape, ...decodingShape, ...judgingShape }, flags),
       signal,
     };
     const { predicted, scores, pairs } = await evaluateBlock(options, sum);
@@ -143,9 +144,22 @@ async function* evaluateSet(
   output.print(evaluationText(name === null ? file : `${name}, ${file}`, metrics, errors, unknown));
   const lossText = loss === null ? '' : `loss ${loss.toFixed(4)}, `;
   output.print(`${lossText}${seconds.toFixed(1)} s on ${model.device}`);
+  const warnings = warningsOf(metrics);
+  for (const warning of warnings) output.note(warning);
   const named = name === null ? {} : { name };
   const { device } = model;
-  output.json({ type: 'evaluation', ...named, file, metrics, errors, unknown, loss, seconds, device });
+  output.json({
+    type: 'evaluation',
+    ...named,
+    file,
+    metrics,
+    errors,
+    unknown,
+    loss,
+    warnings,
+    seconds,
+    device,
+  });
 }
 
 /** Predictions in JSON lines or in columns. */

@@ -3,6 +3,7 @@ import { readingShape } from '../../data/reader-options.js';
 import type { Sentence } from '../../data/sentence.js';
 import { splitWords } from '../../data/split-words.js';
 import { PermafrostError } from '../../errors/error.js';
+import { decodingShape } from '../../evaluation/decoding.js';
 import { AGGREGATION_STRATEGIES } from '../../inference/entity.js';
 import { mapStream } from '../../inference/map-stream.js';
 import { answerShape, parseAnswerOptions, wordAnswerShape } from '../../inference/options.js';
@@ -55,6 +56,7 @@ export function addPredictCommand(program: Command, run: Runner): void {
     );
   addShape(command, answerShape);
   addShape(command, wordAnswerShape);
+  addShape(command, decodingShape);
   addShape(command, readingShape);
   addJsonOption(addEngineOptions(command)).action(run(predict));
 }
@@ -87,7 +89,7 @@ async function answering(
   const { maxLength } = flags;
   const given = {
     ...(maxLength !== undefined && { maxLength: maxLength as number }),
-    ...optionsOf(answerShape, flags),
+    ...optionsOf({ ...answerShape, ...decodingShape }, flags),
   };
   const words = optionsOf(wordAnswerShape, flags);
   // Before anything is read or computed.
