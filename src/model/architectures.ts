@@ -139,6 +139,14 @@ const ARCHITECTURES: readonly Architecture[] = [
   DEBERTA_V2,
 ];
 
+/** What families that people ask for have and no row can say. */
+const BEYOND_ROWS: Readonly<Record<string, string>> = {
+  albert: 'layers that share one set of weights',
+  deberta: 'query, key and value in one tensor with biases of its own (version 1)',
+  modernbert: 'rotary positions, attention to near tokens alone and a gated feed-forward block',
+  mpnet: 'buckets of relative positions, whose biases are added to the scores of attention',
+};
+
 /**
  * The row of a `model_type`.
  *
@@ -148,10 +156,14 @@ const ARCHITECTURES: readonly Architecture[] = [
 export function architectureOf(modelType: unknown, where: string): Architecture {
   const found = ARCHITECTURES.find((row) => row.modelType === modelType);
   if (found) return found;
+  const beyond =
+    typeof modelType === 'string' && Object.hasOwn(BEYOND_ROWS, modelType)
+      ? BEYOND_ROWS[modelType]
+      : undefined;
   const got =
     modelType === undefined
       ? 'there is no model_type'
-      : `model_type ${JSON.stringify(modelType)} is not supported`;
+      : `model_type ${JSON.stringify(modelType)} is not supported${beyond === undefined ? '' : `: it has ${beyond}`}`;
   const known = ARCHITECTURES.map((row) => JSON.stringify(row.modelType)).join(', ');
   throw new PermafrostError('UNSUPPORTED_MODEL', `${where}: ${got}. Expected one of ${known}.`, {
     modelType,

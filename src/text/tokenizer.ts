@@ -96,8 +96,8 @@ export class Tokenizer {
   }
 
   /**
-   * Reads a tokenizer.json, a vocab.txt, or a directory that holds one of them (tokenizer.json comes first); or the
-   * tokenizer of a model of the Hub by its name.
+   * Reads a tokenizer.json, a vocab.txt, a SentencePiece model, or a directory that holds one of them (tokenizer.json comes
+   * first); or the tokenizer of a model of the Hub by its name.
    *
    * A vocab.txt takes case folding and special tokens from tokenizer_config.json beside it, a tokenizer.json those
    * special tokens that it does not state itself.

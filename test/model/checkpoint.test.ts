@@ -531,6 +531,12 @@ describe('a model directory', () => {
     ['null', 'WEIGHTS_FORMAT', /expected a JSON object, got null/],
     ['[1]', 'WEIGHTS_FORMAT', /expected a JSON object, got \[1\]/],
     ['{}', 'UNSUPPORTED_MODEL', /there is no model_type\. Expected one of "bert", "roberta"/],
+    ['{"model_type":"gpt2"}', 'UNSUPPORTED_MODEL', /model_type "gpt2" is not supported\. Expected one of/],
+    [
+      '{"model_type":"modernbert"}',
+      'UNSUPPORTED_MODEL',
+      /"modernbert" is not supported: it has rotary positions/,
+    ],
     ['{"model_type":"bert"}', 'INVALID_OPTION', /`vocab_size`: expected a/],
   ])('whose config.json is %s is refused', async (content, code, message) => {
     const directory = copyOfModel();

@@ -220,7 +220,13 @@ describe('what cannot be loaded', () => {
 
   it.each([
     ['a path that does not exist', 'none', null, 'FILE_NOT_FOUND', 'does not exist'],
-    ['a directory without a tokenizer', '', null, 'FILE_NOT_FOUND', 'neither tokenizer.json nor vocab.txt'],
+    [
+      'a directory without a tokenizer',
+      '',
+      null,
+      'FILE_NOT_FOUND',
+      'holds none of tokenizer.json, vocab.txt, sentencepiece.bpe.model',
+    ],
     ['an empty vocabulary', 'vocab.txt', '', 'DATA_FORMAT', 'empty'],
     ['a vocabulary that is no text', 'vocab.txt', Buffer.of(0xff, 0xfe, 0x41), 'DATA_FORMAT', 'UTF-8'],
     ['a tokenizer.json that is cut', 'tokenizer.json', '{"model": {', 'DATA_FORMAT', 'not JSON'],
