@@ -111,7 +111,7 @@ describe('a chain', () => {
 
 describe('a loss that cannot be', () => {
   it.each([
-    [{ classWeights: { 'B-PRE': 2 } }, /"B-PRE" is not among the 9 labels.*Did you mean "B-PER"/],
+    [{ classWeights: { 'B-PERS': 2 } }, /"B-PERS" is not among the 9 labels.*Did you mean "B-PER"/],
     [{ classWeights: { O: 0 } }, /classWeights/],
     [{ labelSmoothing: 1 }, /labelSmoothing/],
     [{ labelSmoothing: 0.1, focalGamma: 2 }, /one of them/],

