@@ -14,8 +14,8 @@ import { encoderConfig, huggingFaceEncoder, readConfigFile } from '../../src/mod
 import { capturedOutput } from '../helpers/captured-output.js';
 import { smallTask } from '../helpers/corpus.js';
 import { FAMILIES } from '../helpers/families.js';
-import { readOnnx } from '../helpers/onnx-file.js';
 import { matrixOf, runOnnx } from '../helpers/onnx-interpreter.js';
+import { readOnnx } from '../helpers/onnx-reader.js';
 import { rawTensors, writeTensorFile } from '../helpers/safetensors-file.js';
 import { fixturePath } from '../helpers/shared.js';
 import { maxDifference, ragged } from '../helpers/tensors.js';
