@@ -297,8 +297,12 @@ function scoresText(metrics: Metrics | MaskingScores): string {
   );
 }
 
+/** New tokens that the line about them holds. */
+const NAMED_TOKENS = 5;
+
 function freezeLine(event: FreezeEvent): string {
   const { stage, reason, trainableParameters, totalParameters, freshParameters, freshLabels = [] } = event;
+  const { freshTokens = [] } = event;
   const [learn, total, fresh] = [trainableParameters, totalParameters, freshParameters].map((count) =>
     count.toLocaleString('en'),
   );
@@ -308,8 +312,13 @@ function freezeLine(event: FreezeEvent): string {
       : freshParameters > 0 && freshParameters < totalParameters
         ? `; the checkpoint has no such head: its ${fresh} parameters start afresh`
         : '';
+  const tokens =
+    freshTokens.length > 0
+      ? `; the checkpoint has no rows for ${freshTokens.length} tokens, which start afresh: ` +
+        `${freshTokens.slice(0, NAMED_TOKENS).join(' ')}${freshTokens.length > NAMED_TOKENS ? ' …' : ''}`
+      : '';
   const change = stage > 1 ? `stage ${stage} (${reason}): ` : '';
-  return `${change}${learn} of ${total} parameters learn${stage > 1 ? '' : ` on ${event.device}${drawn}`}`;
+  return `${change}${learn} of ${total} parameters learn${stage > 1 ? '' : ` on ${event.device}${drawn}${tokens}`}`;
 }
 
 function gridLine(event: Exclude<GridEvent, { type: 'run-event' }>): string | null {

@@ -38,6 +38,8 @@ export interface LoadReport {
   unused: string[];
   /** Labels whose rows of the head were drawn, where those of the others are the checkpoint's. */
   freshLabels?: string[];
+  /** Tokens of the tokenizer that the checkpoint has no row for: their rows of the embedding were drawn. */
+  freshTokens?: string[];
 }
 
 /** Outputs of the embeddings and of each layer. */

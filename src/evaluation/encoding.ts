@@ -69,7 +69,7 @@ export function tokenizerOf(model: EncoderModel) {
   if (model.tokenizer) return model.tokenizer;
   throw new PermafrostError(
     'INVALID_OPTION',
-    'The model has no tokenizer: its directory holds neither tokenizer.json nor vocab.txt. Put one there. ' +
+    'The model has no tokenizer: its directory holds neither tokenizer.json nor vocab.txt nor a SentencePiece model. Put one there. ' +
       'A model that is created takes one as `tokenizer`.',
   );
 }

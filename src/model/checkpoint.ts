@@ -3,7 +3,8 @@ import { PermafrostError } from '../errors/error.js';
 import type { NativeParameter } from '../native/addon.js';
 import type { Engine } from '../native/engine.js';
 import type { Architecture } from './architectures.js';
-import { isForeign, parameterName, unwrapped } from './checkpoint-names.js';
+import { isForeign, parameterNames } from './checkpoint-names.js';
+import { type GrownVocabulary, lacksNewTokens } from './grown-vocabulary.js';
 import { isHead, isLabelHead } from './heads.js';
 import { readTensors, type StoredTensor } from './weights/stored-tensor.js';
 
@@ -12,35 +13,44 @@ const READABLE_TYPES = new Set(['F32', 'F16', 'BF16']);
 /** Which parameter takes which tensor, and what is left over on either side. */
 export interface LoadPlan extends LoadReport {
   tensors: StoredTensor[];
+  /** Parameters that have rows beyond those of their tensor, for tokens that the checkpoint does not know. */
+  grown: string[];
 }
 
 /**
  * Matches tensors with parameters. A head that is missing as a whole is left to be drawn afresh; with `freshHead`
  * the stored one is passed over, too. Other heads and buffers are left out; a tensor of the encoder never is.
  *
+ * @param options.grown tokens that the checkpoint need have no rows for
  * @throws WEIGHTS_MISMATCH naming the tensor, what was expected and what was found
  */
 export function planLoading(
   tensors: readonly StoredTensor[],
   parameters: readonly NativeParameter[],
   architecture: Architecture,
-  freshHead: boolean,
+  { freshHead = false, grown = null }: { freshHead?: boolean; grown?: GrownVocabulary | null } = {},
 ): LoadPlan {
   const wanted = new Map(parameters.map((parameter) => [parameter.name, parameter]));
   const chosen = new Map<string, StoredTensor>();
   const unused: string[] = [];
   const foreign: string[] = [];
-  const plain = unwrapped(tensors.map((tensor) => tensor.name));
+  const longer: string[] = [];
+  const nameOf = parameterNames(
+    tensors.map((tensor) => tensor.name),
+    architecture,
+    (candidate) => wanted.has(candidate),
+  );
   for (const tensor of tensors) {
-    const stored = plain(tensor.name);
-    const name = parameterName(stored, architecture, (candidate) => wanted.has(candidate));
+    const name = nameOf(tensor.name);
     const parameter = wanted.get(name);
     if (!parameter || (freshHead && isHead(name))) {
       unused.push(tensor.name);
-      if (!parameter && !isHead(stored) && isForeign(stored, architecture)) foreign.push(tensor.name);
+      if (!parameter && !isHead(name) && isForeign(name, architecture)) foreign.push(tensor.name);
       continue;
     }
-    checkTensor(tensor, parameter);
+    const isLonger = grown !== null && lacksNewTokens(tensor, parameter, grown);
+    if (isLonger) longer.push(name);
+    checkTensor(tensor, isLonger ? tensor.shape : parameter.shape, name);
     checkNotTwice(chosen.get(name), tensor, name);
     chosen.set(name, tensor);
   }
@@ -50,26 +60,26 @@ export function planLoading(
     tensors: [...chosen.entries()].map(([name, tensor]) => ({ ...tensor, name })),
     fresh: missing,
     unused,
+    grown: longer,
   };
 }
 
 /** Copies the planned tensors into the engine. */
 export async function loadTensors(engine: Engine, plan: LoadPlan, signal?: AbortSignal): Promise<void> {
-  for await (const [tensor, bytes] of readTensors(plan.tensors)) {
-    await engine.call((native) => native.writeParameter(tensor.name, tensor.dtype, bytes), signal);
+  const grown = new Set(plan.grown);
+  for await (const [{ name, dtype, shape }, bytes] of readTensors(plan.tensors)) {
+    const rows = grown.has(name) ? Int32Array.from({ length: shape[0]! }, (_, row) => row) : undefined;
+    await engine.call((native) => native.writeParameter(name, dtype, bytes, rows), signal);
   }
 }
 
-function checkTensor(tensor: StoredTensor, parameter: NativeParameter): void {
-  const details = { tensor: tensor.name, expected: parameter.shape, found: tensor.shape };
-  if (
-    tensor.shape.length !== parameter.shape.length ||
-    tensor.shape.some((n, i) => n !== parameter.shape[i])
-  ) {
+function checkTensor(tensor: StoredTensor, expected: readonly number[], parameter: string): void {
+  const details = { tensor: tensor.name, expected, found: tensor.shape };
+  if (tensor.shape.length !== expected.length || tensor.shape.some((n, i) => n !== expected[i])) {
     throw new PermafrostError(
       'WEIGHTS_MISMATCH',
-      `${tensor.file}: tensor '${tensor.name}' has shape [${tensor.shape}], expected [${parameter.shape}] by config.json. ` +
-        (isLabelHead(parameter.name)
+      `${tensor.file}: tensor '${tensor.name}' has shape [${tensor.shape}], expected [${expected}] by config.json. ` +
+        (isLabelHead(parameter)
           ? 'The head was made for other labels: give the labels of your data to start it afresh.'
           : 'The weights belong to another configuration.'),
       details,

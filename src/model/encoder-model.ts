@@ -142,7 +142,7 @@ export abstract class EncoderModel {
    */
   async loadWeights(directory: string): Promise<void> {
     const architecture = architectureOf(this.config.modelType, 'config');
-    const plan = planLoading(await listCheckpoint(directory), this.#parts.parameters, architecture, false);
+    const plan = planLoading(await listCheckpoint(directory), this.#parts.parameters, architecture);
     await loadTensors(this.#parts.engine, plan);
   }
 

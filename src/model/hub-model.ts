@@ -2,7 +2,7 @@ import { PermafrostError } from '../errors/error.js';
 import { parseRepo } from '../hub/repo.js';
 import { type HubOptions, openSnapshot, type Snapshot } from '../hub/snapshot.js';
 import { TOKENIZER_FILES } from '../hub/tokenizer-files.js';
-import { readWeightMap, WEIGHT_FILES } from './weights/list-checkpoint.js';
+import { indexOf, readWeightMap, WEIGHT_FILES } from './weights/list-checkpoint.js';
 
 /** A model of the Hub in the cache. */
 export interface HubModel {
@@ -33,7 +33,7 @@ async function weightFiles(snapshot: Snapshot): Promise<string[]> {
   const { paths, repo } = snapshot;
   for (const name of WEIGHT_FILES) {
     if (paths.includes(name)) return [name];
-    const index = `${name}.index.json`;
+    const index = indexOf(name);
     if (paths.includes(index))
       return [...new Set(Object.values(await readWeightMap(await snapshot.get(index))))];
   }
@@ -41,7 +41,7 @@ async function weightFiles(snapshot: Snapshot): Promise<string[]> {
   if (snapshot.isFromCache) return [WEIGHT_FILES[0]!];
   throw new PermafrostError(
     'UNSUPPORTED_MODEL',
-    `model ${repo.name} has no weights as ${WEIGHT_FILES.join(' or ')}. Name a repository that has them.`,
+    `model ${repo.name} has no weights in a form that is read (${WEIGHT_FILES.join(', ')}). Name a repository that has them.`,
     { repo: repo.name, revision: repo.revision },
   );
 }

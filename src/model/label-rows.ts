@@ -2,7 +2,7 @@ import type { EncoderConfig } from '../contract/encoder-config.js';
 import type { NativeParameter } from '../native/addon.js';
 import type { Engine } from '../native/engine.js';
 import { architectureOf } from './architectures.js';
-import { parameterName } from './checkpoint-names.js';
+import { parameterNames } from './checkpoint-names.js';
 import type { HuggingFaceConfig } from './config.js';
 import { isLabelHead } from './heads.js';
 import { readTensors, type StoredTensor } from './weights/stored-tensor.js';
@@ -25,8 +25,13 @@ export async function keepLabelRows(
   if (rows.every((row) => row < 0)) return null;
   const wanted = new Map(parameters.filter(({ name }) => isLabelHead(name)).map((one) => [one.name, one]));
   const architecture = architectureOf(config.modelType, 'config');
+  const nameOf = parameterNames(
+    tensors.map((tensor) => tensor.name),
+    architecture,
+    (candidate) => wanted.has(candidate),
+  );
   const heads = tensors.flatMap((tensor) => {
-    const name = parameterName(tensor.name, architecture, (candidate) => wanted.has(candidate));
+    const name = nameOf(tensor.name);
     const parameter = wanted.get(name);
     const [count, ...rest] = tensor.shape;
     const fits = parameter && count === stored.length && String(rest) === String(parameter.shape.slice(1));

@@ -9,7 +9,7 @@ const NAMED = 5;
 const OTHER_FORMS: readonly [pattern: RegExp, what: string][] = [
   [
     /\.onnx$/,
-    'which is made for inference elsewhere and cannot be read back; take the model that it was exported from, as safetensors',
+    'among several, none of which is called model.onnx or model_quantized.onnx; leave the one to take, or give it that name',
   ],
   [
     /^tf_model\.h5$|^flax_model.*\.msgpack$|\.ckpt(\..*)?$|\.pth?$|\.gguf$/,
@@ -53,7 +53,7 @@ export function missingWeights(directory: string): PermafrostError {
 function noWeights(directory: string, more: string): PermafrostError {
   return new PermafrostError(
     'FILE_NOT_FOUND',
-    `${directory} holds no weights: neither model.safetensors nor pytorch_model.bin, nor an index of either.${more}`,
+    `${directory} holds no weights: neither model.safetensors nor pytorch_model.bin, nor an index of either, nor model.onnx.${more}`,
     { directory },
   );
 }

@@ -3,6 +3,7 @@ import { join } from 'node:path';
 import type { EncoderConfig } from '../contract/encoder-config.js';
 import { attemptWrite, writeAll, writeFileAtomic, writeFileWith } from '../io/atomic-write.js';
 import type { NativeParameter } from '../native/addon.js';
+import { VOCABULARY_FILES } from '../text/read-tokenizer.js';
 import { Tokenizer } from '../text/tokenizer.js';
 import { longestSequence } from './architectures.js';
 import { type HuggingFaceConfig, toHuggingFace } from './config.js';
@@ -28,7 +29,7 @@ export interface SavedModel {
 
 /** The tokenizer of a model directory, or null where it has none. */
 export async function findTokenizer(directory: string, lowercase?: boolean): Promise<Tokenizer | null> {
-  const files = ['tokenizer.json', 'vocab.txt'].map((name) => join(directory, name));
+  const files = VOCABULARY_FILES.map((name) => join(directory, name));
   if (!files.some((file) => existsSync(file))) return null;
   return Tokenizer.load(directory, lowercase === undefined ? {} : { lowercase });
 }

@@ -3,11 +3,11 @@ import type { EncoderConfig } from '../contract/encoder-config.js';
 import { PermafrostError } from '../errors/error.js';
 import type { NativeConfig, NativeParameter } from '../native/addon.js';
 import { Engine } from '../native/engine.js';
-import type { Tokenizer } from '../text/tokenizer.js';
 import { architectureOf } from './architectures.js';
 import { loadTensors, planLoading } from './checkpoint.js';
 import { type HuggingFaceConfig, huggingFaceEncoder, readConfigFile } from './config.js';
 import type { ModelParts } from './encoder-model.js';
+import { grownVocabulary } from './grown-vocabulary.js';
 import { type HeadName, headOf, isLabelHead } from './heads.js';
 import { keepLabelRows } from './label-rows.js';
 import { locateModel } from './locate-model.js';
@@ -37,26 +37,34 @@ export async function loadParts(
   const { directory } = await locateModel(name, { ...hub, ...(signal && { signal }) });
   const configFile = join(directory, 'config.json');
   const huggingFaceConfig = await readConfigFile(configFile);
-  const config = huggingFaceEncoder(huggingFaceConfig, configFile, labels);
+  const stated = huggingFaceEncoder(huggingFaceConfig, configFile, labels);
   const tensors = await listCheckpoint(directory);
-  checkLayers(config, configFile, tensors);
+  checkLayers(stated, configFile, tensors);
   const tokenizer = await findTokenizer(directory, lowercase);
-  if (tokenizer !== null) checkVocabulary(tokenizer, config, configFile, tensors);
+  // A token that the embedding has no row for could not be computed, whichever text it first comes up in.
+  const grown = tokenizer && grownVocabulary(tokenizer, stated, configFile, tensors);
+  const config = grown ? { ...stated, vocabSize: grown.size } : stated;
   const source = headSource(huggingFaceConfig);
   const architecture = architectureOf(config.modelType, configFile);
   return withEngine(device, async (engine) => {
     // Nothing is allocated before the checkpoint is known to cover it.
     const described = await engine.call((native) => native.describeModel(nativeConfig(head, config)));
-    const plan = planLoading(tensors, described, architecture, source !== 'stored');
+    const plan = planLoading(tensors, described, architecture, { freshHead: source !== 'stored', grown });
     const parameters = await createModel(engine, head, config, device);
+    const drawn = [...plan.fresh, ...plan.grown];
+    if (drawn.length > 0) await engine.call((native) => native.initialise(device.seed, drawn));
     await loadTensors(engine, plan, signal);
-    if (plan.fresh.length > 0) await engine.call((native) => native.initialise(device.seed, plan.fresh));
     const kept =
       source === 'by-label'
         ? await keepLabelRows(engine, tensors, parameters, { huggingFaceConfig, config })
         : null;
     const others = (names: string[]) => (kept ? names.filter((name) => !isLabelHead(name)) : names);
-    const loadReport = { fresh: others(plan.fresh), unused: others(plan.unused), ...kept };
+    const loadReport = {
+      fresh: others(plan.fresh),
+      unused: others(plan.unused),
+      ...kept,
+      ...(grown && { freshTokens: grown.tokens }),
+    };
     return { engine, head, config, parameters, tokenizer, huggingFaceConfig, loadReport };
   });
 }
@@ -78,28 +86,6 @@ function checkLayers(
     `${configFile} describes ${numLayers} layers, but ${weights} holds no more than ${tensors.length} tensors. Take both ` +
       'from one model.',
     { layers: numLayers, tensors: tensors.length },
-  );
-}
-
-/**
- * A token that the embedding has no row for could not be computed, whichever text it first comes up in.
- *
- * @throws WEIGHTS_MISMATCH
- */
-function checkVocabulary(
-  { vocabSize, file }: Tokenizer,
-  config: EncoderConfig,
-  configFile: string,
-  tensors: readonly StoredTensor[],
-): void {
-  if (vocabSize <= config.vocabSize) return;
-  const weights = tensors.find(({ name }) => name.endsWith('word_embeddings.weight'))?.file ?? configFile;
-  throw new PermafrostError(
-    'WEIGHTS_MISMATCH',
-    `${file} has ${vocabSize} tokens, but the embedding in ${weights} has rows for ${config.vocabSize} (vocab_size of ` +
-      `config.json). Take the tokenizer that the model was trained with, or give the embedding more rows ` +
-      "(Transformers' resize_token_embeddings).",
-    { tokenizer: file, weights, expected: config.vocabSize, got: vocabSize },
   );
 }
 

@@ -12,8 +12,9 @@ export class TokenClassifier extends EncoderModel {
   }
 
   /**
-   * Loads a model directory as Hugging Face writes it: `config.json`, `model.safetensors` (also in
-   * shards), `tokenizer.json` or `vocab.txt`; or a model of the Hub by its name, which is fetched.
+   * Loads a model directory as Hugging Face writes it: `config.json`, the weights (`model.safetensors`, else
+   * `pytorch_model.bin`, both also in shards, else ONNX), `tokenizer.json`, `vocab.txt` or a SentencePiece model; or a model
+   * of the Hub by its name, which is fetched.
    *
    * A checkpoint without a classifier of tokens, such as one of a masked language model or a classifier of whole
    * sentences, starts the head afresh; `loadReport` says so. `Tagger.load` and the commands that use a model refuse it.

@@ -1,3 +1,4 @@
+import { checkCharacterMap } from './check-character-map.js';
 import { checkPostProcessor } from './sequence-layout.js';
 import {
   type AddedToken,
@@ -52,6 +53,7 @@ function checkPart(part: unknown, field: string, file: string): void {
   if (!isObject(part) || typeof part.type !== 'string') {
     throw malformed(file, `expected ${field} to be an object with a type`);
   }
+  checkCharacterMap(part, file);
   for (const list of LISTS) {
     const parts = part[list] ?? [];
     if (!Array.isArray(parts) || !parts.every(isObject)) {

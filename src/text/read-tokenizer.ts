@@ -5,6 +5,7 @@ import { isLfsPointer, LFS_POINTER } from '../io/git-lfs.js';
 import { parseJson } from '../io/json.js';
 import { checkDocument } from './check-document.js';
 import { configuredDocument, type TokenizerNeighbours } from './configured-document.js';
+import { sentencePieceDocument } from './sentencepiece-document.js';
 import { addsPrefixSpace, specialTokensOf } from './sequence-layout.js';
 import {
   type BertNormalizerSettings,
@@ -18,6 +19,15 @@ import { nativeParts } from './tokenizer-rules.js';
 /** Classes that are computed in Python, before their vocabulary is looked at. */
 const PYTHON_CLASSES = /^BertJapanese/;
 
+/** Files that hold a vocabulary, the one that is preferred first. */
+export const VOCABULARY_FILES = [
+  'tokenizer.json',
+  'vocab.txt',
+  'sentencepiece.bpe.model',
+  'spiece.model',
+  'spm.model',
+] as const;
+
 /** A tokenizer as its files describe it. */
 export interface TokenizerSource {
   document: TokenizerDocument;
@@ -29,7 +39,7 @@ export interface TokenizerSource {
 }
 
 /**
- * Reads tokenizer.json or vocab.txt with the settings that the files beside it state, as Transformers does.
+ * Reads tokenizer.json, vocab.txt or a SentencePiece model with the settings that the files beside it state, as Transformers does.
  *
  * @param path one of the files, or a directory; in a directory tokenizer.json comes first.
  * @param lowercase overrides what the files say. @default what they say, else true
@@ -50,8 +60,7 @@ export function tokenizerSource(
   lowercase?: boolean,
 ): TokenizerSource {
   const { config } = neighbours;
-  const text = decoded(file, content);
-  const read = file.endsWith('.json') ? parseObject(file, text) : vocabularyDocument(file, text, config);
+  const read = documentOf(file, content, neighbours);
   const stated = checkDocument(read, file);
   // What cannot be read is said, also where the class puts something else in its place.
   nativeParts(stated, file);
@@ -65,19 +74,28 @@ export function tokenizerSource(
   };
 }
 
+function documentOf(file: string, content: Uint8Array, { config, modelType }: TokenizerNeighbours): Json {
+  if (file.endsWith('.model')) {
+    checkPointer(file, content);
+    return sentencePieceDocument(file, content, config.tokenizer_class ?? modelType);
+  }
+  const text = decoded(file, content);
+  return file.endsWith('.json') ? parseObject(file, text) : vocabularyDocument(file, text, config);
+}
+
 async function tokenizerFile(path: string): Promise<string> {
   const found = await stat(path).catch(() => null);
   if (found?.isFile()) return path;
   if (found === null) {
     throw notFound(
-      `${path} does not exist. Name a tokenizer.json, a vocab.txt or the directory of one.`,
+      `${path} does not exist. Name a tokenizer.json, a vocab.txt, a SentencePiece model or the directory of one.`,
       path,
     );
   }
-  for (const name of ['tokenizer.json', 'vocab.txt']) {
+  for (const name of VOCABULARY_FILES) {
     if (await stat(join(path, name)).catch(() => null)) return join(path, name);
   }
-  throw notFound(`${path} holds neither tokenizer.json nor vocab.txt. Name a directory that does.`, path);
+  throw notFound(`${path} holds none of ${VOCABULARY_FILES.join(', ')}. Name a directory that does.`, path);
 }
 
 /** The document of a vocab.txt, which is BERT's. */
@@ -141,12 +159,16 @@ function parseObject(file: string, text: string): Json {
 }
 
 function decoded(file: string, bytes: Uint8Array): string {
-  if (isLfsPointer(bytes)) throw new PermafrostError('DATA_FORMAT', `${file} ${LFS_POINTER}.`, { file });
+  checkPointer(file, bytes);
   try {
     return new TextDecoder('utf-8', { fatal: true }).decode(bytes);
   } catch {
     throw malformed(file, 'it is not UTF-8');
   }
+}
+
+function checkPointer(file: string, bytes: Uint8Array): void {
+  if (isLfsPointer(bytes)) throw new PermafrostError('DATA_FORMAT', `${file} ${LFS_POINTER}.`, { file });
 }
 
 function booleanOf(config: Json, field: string): boolean | null {

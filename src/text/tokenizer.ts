@@ -54,6 +54,8 @@ const DEFAULT_MAX_LENGTH = 512;
 export class Tokenizer {
   /** Number of token ids; the embedding table needs as many rows. */
   readonly vocabSize: number;
+  /** The same without the tokens that were added to the vocabulary. */
+  readonly ownVocabSize: number;
   readonly padId: number;
   readonly unkId: number;
   readonly clsId: number;
@@ -81,7 +83,10 @@ export class Tokenizer {
     this.clsId = roles.cls;
     this.sepId = roles.sep;
     this.maskId = roles.mask;
-    this.vocabSize = [...ids.values()].reduce((most, id) => Math.max(most, id + 1), 0);
+    const sizeOf = (of: ReadonlyMap<string, number>) =>
+      [...of.values()].reduce((most, id) => Math.max(most, id + 1), 0);
+    this.vocabSize = sizeOf(ids);
+    this.ownVocabSize = sizeOf(vocab);
     this.pieces = new WordPieces(rulesOf(document, vocab, roles.unk, file));
     this.#document = document;
     this.file = file;
@@ -91,8 +96,8 @@ export class Tokenizer {
   }
 
   /**
-   * Reads a tokenizer.json, a vocab.txt, or a directory that holds one of them (tokenizer.json comes first); or the
-   * tokenizer of a model of the Hub by its name.
+   * Reads a tokenizer.json, a vocab.txt, a SentencePiece model, or a directory that holds one of them (tokenizer.json comes
+   * first); or the tokenizer of a model of the Hub by its name.
    *
    * A vocab.txt takes case folding and special tokens from tokenizer_config.json beside it, a tokenizer.json those
    * special tokens that it does not state itself.

@@ -31,6 +31,8 @@ export interface FreezeEvent extends Stage {
   frozenPrefix: number;
   /** Tensors of the checkpoint that the model does not use; of the first stage. */
   unused?: readonly string[];
+  /** Tokens that the checkpoint has no row for, whose rows were drawn; of the first stage. */
+  freshTokens?: readonly string[];
   /** Where the model computes: `cpu`, `cuda:0`. */
   device: string;
 }

@@ -10,7 +10,7 @@ import type { FreezeEvent, Stage } from './events.js';
  */
 export async function freezeModel(model: EncoderModel, stage: Stage): Promise<FreezeEvent> {
   await model.freeze(stage.plan);
-  const { fresh, unused, freshLabels = [] } = model.loadReport;
+  const { fresh, unused, freshLabels = [], freshTokens = [] } = model.loadReport;
   const drawn = new Set(fresh);
   let [trainableParameters, totalParameters, freshParameters] = [0, 0, 0];
   for (const { name, count, trainable } of model.parameters()) {
@@ -21,6 +21,9 @@ export async function freezeModel(model: EncoderModel, stage: Stage): Promise<Fr
   }
   const { frozenPrefix, device } = model;
   const counts = { trainableParameters, totalParameters, freshParameters };
-  const leftOut = stage.stage === 1 && unused.length > 0 ? { unused } : {};
-  return { type: 'freeze', ...stage, ...counts, freshLabels, frozenPrefix, device, ...leftOut };
+  const found = stage.stage === 1 && {
+    ...(unused.length > 0 && { unused }),
+    ...(freshTokens.length > 0 && { freshTokens }),
+  };
+  return { type: 'freeze', ...stage, ...counts, freshLabels, frozenPrefix, device, ...found };
 }

@@ -2,6 +2,7 @@
 export const TARGETS = {
   safetensors: 1,
   torch: 1,
+  onnx: 1,
   config: 1,
   tokenizer: 2,
   text: 1,

@@ -288,7 +288,9 @@ describe('what goes wrong', () => {
     hub.repos['some-one/none'] = { files: { 'config.json': '{}', 'tf_model.h5': 'y' } };
     const error = await thrownBy(() => downloadModel('some-one/none', options()));
     expect(error.code).toBe('UNSUPPORTED_MODEL');
-    expect(error.message).toContain('no weights as model.safetensors or pytorch_model.bin');
+    expect(error.message).toContain(
+      'no weights in a form that is read (model.safetensors, pytorch_model.bin, model.onnx',
+    );
   });
 });
 

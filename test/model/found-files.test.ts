@@ -49,6 +49,11 @@ const extra = (name: string, dtype = 'F32'): RawTensor => ({
   bytes: new Uint8Array(dtype === 'I64' ? 8 : 4),
 });
 
+const floatsOf = (wanted: string) => {
+  const { bytes } = tensors.find(({ name }) => name === wanted)!;
+  return new Float32Array(Uint8Array.from(bytes).buffer);
+};
+
 async function reportOf(directory: string) {
   const model = await TokenClassifier.load(directory, { threads: 1 });
   const { loadReport } = model;
@@ -105,6 +110,43 @@ describe('a checkpoint with more than the model', () => {
       expect(report).toEqual({ fresh: [], unused: [`${prefix}qa_outputs.bias`] });
     },
   );
+
+  it.each([
+    ['a model that it was a part of', (name: string) => `model.${name}`, 'model.'],
+    ['another family', (name: string) => name.replace(/^bert\./, 'roberta.'), ''],
+    ['a library of sentence vectors', (name: string) => name.replace(/^bert\./, '0.auto_model.'), ''],
+    [
+      'a class with parallel training',
+      (name: string) => `module.${name.replace(/^bert\./, 'encoder.')}`,
+      'module.',
+    ],
+  ])('loads with the names of %s, and keeps the rows of its labels', async (_, rename, prefix) => {
+    const others = ['qa_outputs.bias', 'crf.transitions'].map((name) => extra(prefix + name));
+    const renamed = tensors.map((tensor) => ({ ...tensor, name: rename(tensor.name) }));
+    const directory = modelWith({ 'model.safetensors': [...renamed, ...others] });
+    expect(await reportOf(directory)).toEqual({ fresh: [], unused: others.map(({ name }) => name) });
+    const labels = ['I-X', 'B-Y', 'O'];
+    const model = await TokenClassifier.load(directory, { threads: 1, labels });
+    try {
+      expect(model.loadReport.freshLabels).toEqual(['B-Y']);
+      const stored = floatsOf('classifier.weight');
+      const width = model.config.hiddenSize;
+      const rows = await model.readParameter('classifier.weight');
+      expect(rows.slice(0, width)).toEqual(stored.slice(2 * width, 3 * width));
+      expect(rows.slice(2 * width)).toEqual(stored.slice(0, width));
+    } finally {
+      await model.dispose();
+    }
+  });
+
+  it('is refused where it holds two encoders', async () => {
+    const twice = ['query.', 'passage.'].flatMap((prefix) =>
+      tensors.map((tensor) => ({ ...tensor, name: tensor.name.replace(/^bert\./, prefix) })),
+    );
+    const error = await failureOf(modelWith({ 'model.safetensors': twice.slice(0, -2) }));
+    expect(error.code).toBe('WEIGHTS_MISMATCH');
+    expect(error.message).toContain('tensors that the model needs');
+  });
 
   it.each([
     'bert.encoder.layer.4.output.dense.bias',
@@ -196,9 +238,43 @@ describe('a tokenizer', () => {
       fresh: [],
       unused: [],
     });
-    const full = { additional_special_tokens: Array.from({ length: 43 }, (_, i) => `<${i}>`) };
-    const error = await failureOf(modelWith({ 'tokenizer_config.json': { ...config, ...full } }));
-    expect(error).toMatchObject({ code: 'WEIGHTS_MISMATCH', details: { expected: 50, got: 51 } });
+    const full = { additional_special_tokens: Array.from({ length: 44 }, (_, i) => `<${i}>`) };
+    const directory = modelWith({ 'tokenizer_config.json': { ...config, ...full } });
+    expect(await reportOf(directory)).toEqual({ fresh: [], unused: [], freshTokens: ['<42>', '<43>'] });
+    const train = ['--train', data[1]!, '--validation', data[1]!, '--epochs', '1', '--threads', '1'];
+    output.err = '';
+    expect(await main(['train', '--model', directory, ...train, '--out', join(root, 'grown')])).toBe(0);
+    expect(output.err).toContain('no rows for 2 tokens, which start afresh: <42> <43>');
+    expect(await reportOf(join(root, 'grown', 'best'))).toEqual({ fresh: [], unused: [] });
+  });
+
+  it('whose vocabulary was extended has rows drawn where the configuration says so', async () => {
+    const files = { 'tokenizer.json': null, 'vocab.txt': larger, ...configWith({ vocab_size: 58 }) };
+    const directory = modelWith(files);
+    const stored = floatsOf('bert.embeddings.word_embeddings.weight');
+    const rowsOf = async (seed: number) => {
+      const model = await TokenClassifier.load(directory, { threads: 1, seed });
+      try {
+        expect(model.loadReport.freshTokens).toEqual(larger.split('\n').slice(50));
+        expect(model.config.vocabSize).toBe(58);
+        expect((await model.logits({ inputIds: [[2, 57, 3]] })).data.every(Number.isFinite)).toBe(true);
+        return await model.readParameter('bert.embeddings.word_embeddings.weight');
+      } finally {
+        await model.dispose();
+      }
+    };
+    const [one, same, other] = [await rowsOf(1), await rowsOf(1), await rowsOf(2)];
+    expect(one.slice(0, stored.length)).toEqual(stored);
+    expect(one).toEqual(same);
+    expect(one.slice(stored.length)).not.toEqual(other.slice(stored.length));
+    const drawn = one.slice(stored.length);
+    expect(drawn.every((value) => value !== 0 && Math.abs(value) < 0.2)).toBe(true);
+
+    const masked = await MaskedLanguageModel.load(directory, { threads: 1 });
+    expect(masked.loadReport.freshTokens).toHaveLength(8);
+    await masked.dispose();
+    const error = await failureOf(modelWith({ ...files, ...configWith({ vocab_size: 59 }) }));
+    expect(error).toMatchObject({ code: 'WEIGHTS_MISMATCH', details: { expected: 50, got: 58 } });
   });
 });
 
@@ -244,14 +320,14 @@ describe('a head that was never trained', () => {
 });
 
 describe('what lies where a model should', () => {
-  it.each([
-    ['model.onnx', /It has model\.onnx, which is made for inference elsewhere/],
-    ['tf_model.h5', /It has tf_model\.h5, which is not read here/],
-  ])('is told: %s without safetensors', async (name, message) => {
-    const error = await failureOf(modelWith({ 'model.safetensors': null, [name]: 'x' }));
-    expect(error.code).toBe('FILE_NOT_FOUND');
-    expect(error.message).toMatch(message);
-  });
+  it.each([['tf_model.h5', /It has tf_model\.h5, which is not read here/]])(
+    'is told: %s without safetensors',
+    async (name, message) => {
+      const error = await failureOf(modelWith({ 'model.safetensors': null, [name]: 'x' }));
+      expect(error.code).toBe('FILE_NOT_FOUND');
+      expect(error.message).toMatch(message);
+    },
+  );
 
   it.each([
     ['model.safetensors', 'WEIGHTS_FORMAT'],

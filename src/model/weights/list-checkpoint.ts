@@ -1,4 +1,4 @@
-import { existsSync } from 'node:fs';
+import { existsSync, readdirSync } from 'node:fs';
 import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { PermafrostError } from '../../errors/error.js';
@@ -6,6 +6,7 @@ import { isLfsPointer, LFS_POINTER } from '../../io/git-lfs.js';
 import { parseJson } from '../../io/json.js';
 import { missingWeights } from '../missing-files.js';
 import { readSafetensorsHeader } from '../safetensors.js';
+import { readOnnxFile } from './onnx-file.js';
 import type { StoredTensor } from './stored-tensor.js';
 import { readTorchFile } from './torch-file.js';
 
@@ -13,6 +14,10 @@ import { readTorchFile } from './torch-file.js';
 const FORMS: readonly [file: string, list: (file: string) => Promise<StoredTensor[]>][] = [
   ['model.safetensors', readSafetensorsHeader],
   ['pytorch_model.bin', readTorchFile],
+  ['model.onnx', readOnnxFile],
+  ['onnx/model.onnx', readOnnxFile],
+  ['model_quantized.onnx', readOnnxFile],
+  ['onnx/model_quantized.onnx', readOnnxFile],
 ];
 
 /** Files of weights that are read, the preferred one first; each may be an index of shards instead. */
@@ -27,11 +32,22 @@ export async function listCheckpoint(directory: string): Promise<StoredTensor[]>
   for (const [name, list] of FORMS) {
     const file = join(directory, name);
     if (existsSync(file)) return list(file);
-    const index = `${file}.index.json`;
+    const index = indexOf(file);
     if (existsSync(index)) return listShards(directory, index, list);
   }
+  const [only, ...more] = onnxFiles(directory);
+  if (only !== undefined && more.length === 0) return readOnnxFile(only);
   throw missingWeights(directory);
 }
+
+/** Packages of embeddings call their file after the model. */
+function onnxFiles(directory: string): string[] {
+  const names = existsSync(directory) ? readdirSync(directory) : [];
+  return names.filter((name) => name.endsWith('.onnx')).map((name) => join(directory, name));
+}
+
+/** The index of a file of weights that is in shards. */
+export const indexOf = (file: string) => `${file}.index.json`;
 
 async function listShards(
   directory: string,

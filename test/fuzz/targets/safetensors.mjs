@@ -48,7 +48,7 @@ export default {
       return part;
     };
     const { tensors } = await readContent('model.safetensors', size, whole);
-    planLoading(tensors, parameters, bert, false);
+    planLoading(tensors, parameters, bert);
   },
 };
 

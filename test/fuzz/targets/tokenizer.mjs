@@ -1,8 +1,8 @@
 import { built } from '../built.mjs';
-import { jsonSamples } from '../corpus.mjs';
+import { fixture, jsonSamples } from '../corpus.mjs';
 import { anyText, anyValue, mutatedBytes, mutatedJson } from '../mutate.mjs';
 
-// tokenizer.json with what lies beside it, and words and text by the tokenizer that it describes.
+// tokenizer.json or a SentencePiece model with what lies beside it, and words and text by the tokenizer that it describes.
 export default {
   name: 'tokenizer',
   async setUp() {
@@ -10,20 +10,29 @@ export default {
     const { Tokenizer } = await built('text/tokenizer.js');
     const documents = jsonSamples('tokenizer');
     const texts = documents.map((document) => Buffer.from(JSON.stringify(document)));
-    return { tokenizerSource, Tokenizer, documents, texts };
+    const models = ['unigram', 'bpe', 'deberta'].map((name) => fixture(`sentencepiece/${name}.model`));
+    return { tokenizerSource, Tokenizer, documents, texts, models };
   },
-  input(random, { documents, texts }) {
+  input(random, { documents, texts, models }) {
+    if (random.once(4)) {
+      const content = mutatedBytes(random, random.pick(models), models).toString('latin1');
+      const config = { tokenizer_class: random.pick(CLASSES.slice(2)) };
+      return { file: 'spm.model', content, config, words: [anyText(random), anyText(random, 512)] };
+    }
     const content = random.once(6)
       ? mutatedBytes(random, random.pick(texts), texts).toString('latin1')
       : Buffer.from(JSON.stringify(mutatedJson(random, random.pick(documents)))).toString('latin1');
     const config = random.once(2) ? {} : { ...configOf(random) };
-    return { content, config, words: [anyText(random), anyText(random), anyText(random, 512)] };
+    return {
+      file: 'tokenizer.json',
+      content,
+      config,
+      words: [anyText(random), anyText(random), anyText(random, 512)],
+    };
   },
-  async run({ content, config, words }, { tokenizerSource, Tokenizer }) {
+  async run({ file, content, config, words }, { tokenizerSource, Tokenizer }) {
     const neighbours = { config, added: {}, modelType: undefined };
-    const tokenizer = Tokenizer.of(
-      tokenizerSource('tokenizer.json', Buffer.from(content, 'latin1'), neighbours),
-    );
+    const tokenizer = Tokenizer.of(tokenizerSource(file, Buffer.from(content, 'latin1'), neighbours));
     tokenizer.encodeWords(words, { maxLength: 64 });
     void tokenizer.digest;
     await tokenizer.encodeText(words.join(' '));
