@@ -30,7 +30,7 @@ export async function directoryWeights(
 ): Promise<Weights> {
   const parameters = [...shapes].map(([name, shape]) => ({ name, shape, count: product(shape) }));
   const architecture = architectureOf(config.modelType, 'config');
-  const plan = planLoading(await listCheckpoint(directory), parameters, architecture, false);
+  const plan = planLoading(await listCheckpoint(directory), parameters, architecture);
   // A checkpoint that lacks more than its head is refused above.
   if (plan.fresh.length > 0) throw untrainedHead(directory, plan.fresh);
   const tensors = new Map(plan.tensors.map((tensor) => [tensor.name, tensor]));

@@ -157,6 +157,11 @@ describe('what exportOnnx writes', () => {
     expect(memory!.equals(stored!)).toBe(true);
   });
 
+  it('is read back to the same bits', async () => {
+    await exportOnnx({ model: directory, out: at('back') });
+    expect(await engineScores(at('back'), batch)).toEqual(await engineScores(directory, batch));
+  });
+
   it('has the scores of weights in half precision', async () => {
     const model = await TokenClassifier.load(directory, { threads: 1 });
     try {
