@@ -26,6 +26,8 @@ describe('the command line', () => {
       'evaluate',
       'predict',
       'study',
+      'export',
+      'push',
       'inspect',
       'datasets',
       'bench',
