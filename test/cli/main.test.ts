@@ -27,6 +27,8 @@ describe('the command line', () => {
       'evaluate',
       'predict',
       'study',
+      'export',
+      'push',
       'inspect',
       'datasets',
       'bench',

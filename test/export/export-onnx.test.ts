@@ -14,8 +14,8 @@ import { encoderConfig, huggingFaceEncoder, readConfigFile } from '../../src/mod
 import { capturedOutput } from '../helpers/captured-output.js';
 import { smallTask } from '../helpers/corpus.js';
 import { FAMILIES } from '../helpers/families.js';
-import { readOnnx } from '../helpers/onnx-file.js';
 import { matrixOf, runOnnx } from '../helpers/onnx-interpreter.js';
+import { readOnnx } from '../helpers/onnx-reader.js';
 import { rawTensors, writeTensorFile } from '../helpers/safetensors-file.js';
 import { fixturePath } from '../helpers/shared.js';
 import { maxDifference, ragged } from '../helpers/tensors.js';
@@ -155,6 +155,11 @@ describe('what exportOnnx writes', () => {
     }
     const [stored, memory] = ['stored', 'memory'].map((name) => readFileSync(at(name, 'onnx', 'model.onnx')));
     expect(memory!.equals(stored!)).toBe(true);
+  });
+
+  it('is read back to the same bits', async () => {
+    await exportOnnx({ model: directory, out: at('back') });
+    expect(await engineScores(at('back'), batch)).toEqual(await engineScores(directory, batch));
   });
 
   it('has the scores of weights in half precision', async () => {

@@ -1,4 +1,4 @@
-import type { OnnxModel, OnnxNode, OnnxTensor } from './onnx-file.js';
+import type { OnnxModel, OnnxNode, OnnxTensor } from './onnx-reader.js';
 
 /** Computes a graph in float64 by the definitions of its operators, those that the project's graphs are made of. */
 export function runOnnx(model: OnnxModel, feeds: Record<string, OnnxTensor>): OnnxTensor {

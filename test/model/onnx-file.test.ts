@@ -3,7 +3,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { TokenClassifier } from '../../src/index.js';
-import { OnnxFile, type OnnxForm } from '../helpers/exported-onnx.js';
+import { OnnxFile, type OnnxForm } from '../helpers/onnx-file.js';
 import { FAMILIES } from '../helpers/families.js';
 import { type RawTensor, rawTensors } from '../helpers/safetensors-file.js';
 import { maxDifference } from '../helpers/tensors.js';
