@@ -64,7 +64,7 @@ export interface BenchResult extends ModeResult {
 
 /** Medians, rates and ratios of a measurement, with all that it was made with. */
 export function benchResult(options: BenchOptions, measurement: StepMeasurement): BenchResult {
-  const { libtorch, availableCores } = addon();
+  const { libtorch, availableCores, nvidiaDriver } = addon();
   const {
     shape,
     vocabSize,
@@ -101,7 +101,11 @@ export function benchResult(options: BenchOptions, measurement: StepMeasurement)
       precision,
     },
     threads: options.threads || availableCores,
-    ...describeEnvironment({ libtorch: libtorch.loadedVersion, device: measurement.device }),
+    ...describeEnvironment({
+      libtorch: libtorch.loadedVersion,
+      device: measurement.device,
+      cards: () => nvidiaDriver().cards,
+    }),
   };
 }
 

@@ -6,6 +6,7 @@ const MEGABYTE = 1e6;
 /** A measurement for people: one row a mode, the ratios, and what it was made with. */
 export function benchText(result: BenchResult): string {
   const { shape, versions, hardware } = result;
+  const card = hardware.deviceName === undefined ? '' : ` (${hardware.deviceName})`;
   const head = [
     'mode',
     's/step',
@@ -26,7 +27,7 @@ export function benchText(result: BenchResult): string {
       `${result.kernels} kernels, ${result.threads} threads, frozen dropout ${result.frozenDropout}${result.prefixStore ? ', prefix kept' : ''}`,
     `peak memory of the process ${Math.round(result.peakBytes / MEGABYTE)} MB` +
       `${result.modes.length > 1 ? ' (all modes together)' : ''}; engine: ${memoryText(result)}`,
-    `${hardware.cpuModel}, ${hardware.device}; libtorch ${versions.libtorch ?? 'unknown'}, ` +
+    `${hardware.cpuModel}, ${hardware.device}${card}; libtorch ${versions.libtorch ?? 'unknown'}, ` +
       `permafrost ${versions.permafrost}, node ${versions.node}`,
   ].join('\n');
 }

@@ -221,33 +221,40 @@ function drawLine({ style, marks, isLine = true, size = POINT }: Series, xs: Sca
   return element('path', { ...seriesStroke(style), d, 'stroke-width': size < POINT ? 1.2 : 1.8 });
 }
 
-/** Points within the axes; those below stand at the lower edge with their number. */
-function drawMarks({ series }: Panel, { record }: PanelFrame, xs: Scale, ys: Scale, plot: Box): string[] {
-  const bottom = plot.y + plot.height;
-  // From the lowest row up, so that they stand in the order of the names.
-  const below = new Map<number, number>();
-  for (const { isLevel, marks } of series) {
-    for (const { x, y } of marks) {
-      if (isLevel !== true && ys(y) > bottom + 1) below.set(xs(x), (below.get(xs(x)) ?? -1) + 1);
+/** Heights at which marks below the axis stand, those of one place above each other in the order of their series. */
+function rowsBelow(all: readonly Series[], ys: Scale, bottom: number): Map<Mark, number> {
+  const rows = new Map<Mark, number>();
+  const taken = new Map<number, number>();
+  // From the lowest row up, so that the first series stands highest.
+  for (const { isLevel, marks } of [...all].reverse()) {
+    for (const mark of marks) {
+      if (isLevel === true || ys(mark.y) <= bottom + 1) continue;
+      const row = taken.get(mark.x) ?? 0;
+      taken.set(mark.x, row + 1);
+      rows.set(mark, bottom - 10 - 15 * row);
     }
   }
+  return rows;
+}
+
+/** Points within the axes; those below stand at the lower edge with their number. */
+function drawMarks({ series }: Panel, { record }: PanelFrame, xs: Scale, ys: Scale, plot: Box): string[] {
+  const rows = rowsBelow(series, ys, plot.y + plot.height);
   return series.flatMap((of) =>
     of.marks.map((mark) => {
-      const [x, y] = [of.isLevel === true ? plot.x + plot.width : xs(mark.x), ys(mark.y)];
       const attributes = { class: 'pf-mark', 'data-point': `${record(of, mark)}` };
       const title = element('title', {}, escapeXml(mark.label));
       const shape = marker(of.style, of.size);
-      if (y <= bottom + 1) {
-        return element('g', { ...attributes, transform: move(x, y) }, title, shape);
-      }
-      const row = below.get(x) ?? 0;
-      below.set(x, row - 1);
+      const x = of.isLevel === true ? plot.x + plot.width : xs(mark.x);
+      const row = rows.get(mark);
+      if (row === undefined)
+        return element('g', { ...attributes, transform: move(x, ys(mark.y)) }, title, shape);
       const name = of.labelled === 'beside' ? `${of.name} ` : '';
       const text = `${name}↓ ${mark.y.toPrecision(2)}`;
       const at = Math.min(x, plot.x + plot.width - textWidth(text, SMALL) - 8);
       return element(
         'g',
-        { ...attributes, transform: move(at, bottom - 10 - 15 * row) },
+        { ...attributes, transform: move(at, row) },
         title,
         shape,
         textAt(8, 4, text, { ...filled('ink'), 'font-size': SMALL }),
@@ -260,11 +267,13 @@ function drawMarks({ series }: Panel, { record }: PanelFrame, xs: Scale, ys: Sca
 function drawEndNames(all: readonly Series[], xs: Scale, ys: Scale, plot: Box, right: number): string {
   const named = all.filter(({ labelled = 'end', marks }) => labelled === 'end' && marks.length > 0);
   const bottom = plot.y + plot.height;
+  const rows = rowsBelow(all, ys, bottom);
   const ends = named.map(({ marks, isLevel }) => {
     const last = marks.reduce((a, b) => (b.x > a.x ? b : a));
+    const row = rows.get(last);
     return {
-      x: isLevel === true ? plot.x + plot.width : xs(last.x),
-      y: Math.max(plot.y, Math.min(bottom, ys(last.y))),
+      x: isLevel === true || row !== undefined ? plot.x + plot.width : xs(last.x),
+      y: row ?? ys(last.y),
     };
   });
   const heights = spreadLabels(
