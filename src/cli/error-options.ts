@@ -3,6 +3,7 @@ import { join } from 'node:path';
 import type { Command } from 'commander';
 import { readSentences } from '../data/read-sentences.js';
 import { readingShape } from '../data/reader-options.js';
+import { ReadingNotes } from '../data/reading-notes.js';
 import type { Sentence } from '../data/sentence.js';
 import { generateCorpus } from '../data/synthetic/generate.js';
 import type { ErrorAnalysisOptions } from '../evaluation/error-analysis.js';
@@ -12,6 +13,7 @@ import { locateTokenizer } from '../hub/tokenizer-files.js';
 import { Tokenizer } from '../text/tokenizer.js';
 import type { CommandContext } from './context.js';
 import { withDownloads } from './download-progress.js';
+import { sayNotes } from './open-workspace.js';
 import { addShape, type Flags, optionsOf } from './schema-options.js';
 
 /** Options that say what errors are looked at by. */
@@ -29,7 +31,7 @@ export async function errorOptions(
   context: CommandContext,
 ): Promise<ErrorAnalysisOptions> {
   const { output } = context;
-  const train = await trainingSentences(flags, run);
+  const train = await trainingSentences(flags, run, context);
   if (train === null)
     output.note('--train FILE: without the training sentences nothing is said of what the model has seen.');
   const tokenizer = await tokenizerOf(flags, run, context);
@@ -41,10 +43,17 @@ export async function errorOptions(
   };
 }
 
-async function trainingSentences(flags: Flags, { record }: FoundRun): Promise<Sentence[] | null> {
+async function trainingSentences(
+  flags: Flags,
+  { record }: FoundRun,
+  { output }: CommandContext,
+): Promise<Sentence[] | null> {
   const file = flags.train as string | undefined;
   if (file !== undefined) {
-    return readSentences(file, optionsOf(readingShape, flags));
+    const notes = new ReadingNotes();
+    const sentences = await readSentences(file, optionsOf(readingShape, flags), { notes });
+    sayNotes(output, notes);
+    return sentences;
   }
   const { dataset } = record.scenario;
   if (dataset.source !== 'generated') return null;

@@ -39,19 +39,19 @@ export function splitWords(text: string): string[] {
 
 /** The same in steps. */
 export function* wordSteps(text: string): Steps<string[]> {
-  const places = yield* placeSteps(text);
-  return Array.from({ length: places.length / 2 }, (_, i) => text.slice(places[2 * i], places[2 * i + 1]));
+  const words: string[] = [];
+  yield* eachWord(text, (start, end) => words.push(text.slice(start, end)));
+  return words;
 }
 
 /** Places of the words in the text, in UTF-16 units. */
 export function wordPlaces(text: string): WordPlace[] {
-  const places = atOnce(placeSteps(text));
-  return Array.from({ length: places.length / 2 }, (_, i) => [places[2 * i]!, places[2 * i + 1]!] as const);
+  const places: WordPlace[] = [];
+  atOnce(eachWord(text, (start, end) => places.push([start, end])));
+  return places;
 }
 
-/** Begin and end of one word after another. */
-function* placeSteps(text: string): Steps<number[]> {
-  const places: number[] = [];
+function* eachWord(text: string, take: (start: number, end: number) => void): Steps<void> {
   let due = CHARACTERS_A_STEP;
   for (let at = 0; at < text.length; ) {
     if (at >= due) {
@@ -65,9 +65,8 @@ function* placeSteps(text: string): Steps<number[]> {
     // What attaches itself has nothing before it here.
     if (kind === SPACE || kind === ATTACHED) continue;
     at = kind === LETTER ? endOfLetters(text, at) : endOfSymbols(text, at);
-    places.push(start, at);
+    take(start, at);
   }
-  return places;
 }
 
 function endOfLetters(text: string, at: number): number {

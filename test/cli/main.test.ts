@@ -30,6 +30,7 @@ describe('the command line', () => {
       'export',
       'push',
       'inspect',
+      'convert',
       'datasets',
       'bench',
       'doctor',

@@ -25,7 +25,7 @@ describe('flags of the command line', () => {
       '3e-5',
     );
     expect(parseWorkspaceOptions(workspaceOptionsOf(given))).toEqual({
-      data: 'a.txt',
+      data: ['a.txt'],
       split: '80-10-10',
       shape: 'mini',
       learningRate: 3e-5,
