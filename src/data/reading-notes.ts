@@ -12,6 +12,7 @@ export const NOTE_KINDS = {
   repeated: "records have several annotators' answers, of which the first was read",
 } as const;
 
+/** What was done: a name of {@link NOTE_KINDS}. */
 export type NoteKind = keyof typeof NOTE_KINDS;
 
 /** A place where something was changed or left out. */
