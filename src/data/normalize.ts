@@ -35,10 +35,19 @@ export async function* normalizeSentences(
   const turns = new Turns();
   for await (const found of read(notes)) {
     const sentences: Sentence[] = [];
-    for (const { words, tags, lines, ...more } of found) {
+    for (const raw of found) {
       isEmpty = false;
+      const { words, tags, lines } = raw;
       if (isChecked) requireScheme(file, tags, lines, actual);
-      sentences.push({ words, tags: toIob2(tags, actual), file, line: lines[0]!, ...more });
+      const sentence: Sentence = {
+        words,
+        tags: toIob2(tags, actual),
+        file: raw.file ?? file,
+        line: lines[0]!,
+      };
+      if (raw.document !== undefined) sentence.document = raw.document;
+      if (raw.text !== undefined) Object.assign(sentence, placesOf(raw));
+      sentences.push(sentence);
       if (turns.areDue) await turns.take();
     }
     yield sentences;
@@ -51,6 +60,16 @@ export async function* normalizeSentences(
         'forms of docs/data.md.',
     );
   }
+}
+
+/** What a sentence that has a text tells of its words' places. */
+function placesOf({ text, offsets, offsetUnit, textStart }: RawSentence): Partial<Sentence> {
+  return {
+    ...(text !== undefined && { text }),
+    ...(offsets !== undefined && { offsets }),
+    ...(offsetUnit !== undefined && { offsetUnit }),
+    ...(textStart !== undefined && { textStart }),
+  };
 }
 
 /** Sentences one by one. */

@@ -93,6 +93,8 @@ class SentenceReader {
   /** Documents that have begun. */
   #documents = 0;
   #hasFeature = false;
+  /** Columns that a line has to have. */
+  readonly #needed: number;
 
   constructor(
     private readonly file: string,
@@ -102,6 +104,7 @@ class SentenceReader {
     private readonly notes: ReadingNotes,
   ) {
     this.#tags = new TagForms(file, options);
+    this.#needed = Math.max(layout.tokenColumn, ...(wantsTags ? layout.tagColumns : [])) + 1;
     this.#layers = (wantsTags ? layout.tagColumns : []).map(() => []);
   }
 
@@ -172,9 +175,8 @@ class SentenceReader {
   }
 
   #word(columns: string[], line: string, number: number): string {
-    const { tokenColumn, tagColumns } = this.layout;
-    const needed = Math.max(tokenColumn, ...(this.wantsTags ? tagColumns : [])) + 1;
-    if (columns.length < needed) throw this.#tooFew(columns.length, needed, line, number);
+    const { tokenColumn } = this.layout;
+    if (columns.length < this.#needed) throw this.#tooFew(columns.length, this.#needed, line, number);
     const word = trimSpaces(columns[tokenColumn]!);
     if (word !== '') return word;
     throw formatError(

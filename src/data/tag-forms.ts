@@ -85,7 +85,7 @@ export class TagForms {
     const remedy = tagNames
       ? `\`tagNames\` has the numbers 0 to ${tagNames.length - 1}.`
       : 'Name the tag of each number, from 0 on, with `tagNames`, such as O,B-PER,I-PER; the card of the dataset, or a ' +
-        'model that was trained on it (`id2label` in its config.json), has them.';
+        'model that was trained on it (id2label in its config.json), has them.';
     const message = `expected tags as strings, got the number ${number}. ${remedy}`;
     throw formatError(this.file, line, message, { got: Number(number) });
   }

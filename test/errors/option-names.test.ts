@@ -159,11 +159,11 @@ const CASES: [name: string, api: () => unknown, says: string, args: () => string
     '--prefix-store needs --frozen-dropout off',
   ],
   [
-    'tags that are numbers, which only a call can name',
+    'tags that are numbers',
     () => readSentences(at('numbers.jsonl')),
-    'Name the tag of each number with `tagNames`.',
+    'Name the tag of each number, from 0 on, with `tagNames`,',
     () => ['evaluate', '--model', at('model'), '--data', at('numbers.jsonl')],
-    'numbers.jsonl:1',
+    'Name the tag of each number, from 0 on, with --tag-names,',
   ],
 ];
 

@@ -3,6 +3,7 @@ import { basename, join } from 'node:path';
 import { type Command, Option } from 'commander';
 import { readSentences } from '../../data/read-sentences.js';
 import { readingShape } from '../../data/reader-options.js';
+import { ReadingNotes } from '../../data/reading-notes.js';
 import type { Sentence } from '../../data/sentence.js';
 import { generateCorpus } from '../../data/synthetic/generate.js';
 import { PermafrostError } from '../../errors/error.js';
@@ -36,7 +37,7 @@ import { Tokenizer } from '../../text/tokenizer.js';
 import { probe } from '../../training/directory.js';
 import type { CommandContext, Runner } from '../context.js';
 import { withDownloads } from '../download-progress.js';
-import { workspaceOf } from '../open-workspace.js';
+import { sayNotes, workspaceOf } from '../open-workspace.js';
 import { addExperimentOptions, addJsonOption, addOutputOptions } from '../options.js';
 import { showTraining } from '../progress.js';
 import { addShape, type Flags, optionsOf, wholeNumber } from '../schema-options.js';
@@ -136,7 +137,7 @@ async function errorOptions(
   context: CommandContext,
 ): Promise<ErrorAnalysisOptions> {
   const { output } = context;
-  const train = await trainingSentences(flags, runs[0]!);
+  const train = await trainingSentences(flags, runs[0]!, context);
   if (train === null)
     output.note('--train FILE: without the training sentences nothing is said of what the model has seen.');
   const tokenizer = await tokenizerOf(flags, runs[0]!, context);
@@ -148,10 +149,17 @@ async function errorOptions(
   };
 }
 
-async function trainingSentences(flags: Flags, { record }: FoundRun): Promise<Sentence[] | null> {
+async function trainingSentences(
+  flags: Flags,
+  { record }: FoundRun,
+  { output }: CommandContext,
+): Promise<Sentence[] | null> {
   const file = flags.train as string | undefined;
   if (file !== undefined) {
-    return readSentences(file, optionsOf(readingShape, flags));
+    const notes = new ReadingNotes();
+    const sentences = await readSentences(file, optionsOf(readingShape, flags), { notes });
+    sayNotes(output, notes);
+    return sentences;
   }
   const { dataset } = record.scenario;
   if (dataset.source !== 'generated') return null;
