@@ -27,6 +27,7 @@ describe('the command line', () => {
       'predict',
       'study',
       'inspect',
+      'convert',
       'datasets',
       'bench',
       'doctor',
