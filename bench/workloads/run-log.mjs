@@ -14,7 +14,7 @@ import { finetune } from '../../dist/training/finetune.js';
 import { RunLog } from '../../dist/training/log/run-log.js';
 import { figure } from '../table.mjs';
 
-const ROUNDS = Number(process.env.ROUNDS ?? 11);
+const ROUNDS = 7;
 const SENTENCES = 32;
 /** Steps of the log alone, which says what one costs where a step is a launch of a millisecond. */
 const LOG_STEPS = 20_000;

@@ -81,9 +81,12 @@ describe('permafrost paper', () => {
     expect(markdown).toContain('g CO2e');
   });
 
-  it('says that energy was not measured where the machine has no counters', async () => {
-    const [record, ...others] = await paper(() => [], ['--strategies', 'bottom-up:1', '--seeds', '1']);
+  it('says that energy was not measured where the machine has no counters, and keeps models that are wanted', async () => {
+    const grid = ['--strategies', 'bottom-up:1', '--seeds', '1', '--save-models'];
+    const [record, ...others] = await paper(() => [], grid);
     expect(others).toEqual([]);
+    const card = await readFile(join(directory, record.run, 'best', 'README.md'), 'utf8');
+    expect(card).toContain('permafrost paper --data data.conll');
     expect(record.energy).toBeNull();
     const markdown = await readFile(join(directory, 'report.md'), 'utf8');
     expect(markdown).toContain('## bottom-up');

@@ -62,8 +62,11 @@ function command(args: string[], kill: Kill | null = null): Promise<Ended> {
   });
 }
 
+/** Files but those for TensorBoard, of which each process has its own. */
 const filesOf = (directory: string) =>
-  (readdirSync(join(folder, directory), { recursive: true }) as string[]).sort();
+  (readdirSync(join(folder, directory), { recursive: true }) as string[])
+    .filter((file) => !file.includes('tfevents'))
+    .sort();
 
 /** What of the records and weights in a directory does not depend on clocks and processes. */
 async function outcomeOf(directory: string) {
@@ -71,6 +74,10 @@ async function outcomeOf(directory: string) {
   for (const file of filesOf(directory)) {
     const path = join(folder, directory, file);
     if (file.endsWith('model.safetensors')) outcome[file] = await readFile(path);
+    if (file.endsWith('metrics.jsonl')) {
+      const lines = await readFile(path, 'utf8');
+      outcome[file] = lines.replace(/"(time|seconds|trainSeconds|tokensPerSecond)":[^,}]*/g, '');
+    }
     if (!file.endsWith('record.json')) continue;
     const { losses, epochs, bestEpoch, steps, tokens, test } = JSON.parse(await readFile(path, 'utf8'));
     const scores = epochs.map(({ validation }: { validation: unknown }) => validation);
