@@ -111,7 +111,10 @@ function savedText(scenario: ScenarioSummary, baseline: ScenarioSummary): string
 function secondsText(scenario: ScenarioSummary, baseline: ScenarioSummary): string {
   const factor = timesFaster(scenario, baseline, 'secondsToStop');
   if (factor === null) {
-    return 'What it saves in seconds cannot be said, since its runs and those of k = 0 did not each do all of their own work';
+    const most = scenario.bound?.speedup;
+    const bound =
+      most === undefined ? '' : ` (by arithmetic an epoch is at most ${formatFactor(most)} times as fast)`;
+    return `What it saves in seconds cannot be said, since its runs and those of k = 0 did not each do all of their own work${bound}`;
   }
   // Over the seeds that both have, as the factor is.
   const { seeds, values } = scenario.secondsToStop;

@@ -108,6 +108,23 @@ describe('tagWords', () => {
     expect(told[10]!.entities!.length).toBeGreaterThan(10);
   });
 
+  it('decodes whole rows where asked for, with and without scores alike', async () => {
+    const long = task.test.flatMap((sentence) => sentence.words).slice(0, 120);
+    const rows = [...task.test.slice(0, 10).map(({ words }) => words), long, ['\u0001', 'Oslo']];
+    const options = { maxLength: 32, decoding: 'viterbi' } as const;
+    const told = await tagWords(model, rows, { ...options, scores: true, aggregation: 'first' });
+    const isOpen = (tag: string | undefined, type: string) => tag === `B-${type}` || tag === `I-${type}`;
+    for (const { tags, entities } of told) {
+      for (const [i, tag] of tags.entries()) {
+        if (tag.startsWith('I-')) expect(isOpen(tags[i - 1], tag.slice(2)), tags.join(' ')).toBe(true);
+      }
+      expect(entities).toHaveLength(tags.filter((tag) => tag.startsWith('B-')).length);
+    }
+    const plain = await tagWords(model, rows, options);
+    expect(told.map(({ tags }) => tags)).toEqual(plain.map(({ tags }) => tags));
+    expect(plain).not.toEqual(await tagWords(model, rows, { ...options, decoding: 'argmax' }));
+  });
+
   it('refuses options that are not, or are out of range', async () => {
     for (const options of [
       { score: true },
