@@ -75,7 +75,7 @@ export const ERROR_CATALOGUE: Readonly<Record<ErrorCode, CatalogueEntry>> = {
   },
   ACCESS_DENIED: {
     meaning: 'The server wants a permission that was not shown.',
-    remedy: 'Set a token that may read it, or ask its owner for access.',
+    remedy: 'Set a token that may read it, or write where you push, or ask its owner for access.',
   },
   REMOTE_NOT_FOUND: {
     meaning: 'The server has no such repository, revision or file.',

@@ -16,6 +16,7 @@ export const decodingShape = {
     .describe('how scores become tags: argmax, each word by itself, or viterbi, well-formed sentences'),
 };
 
+/** A way in which scores become tags. */
 export type Decoding = 'argmax' | 'viterbi';
 
 /** How a model's scores become tags: as asked for, else as it was measured in training, else by its head. */

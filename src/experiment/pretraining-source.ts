@@ -59,7 +59,9 @@ export async function readPretrainingText(options: PretrainingOptions): Promise<
 }
 
 async function readWords(file: string, { tokenColumn }: PretrainingOptions): Promise<string[][]> {
-  const sentences = await readSentences(file, tokenColumn === undefined ? {} : { tokenColumn });
+  const sentences = await readSentences(file, tokenColumn === undefined ? {} : { tokenColumn }, {
+    tags: 'ignored',
+  });
   if (sentences.length > 0) return sentences.map(({ words }) => words);
   throw new PermafrostError('DATA_FORMAT', `${file}: expected sentences, got a file without a word.`, {
     file,

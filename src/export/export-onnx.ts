@@ -69,6 +69,8 @@ export interface OnnxExport {
   opset: number;
   /** Names of the graph's inputs. */
   inputs: string[];
+  /** Tensors of the model that are not in the graph: of a chain it gives the words' own scores. */
+  left: string[];
 }
 
 /**
@@ -106,6 +108,7 @@ export async function exportOnnx(options: ExportOptions): Promise<OnnxExport> {
     ),
     opset: OPSET,
     inputs: graph.inputs.map(({ name }) => name),
+    left: source.weights.left,
   };
 }
 
@@ -165,11 +168,11 @@ function withDataFiles(config: HuggingFaceConfig, graphs: readonly string[]): Hu
 }
 
 /** The same weights, which are no longer read once the signal is aborted. */
-function stoppedBy({ shapes, rows }: Weights, signal: AbortSignal | undefined): Weights {
+function stoppedBy(weights: Weights, signal: AbortSignal | undefined): Weights {
   return {
-    shapes,
+    ...weights,
     async *rows(name) {
-      for await (const piece of rows(name)) {
+      for await (const piece of weights.rows(name)) {
         signal?.throwIfAborted();
         yield piece;
       }

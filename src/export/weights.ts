@@ -14,6 +14,8 @@ const PIECE_BYTES = 2 ** 22;
 export interface Weights {
   /** Shapes by Hugging Face name. */
   shapes: ReadonlyMap<string, number[]>;
+  /** Tensors of the model that a graph has no place for, such as a chain's. */
+  left: string[];
   /** The elements of a tensor row by row, in pieces of whole rows. */
   rows(name: string): AsyncIterable<Float32Array>;
 }
@@ -34,13 +36,15 @@ export async function directoryWeights(
   // A checkpoint that lacks more than its head is refused above.
   if (plan.fresh.length > 0) throw untrainedHead(directory, plan.fresh);
   const tensors = new Map(plan.tensors.map((tensor) => [tensor.name, tensor]));
-  return { shapes, rows: (name) => rowsOf(tensors.get(name)!) };
+  return { shapes, left: plan.unused, rows: (name) => rowsOf(tensors.get(name)!) };
 }
 
 /** The weights of a model in memory. */
 export function modelWeights(model: TokenClassifier, shapes: ReadonlyMap<string, number[]>): Weights {
+  const left = model.parameters().map(({ name }) => name);
   return {
     shapes,
+    left: left.filter((name) => !shapes.has(name)),
     async *rows(name) {
       yield await model.readParameter(name);
     },

@@ -46,6 +46,19 @@ export function isChain(parameter: string): boolean {
   return parameter.startsWith(CHAIN);
 }
 
+/** Whether there is a whole chain among stored tensors, of one number of labels; other models have parts of such names. */
+export function hasChain(tensors: readonly { name: string; shape: readonly number[] }[]): boolean {
+  const shapeOf = (part: string) => tensors.find(({ name }) => name === `${CHAIN}${part}`)?.shape;
+  const size = shapeOf('start_transitions')?.[0];
+  const isOfSize = (part: string, ...shape: unknown[]) => String(shapeOf(part)) === String(shape);
+  return (
+    size !== undefined &&
+    isOfSize('start_transitions', size) &&
+    isOfSize('transitions', size, size) &&
+    isOfSize('end_transitions', size)
+  );
+}
+
 /** Whether a parameter belongs to a head, which a checkpoint of another kind of model lacks. */
 export function isHead(parameter: string): boolean {
   return Object.values<Head>(HEADS).some((head) => has(head, parameter));

@@ -8,7 +8,7 @@ import { loadTensors, planLoading } from './checkpoint.js';
 import { type HuggingFaceConfig, huggingFaceEncoder, readConfigFile } from './config.js';
 import type { ModelParts } from './encoder-model.js';
 import { grownVocabulary } from './grown-vocabulary.js';
-import { type HeadName, headOf, isChain, isLabelHead } from './heads.js';
+import { type HeadName, hasChain, headOf, isChain, isLabelHead } from './heads.js';
 import { keepLabelRows } from './label-rows.js';
 import { locateModel } from './locate-model.js';
 import { findTokenizer } from './model-directory.js';
@@ -46,7 +46,7 @@ export async function loadParts(
   const grown = tokenizer && grownVocabulary(tokenizer, stated, configFile, tensors);
   const config = grown ? { ...stated, vocabSize: grown.size } : stated;
   const source = headSource(huggingFaceConfig);
-  const head = headFor(tensors.some((tensor) => isChain(tensor.name)));
+  const head = headFor(hasChain(tensors));
   const architecture = architectureOf(config.modelType, configFile);
   return withEngine(device, async (engine) => {
     // Nothing is allocated before the checkpoint is known to cover it.

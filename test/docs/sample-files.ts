@@ -32,6 +32,15 @@ export async function writeSampleFiles(directory: string): Promise<void> {
     'train.jsonl',
     `${JSON.stringify({ tokens: ['Anna', 'lives', 'in', 'Almaty'], ner_tags: [1, 0, 0, 3] })}\n`,
   );
+  const nested = [
+    [5, 21, 'ORG'],
+    [19, 21, 'LOC'],
+  ];
+  write('annotations.jsonl', `${JSON.stringify({ text: 'Near Bank of Almaty KZ.', label: nested })}\n`);
+  write(
+    'large.jsonl',
+    `${JSON.stringify({ text: 'Ann won.', spans: [{ start: 0, end: 3, label: 'PER' }] })}\n`,
+  );
   write('texts.txt', test.map(({ words }) => `${words.join(' ')}\n`).join(''));
 
   for (const run of ['out/seed-42', 'out/seed-43', 'out/first', 'out/second']) {

@@ -157,6 +157,20 @@ describe('what exportOnnx writes', () => {
     expect(memory!.equals(stored!)).toBe(true);
   });
 
+  it('gives the words of a chain their own scores, and names what it leaves out', async () => {
+    const model = await TokenClassifier.create(TINY, { head: 'crf', threads: 1 });
+    const parts = ['crf.start_transitions', 'crf.transitions', 'crf.end_transitions'];
+    try {
+      await model.save(at('chain'));
+      const memory = await exportOnnx({ model, out: at('chain-memory') });
+      const stored = await exportOnnx({ model: at('chain'), out: at('chain-stored') });
+      expect(memory.left.sort()).toEqual(parts.sort());
+      expect(stored.left.sort()).toEqual(parts.sort());
+    } finally {
+      await model.dispose();
+    }
+  });
+
   it('is read back to the same bits', async () => {
     await exportOnnx({ model: directory, out: at('back') });
     expect(await engineScores(at('back'), batch)).toEqual(await engineScores(directory, batch));

@@ -40,6 +40,7 @@ const TRAINER = {
   layerDecay: 1,
   headLearningRate: 1e-3,
   trackGradientL1: false,
+  loss: { classWeights: new Float32Array(), labelSmoothing: 0, focalGamma: 0 },
   gradientAccumulation: 1,
   seed: 1,
   frozenDropout: true,

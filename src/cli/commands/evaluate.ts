@@ -5,6 +5,7 @@ import { mapTypes, parseTypeMap } from '../../data/map-types.js';
 import { parseNamedFiles } from '../../data/named-files.js';
 import { readSentences, sentenceBlocks } from '../../data/read-sentences.js';
 import { type ReadOptions, readingShape } from '../../data/reader-options.js';
+import { ReadingNotes } from '../../data/reading-notes.js';
 import type { Sentence } from '../../data/sentence.js';
 import { PermafrostError } from '../../errors/error.js';
 import { decodingShape } from '../../evaluation/decoding.js';
@@ -27,6 +28,7 @@ import { loadTrainedModel } from '../../model/trained-model.js';
 import type { CommandContext, Runner } from '../context.js';
 import { withDownloads } from '../download-progress.js';
 import { evaluationText } from '../metrics-text.js';
+import { sayNotes } from '../open-workspace.js';
 import { addEngineOptions, addJsonOption, engineOptionsOf } from '../options.js';
 import { addShape, collect, type Flags, optionsOf, wholeNumber } from '../schema-options.js';
 import { unusedText } from '../unused-text.js';
@@ -118,7 +120,7 @@ async function evaluateModel(flags: Flags, context: CommandContext): Promise<voi
 /** The answers of a model on one set, whose scores are told behind the last one. */
 async function* evaluateSet(
   model: TokenClassifier,
-  { name, file, blocks }: GoldSet,
+  { name, file, blocks, notes }: GoldSet,
   flags: Flags,
   { output, signal }: CommandContext,
 ): AsyncGenerator<Prediction> {
@@ -139,6 +141,7 @@ async function* evaluateSet(
     let index = 0;
     for (const one of told) yield judged(one, pairs[index++]!);
   }
+  sayNotes(output, notes);
   const seconds = (performance.now() - started) / 1000;
   const { metrics, errors, unknown, loss } = sum.report();
   output.print(evaluationText(name === null ? file : `${name}, ${file}`, metrics, errors, unknown));
@@ -181,6 +184,8 @@ interface GoldSet {
   name: string | null;
   file: string;
   blocks: AsyncIterable<readonly Sentence[]> | Iterable<readonly Sentence[]>;
+  /** What reading changes or leaves out. */
+  notes: ReadingNotes;
 }
 
 async function goldSets(flags: Flags, hub: HubOptions): Promise<GoldSet[]> {
@@ -193,20 +198,22 @@ async function goldSets(flags: Flags, hub: HubOptions): Promise<GoldSet[]> {
   const files = data === undefined ? [] : parseNamedFiles(data, 'data');
   // A map is checked against all types that there are, before anything is computed.
   if (map === undefined && data !== undefined) {
-    return files.map((one) => ({ ...one, blocks: regrouped(sentenceBlocks(one.file, reading)) }));
+    return files.map((one) => {
+      const notes = new ReadingNotes();
+      return { ...one, notes, blocks: regrouped(sentenceBlocks(one.file, reading, { notes })) };
+    });
   }
-  const read = async ({ name, file }: { name: string | null; file: string }) => ({
-    name,
-    file,
-    sentences: await readSentences(file, reading),
-  });
+  const read = async ({ name, file }: { name: string | null; file: string }) => {
+    const notes = new ReadingNotes();
+    return { name, file, notes, sentences: await readSentences(file, reading, { notes }) };
+  };
   const sets =
     data === undefined
       ? [await datasetSentences(dataset!, flags, reading, hub)]
       : await Promise.all(files.map(read));
   const lists = sets.map(({ sentences }) => sentences);
   const mapped = map === undefined ? lists : mapTypes(lists, parseTypeMap(map));
-  return sets.map(({ name, file }, index) => ({ name, file, blocks: cut(mapped[index]!) }));
+  return sets.map(({ name, file, notes }, index) => ({ name, file, notes, blocks: cut(mapped[index]!) }));
 }
 
 async function datasetSentences(
@@ -214,7 +221,7 @@ async function datasetSentences(
   flags: Flags,
   { tokenColumn, tagColumn }: ReadOptions,
   hub: HubOptions,
-): Promise<{ name: null; file: string; sentences: readonly Sentence[] }> {
+): Promise<{ name: null; file: string; sentences: readonly Sentence[]; notes: ReadingNotes }> {
   const split = flags.datasetSplit as SplitName;
   const { name, splits } = await downloadDataset(dataset, {
     ...hub,
@@ -223,7 +230,9 @@ async function datasetSentences(
     ...(tagColumn !== undefined && { tagColumn }),
   });
   const sentences = splits[split];
-  if (sentences !== null) return { name: null, file: `${name}, ${split}`, sentences };
+  if (sentences !== null) {
+    return { name: null, file: `${name}, ${split}`, sentences, notes: new ReadingNotes() };
+  }
   const given = SPLITS.filter((other) => splits[other] !== null).join(', ');
   throw invalid(
     'datasetSplit',

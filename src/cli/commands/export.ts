@@ -1,5 +1,6 @@
 import type { Command } from 'commander';
 import { exportOnnx, exportShape } from '../../export/export-onnx.js';
+import { isChain } from '../../model/heads.js';
 import { drawTable } from '../../report/terminal.js';
 import type { CommandContext, Runner } from '../context.js';
 import { megabytes, withDownloads } from '../download-progress.js';
@@ -27,5 +28,11 @@ async function exportCommand(flags: Flags, context: CommandContext): Promise<voi
   const rows = written.files.map(({ path, bytes }) => [path, megabytes(bytes)]);
   output.print(drawTable({ head: [written.directory, 'size'], rows }));
   output.print(`ONNX opset ${written.opset}; inputs ${written.inputs.join(', ')}; output logits`);
+  const chain = written.left.filter(isChain);
+  if (chain.length > 0) {
+    output.note(
+      `The graph gives each word's own scores: what the chain has learnt (${chain.join(', ')}) is not in it.`,
+    );
+  }
   output.json({ type: 'export', ...written });
 }
