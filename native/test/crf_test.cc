@@ -205,6 +205,7 @@ TEST("a chain learns under a frozen encoder, and bf16 computes the same within i
     TrainerOptions options;
     options.learning_rate = 0.05;
     options.adamw.weight_decay = 0;
+    options.schedule = Schedule::constant;
     Trainer trainer(model, options);
     const double first = trainer.step(testing::small_batch()).loss;
     for (int step = 0; step < 60; ++step) losses[low] = trainer.step(testing::small_batch()).loss;
