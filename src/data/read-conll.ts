@@ -1,4 +1,3 @@
-import { Turns } from '../io/turns.js';
 import {
   type ConllLayout,
   detectLayout,
@@ -16,12 +15,10 @@ import { type LineBlock, readLineBlocks } from './read-lines.js';
 import { type CheckedReadOptions, parseReadOptions, type ReadOptions } from './reader-options.js';
 import type { Reading } from './reading.js';
 import type { ReadingNotes } from './reading-notes.js';
+import { type RowReader, readRows } from './row-reader.js';
 import type { Sentence } from './sentence.js';
 import { selectSpans, spansOfTags, tagsOfSpans } from './spans/select.js';
 import { TagForms } from './tag-forms.js';
-
-/** Between how many lines others may have a turn. */
-const LINES_A_STEP = 256;
 
 /**
  * Reads a file of columns, one word a line and sentences parted by blank lines, and gives its tags in IOB2.
@@ -56,36 +53,22 @@ export function conllBlocks(
   return normalizeSentences(file, read, options.scheme, reading);
 }
 
-async function* rawSentences(
+function rawSentences(
   file: string,
   blocks: AsyncIterable<LineBlock>,
   options: CheckedReadOptions,
   wantsTags: boolean,
   notes: ReadingNotes,
 ): AsyncGenerator<RawSentence[]> {
-  const turns = new Turns();
-  let reader: SentenceReader | null = null;
-  for await (const { lines, first } of blocks) {
-    if (reader === null) {
-      const layout = detectLayout(file, lines, options, wantsTags);
-      if (layout === null) continue;
-      reader = new SentenceReader(file, layout, options, wantsTags, notes);
-    }
-    const finished: RawSentence[] = [];
-    for (let i = 0; i < lines.length; i++) {
-      const sentence = reader.take(lines[i]!, first + i);
-      if (sentence !== null) finished.push(sentence);
-      if (i % LINES_A_STEP === 0 && turns.areDue) await turns.take();
-    }
-    yield finished;
-  }
-  const last = reader?.finish() ?? null;
-  if (last !== null) yield [last];
-  reader?.requireFeature();
+  return readRows(blocks, ({ lines }) => {
+    const layout = detectLayout(file, lines, options, wantsTags);
+    if (layout === null) return null;
+    return { reader: new SentenceReader(file, layout, options, wantsTags, notes), begin: 0 };
+  });
 }
 
 /** Gathers lines into sentences. */
-class SentenceReader {
+class SentenceReader implements RowReader {
   readonly #tags: TagForms;
   readonly #open: { words: string[]; lines: number[] } = { words: [], lines: [] };
   /** Tags of the open sentence, one list for each layer. */
@@ -144,7 +127,7 @@ class SentenceReader {
   }
 
   /** @throws DATA_FORMAT where features were to have tags, and none had */
-  requireFeature(): void {
+  complete(): void {
     const { feature } = this.layout;
     if (feature === null || this.#hasFeature || !this.wantsTags) return;
     throw formatError(

@@ -1,4 +1,3 @@
-import { Turns } from '../io/turns.js';
 import { SENTENCE_COLUMNS, TAG_COLUMNS, TOKEN_COLUMNS } from './column-names.js';
 import { tagColumns } from './conll-columns.js';
 import { isBlank, type Separator } from './conll-layout.js';
@@ -7,11 +6,9 @@ import { normalizeSentences, type RawSentence } from './normalize.js';
 import { type LineBlock, readLineBlocks } from './read-lines.js';
 import type { CheckedReadOptions } from './reader-options.js';
 import type { Reading } from './reading.js';
+import { type RowReader, readRows } from './row-reader.js';
 import type { Sentence } from './sentence.js';
 import { TagForms } from './tag-forms.js';
-
-/** Between how many lines others may have a turn. */
-const LINES_A_STEP = 256;
 
 const SEPARATORS = { tab: '\t', comma: ',', semicolon: ';', space: ' ' };
 
@@ -63,37 +60,22 @@ export function csvBlocks(
   );
 }
 
-async function* rawSentences(
+function rawSentences(
   file: string,
   blocks: AsyncIterable<LineBlock>,
   options: CheckedReadOptions,
   wantsTags: boolean,
 ): AsyncGenerator<RawSentence[]> {
-  const turns = new Turns();
-  let reader: RowReader | null = null;
-  for await (const { lines, first } of blocks) {
-    const finished: RawSentence[] = [];
-    let i = 0;
-    if (reader === null) {
-      while (i < lines.length && isBlank(lines[i]!)) i++;
-      if (i === lines.length) continue;
-      const layout = layoutOf(file, lines.slice(i), first + i, options, wantsTags);
-      reader = new RowReader(file, layout, new TagForms(file, options));
-      i++;
-    }
-    for (; i < lines.length; i++) {
-      const sentence = reader.take(lines[i]!, first + i);
-      if (sentence !== null) finished.push(sentence);
-      if (i % LINES_A_STEP === 0 && turns.areDue) await turns.take();
-    }
-    yield finished;
-  }
-  const last = reader?.finish() ?? null;
-  if (last !== null) yield [last];
+  return readRows(blocks, ({ lines, first }) => {
+    const header = lines.findIndex((line) => !isBlank(line));
+    if (header < 0) return null;
+    const layout = layoutOf(file, lines.slice(header), first + header, options, wantsTags);
+    return { reader: new CsvRows(file, layout, new TagForms(file, options)), begin: header + 1 };
+  });
 }
 
 /** Gathers rows into sentences. */
-class RowReader {
+class CsvRows implements RowReader {
   #open: RawSentence = { words: [], tags: [], lines: [] };
   #sentence = '';
 

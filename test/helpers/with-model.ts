@@ -27,6 +27,19 @@ export const BATCH: RaggedBatch = {
   ],
 };
 
+/** Runs a test body with the model of a directory and disposes it afterwards, whatever happens. */
+export async function withLoaded<T>(
+  directory: string,
+  body: (model: TokenClassifier) => Promise<T> | T,
+): Promise<T> {
+  const model = await TokenClassifier.load(directory, { threads: 1 });
+  try {
+    return await body(model);
+  } finally {
+    await model.dispose();
+  }
+}
+
 /** Runs a test body with a fresh model and disposes it afterwards, whatever happens. */
 export async function withModel<T>(
   body: (model: TokenClassifier) => Promise<T>,

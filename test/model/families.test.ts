@@ -7,7 +7,7 @@ import { FAMILIES, PREFIXES } from '../helpers/families.js';
 import { type RawTensor, rawTensors, writeTensorFile } from '../helpers/safetensors-file.js';
 import { maxDifference } from '../helpers/tensors.js';
 import { thrownBy } from '../helpers/thrown.js';
-import { BATCH, bytesOf, changedNames, weightsOf, withModel } from '../helpers/with-model.js';
+import { BATCH, bytesOf, changedNames, weightsOf, withLoaded, withModel } from '../helpers/with-model.js';
 
 /** Heads and buffers that published checkpoints of a family hold. */
 const OTHER_HEADS: Readonly<Record<string, string[]>> = {
@@ -58,18 +58,6 @@ describe.each(Object.keys(FAMILIES))('a model of type %s', (family) => {
     cpSync(original, directory, { recursive: true });
     writeTensorFile(join(directory, 'model.safetensors'), content);
     return directory;
-  }
-
-  async function withLoaded<T>(
-    directory: string,
-    body: (model: TokenClassifier) => Promise<T> | T,
-  ): Promise<T> {
-    const model = await TokenClassifier.load(directory, { threads: 1 });
-    try {
-      return await body(model);
-    } finally {
-      await model.dispose();
-    }
   }
 
   it('is loaded, trained, saved and loaded again to the same bits', async () => {

@@ -2,29 +2,16 @@ import { cpSync, mkdirSync, mkdtempSync, renameSync, rmSync, truncateSync, write
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { TokenClassifier } from '../../src/index.js';
 import { FAMILIES } from '../helpers/families.js';
 import { OnnxFile, type OnnxForm } from '../helpers/onnx-file.js';
 import { type RawTensor, rawTensors } from '../helpers/safetensors-file.js';
 import { maxDifference } from '../helpers/tensors.js';
 import { thrownBy } from '../helpers/thrown.js';
-import { weightsOf, withModel } from '../helpers/with-model.js';
+import { weightsOf, withLoaded, withModel } from '../helpers/with-model.js';
 
 const root = mkdtempSync(join(tmpdir(), 'permafrost-onnx-'));
 afterAll(() => rmSync(root, { recursive: true, force: true }));
 let copies = 0;
-
-async function withLoaded<T>(
-  directory: string,
-  body: (model: TokenClassifier) => Promise<T> | T,
-): Promise<T> {
-  const model = await TokenClassifier.load(directory, { threads: 1 });
-  try {
-    return await body(model);
-  } finally {
-    await model.dispose();
-  }
-}
 
 const failureOf = (directory: string) => thrownBy(() => withLoaded(directory, () => undefined));
 

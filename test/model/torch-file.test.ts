@@ -3,10 +3,10 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { afterAll, describe, expect, it } from 'vitest';
-import { TokenClassifier } from '../../src/index.js';
 import { maxDifference } from '../helpers/tensors.js';
 import { thrownBy } from '../helpers/thrown.js';
 import { dictPickle, op, tensorPickle, writeTorchArchive } from '../helpers/torch-file.js';
+import { withLoaded } from '../helpers/with-model.js';
 
 const fixtures = fileURLToPath(new URL('../fixtures/torch-files/', import.meta.url));
 const expected: { inputIds: number[][]; logits: Record<string, number[]> } = JSON.parse(
@@ -21,18 +21,6 @@ function copyOf(family: string): { directory: string; file: string } {
   const directory = join(root, `copy-${copies++}`);
   cpSync(join(fixtures, family), directory, { recursive: true });
   return { directory, file: join(directory, 'pytorch_model.bin') };
-}
-
-async function withLoaded<T>(
-  directory: string,
-  body: (model: TokenClassifier) => Promise<T> | T,
-): Promise<T> {
-  const model = await TokenClassifier.load(directory, { threads: 1 });
-  try {
-    return await body(model);
-  } finally {
-    await model.dispose();
-  }
 }
 
 const failureOf = (directory: string) => thrownBy(() => withLoaded(directory, () => undefined));

@@ -1,6 +1,6 @@
 import { scaleLinear } from 'd3-scale';
 import { type Axis, drawBelow } from './axis.js';
-import { describe, drawDocument, drawLegend, NARROW, WIDE } from './chart.js';
+import { drawLegend, figureOf } from './chart.js';
 import type { Figure, FigurePoint } from './figure.js';
 import { element, escapeXml, textAt } from './svg.js';
 import { fitText, SMALL, TEXT, textWidth } from './text-layout.js';
@@ -19,7 +19,7 @@ const ROW = 24;
 
 /** Draws stacked bars. @returns the same text for the same bars */
 export function drawBars(bars: Bars): Figure {
-  const { name, title, caption, parts, rows, axis } = bars;
+  const { parts, rows, axis } = bars;
   const points = rows.flatMap((row) =>
     parts.map((part, index): FigurePoint => {
       const value = row.values[index]!;
@@ -27,18 +27,7 @@ export function drawBars(bars: Bars): Figure {
       return { panel: axis.label, series: part, x: row.name, y: value, low: null, high: null, label };
     }),
   );
-  const description = describe(caption, points);
-  const draw = (width: number, id: string) =>
-    drawDocument({ id, title, description }, width, (content) => drawRows(bars, points, width, content));
-  return {
-    name,
-    title,
-    caption,
-    description,
-    points,
-    svg: draw(WIDE, `pf-${name}`),
-    narrow: draw(NARROW, `pf-${name}-narrow`),
-  };
+  return figureOf(bars, points, (width, content) => drawRows(bars, points, width, content));
 }
 
 function drawRows(

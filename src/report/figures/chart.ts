@@ -23,21 +23,34 @@ export interface Chart extends Pick<Figure, 'name' | 'title' | 'caption'> {
 
 /** Draws a figure. @returns the same text for the same chart */
 export function drawChart(chart: Chart): Figure {
-  const { name, title, caption, panels } = chart;
+  const { panels } = chart;
   const points: FigurePoint[] = [];
   for (const panel of panels)
     for (const of of panel.series) for (const mark of of.marks) points.push(pointOf(panel, of, mark));
+  return figureOf(chart, points, (width, content) => drawPanels(chart, width, content));
+}
+
+/**
+ * A figure at both widths, with what it says in words.
+ *
+ * @param draw adds its parts to `content` and returns the height
+ */
+export function figureOf(
+  { name, title, caption }: Pick<Figure, 'name' | 'title' | 'caption'>,
+  points: FigurePoint[],
+  draw: (width: number, content: string[]) => number,
+): Figure {
   const description = describe(caption, points);
-  const draw = (width: number, id: string) =>
-    drawDocument({ id, title, description }, width, (content) => drawPanels(chart, width, content));
+  const drawn = (width: number, id: string) =>
+    drawDocument({ id, title, description }, width, (content) => draw(width, content));
   return {
     name,
     title,
     caption,
     description,
     points,
-    svg: draw(WIDE, `pf-${name}`),
-    narrow: draw(NARROW, `pf-${name}-narrow`),
+    svg: drawn(WIDE, `pf-${name}`),
+    narrow: drawn(NARROW, `pf-${name}-narrow`),
   };
 }
 
