@@ -1,4 +1,4 @@
-import { parseJson } from '../io/json.js';
+import { isObject, type Json, parseJson } from '../io/json.js';
 import { Turns } from '../io/turns.js';
 import { TAG_COLUMNS, TOKEN_COLUMNS } from './column-names.js';
 import { formatError, listed, shown } from './format-error.js';
@@ -10,15 +10,7 @@ import type { Reading } from './reading.js';
 import type { ReadingNotes } from './reading-notes.js';
 import type { Sentence, WordPlace } from './sentence.js';
 import { alignSpans, wordsOfText } from './spans/align.js';
-import {
-  documentOf,
-  isObject,
-  isTextRecord,
-  type JsonObject,
-  type TextKeys,
-  textKeys,
-  textRecordOf,
-} from './spans/json-spans.js';
+import { documentOf, isTextRecord, type TextKeys, textKeys, textRecordOf } from './spans/json-spans.js';
 import { TagForms } from './tag-forms.js';
 import { unitsOf } from './units.js';
 
@@ -237,7 +229,7 @@ class WordsParser implements RecordParser {
     };
   }
 
-  #tags(record: JsonObject, words: number, line: number): string[] {
+  #tags(record: Json, words: number, line: number): string[] {
     const tags = this.#arrayOf(record, this.keys.tags, 'tagColumn', line);
     if (tags.length === words) return tags.map((tag) => this.#tag(tag, line));
     throw formatError(
@@ -254,7 +246,7 @@ class WordsParser implements RecordParser {
     throw formatError(this.file, line, `expected a tag as a string, got ${shown(tag)}. Correct the line.`);
   }
 
-  #arrayOf(record: JsonObject, keys: readonly string[], option: string, line: number): unknown[] {
+  #arrayOf(record: Json, keys: readonly string[], option: string, line: number): unknown[] {
     const key =
       keys.find((name) => Array.isArray(record[name])) ?? keys.find((name) => record[name] !== undefined);
     const value = key === undefined ? undefined : record[key];
@@ -278,7 +270,7 @@ function wordOf(word: unknown, index: number, file: string, line: number): strin
 
 /** Text and offsets as `permafrost convert` writes them beside the words; what does not fit is passed over. */
 function placesOf(
-  { text, offsets }: JsonObject,
+  { text, offsets }: Json,
   words: readonly string[],
   unit: CheckedReadOptions['offsets'],
 ): Pick<Sentence, 'text' | 'offsets' | 'offsetUnit'> {
@@ -293,7 +285,7 @@ function placesOf(
 }
 
 /** What a sentence counts for in a training, where it says so. */
-function weightOf({ weight }: JsonObject, file: string, line: number): { weight?: number } {
+function weightOf({ weight }: Json, file: string, line: number): { weight?: number } {
   if (weight === undefined || weight === null) return {};
   if (typeof weight === 'number' && weight >= 0) return { weight };
   throw formatError(file, line, `expected a weight from 0, got ${shown(weight)}. Correct the line.`, {

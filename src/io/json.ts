@@ -1,3 +1,10 @@
+/** A JSON object. */
+export type Json = Record<string, unknown>;
+
+export function isObject(value: unknown): value is Json {
+  return typeof value === 'object' && value !== null && !Array.isArray(value);
+}
+
 /** Nesting beyond every file that is read here; what is nested ten times deeper exhausts the stack of who walks it. */
 const MOST_LEVELS = 1000;
 

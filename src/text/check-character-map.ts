@@ -1,4 +1,5 @@
-import { isObject, malformed } from './tokenizer-file.js';
+import { isObject } from '../io/json.js';
+import { malformed } from './tokenizer-file.js';
 
 // A double array as darts-clone lays it out: from a unit one comes to the next by a byte of the text, and to the place of
 // the text that takes its stead.

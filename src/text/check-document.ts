@@ -1,3 +1,4 @@
+import { isObject, type Json } from '../io/json.js';
 import { checkCharacterMap } from './check-character-map.js';
 import { checkPostProcessor } from './sequence-layout.js';
 import {
@@ -8,7 +9,7 @@ import {
   type UnigramDocument,
   type WordPieceDocument,
 } from './tokenizer-document.js';
-import { isObject, type Json, malformed, unsupported } from './tokenizer-file.js';
+import { malformed, unsupported } from './tokenizer-file.js';
 
 /**
  * Checks the content of a tokenizer.json and fills in what may be left out.

@@ -1,3 +1,4 @@
+import { isObject, type Json } from '../io/json.js';
 import { contentOf, mapParts, tokenOf, withBorders } from './sequence-layout.js';
 import {
   type AddedToken,
@@ -5,7 +6,6 @@ import {
   type TokenizerDocument,
   vocabularyOf,
 } from './tokenizer-document.js';
-import { isObject, type Json } from './tokenizer-file.js';
 
 /** What lies beside a tokenizer.json or vocab.txt. */
 export interface TokenizerNeighbours {

@@ -2,7 +2,7 @@ import { readFile, stat } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { PermafrostError } from '../errors/error.js';
 import { isLfsPointer, LFS_POINTER } from '../io/git-lfs.js';
-import { parseJson } from '../io/json.js';
+import { isObject, type Json, parseJson } from '../io/json.js';
 import { checkDocument } from './check-document.js';
 import { configuredDocument, type TokenizerNeighbours } from './configured-document.js';
 import { sentencePieceDocument } from './sentencepiece-document.js';
@@ -13,7 +13,7 @@ import {
   type SpecialTokens,
   type TokenizerDocument,
 } from './tokenizer-document.js';
-import { isObject, type Json, malformed, unsupported } from './tokenizer-file.js';
+import { malformed, unsupported } from './tokenizer-file.js';
 import { nativeParts } from './tokenizer-rules.js';
 
 /** Classes that are computed in Python, before their vocabulary is looked at. */

@@ -1,6 +1,7 @@
+import type { Json } from '../io/json.js';
 import { type Field, fieldsOf, floatOf, textOf } from '../io/protobuf.js';
 import type { AddedToken } from './tokenizer-document.js';
-import { type Json, malformed, unsupported } from './tokenizer-file.js';
+import { malformed, unsupported } from './tokenizer-file.js';
 
 // Numbers of the fields in sentencepiece_model.proto, of the messages that are read.
 const MODEL = { piece: 1, trainer: 2, normalizer: 3 } as const;

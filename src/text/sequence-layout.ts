@@ -1,10 +1,11 @@
+import { isObject, type Json } from '../io/json.js';
 import {
   BERT_SPECIAL_TOKENS,
   type SpecialTokens,
   type TokenizerDocument,
   vocabularyOf,
 } from './tokenizer-document.js';
-import { isObject, type Json, unsupported } from './tokenizer-file.js';
+import { unsupported } from './tokenizer-file.js';
 
 type Role = keyof SpecialTokens;
 

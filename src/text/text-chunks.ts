@@ -1,4 +1,4 @@
-import { isObject, type Json } from './tokenizer-file.js';
+import { isObject, type Json } from '../io/json.js';
 
 /** A part of a text that is encoded by itself. */
 export interface TextChunk {

@@ -1,6 +1,6 @@
+import type { Json } from '../io/json.js';
 import { isByteLevel } from './sequence-layout.js';
 import type { BertNormalizerSettings, TokenizerDocument } from './tokenizer-document.js';
-import type { Json } from './tokenizer-file.js';
 
 /**
  * The tokenizer_config.json to write beside a document, without its special tokens.

@@ -1,12 +1,6 @@
 import { basename } from 'node:path';
 import { PermafrostError } from '../errors/error.js';
 
-export type Json = Record<string, unknown>;
-
-export function isObject(value: unknown): value is Json {
-  return typeof value === 'object' && value !== null && !Array.isArray(value);
-}
-
 /** A tokenizer file that is not what it should be. */
 export function malformed(file: string, message: string): PermafrostError {
   return new PermafrostError(

@@ -37,6 +37,23 @@ function tablesOf(markdown: string): string[][][] {
   );
 }
 
+/** A comparison in which nothing is seen, but for the facts. */
+const comparison = (facts: Partial<Comparison>): Comparison => ({
+  score: 'entityF1',
+  strategy: 'bottom-up:6',
+  baseline: 'bottom-up:0',
+  trainSize: null,
+  testSet: null,
+  difference: -0.0012,
+  low: -0.0043,
+  high: 0.0021,
+  p: 0.4,
+  adjusted: 0.61,
+  seeds: 3,
+  sentences: 300,
+  ...facts,
+});
+
 describe('report.md', () => {
   const markdown = renderMarkdown(reportBlocks(gridOf()));
   const tables = tablesOf(markdown);
@@ -264,22 +281,7 @@ describe('terminal table', () => {
 
   it.each([60, 80, 100, 146])('fits %i columns, and every cell of the wide one is still there', (columns) => {
     const kept = gridOf({ strategy: 'bottom-up:8', keptPrefix: 8, borrowed: 30 });
-    const comparisons = [
-      {
-        score: 'entityF1' as const,
-        strategy: 'bottom-up:6',
-        baseline: 'bottom-up:0',
-        trainSize: null,
-        testSet: null,
-        difference: -0.0012,
-        low: -0.0043,
-        high: 0.0021,
-        p: 0.4,
-        adjusted: 0.61,
-        seeds: 3,
-        sentences: 300,
-      },
-    ];
+    const comparisons = [comparison({})];
     const summary = summarise(kept.records, { comparisons })!;
     const drawn = (text: string) => text.split('\n').filter((line) => /^[│┌├└]/.test(line));
     const narrow = renderTerminal(summary, columns);
@@ -291,21 +293,6 @@ describe('terminal table', () => {
 });
 
 describe('differences from k = 0', () => {
-  const comparison = (facts: Partial<Comparison>): Comparison => ({
-    score: 'entityF1',
-    strategy: 'bottom-up:6',
-    baseline: 'bottom-up:0',
-    trainSize: null,
-    testSet: null,
-    difference: -0.0012,
-    low: -0.0043,
-    high: 0.0021,
-    p: 0.4,
-    adjusted: 0.61,
-    seeds: 3,
-    sentences: 300,
-    ...facts,
-  });
   const records = gridOf().records;
   const textOf = (...comparisons: Comparison[]) =>
     renderMarkdown(reportBlocks(summarise(records, { comparisons })!));

@@ -1,10 +1,9 @@
+import { isObject, type Json } from '../../io/json.js';
 import { SPAN_COLUMNS, TEXT_COLUMNS } from '../column-names.js';
 import { formatError, listed, shown } from '../format-error.js';
 import { type CheckedReadOptions, keyOption } from '../reader-options.js';
 import type { ReadingNotes } from '../reading-notes.js';
 import type { TextRecord, TextSpan } from './align.js';
-
-export type JsonObject = Readonly<Record<string, unknown>>;
 
 const STARTS = ['start', 'start_offset', 'begin', 'start_char'];
 const ENDS = ['end', 'end_offset', 'end_char'];
@@ -46,7 +45,7 @@ export function textRecordOf(
     const [text, annotations] = value as [string, unknown];
     return recordOf({ text, ...(isObject(annotations) && annotations) }, place);
   }
-  const record = value as JsonObject;
+  const record = value as Json;
   if (isTask(record)) return taskOf(record, place);
   if (wantsSpans && (record.answer === 'reject' || record.answer === 'ignore')) {
     notes.add('unanswered', { file, line }, `answer ${record.answer}`);
@@ -65,7 +64,7 @@ export interface JsonPlace {
 }
 
 function recordOf(
-  record: JsonObject,
+  record: Json,
   { keys, line, file, wantsSpans }: JsonPlace,
 ): TextRecord & { isAnnotated: boolean } {
   const key = keys.text.find((name) => typeof record[name] === 'string');
@@ -88,12 +87,12 @@ function recordOf(
 }
 
 /** The document that a record says it is of, by any name or number. */
-export function documentOf({ document }: JsonObject): string | undefined {
+export function documentOf({ document }: Json): string | undefined {
   return typeof document === 'string' || typeof document === 'number' ? String(document) : undefined;
 }
 
 function spanList(
-  record: JsonObject,
+  record: Json,
   named: readonly string[] | undefined,
   file: string,
   line: number,
@@ -131,21 +130,21 @@ function spansOf(item: unknown, file: string, line: number): TextSpan[] {
   );
 }
 
-function partsOf(item: JsonObject): [unknown, unknown, unknown, unknown] {
+function partsOf(item: Json): [unknown, unknown, unknown, unknown] {
   const first = (names: readonly string[]) => item[names.find((name) => item[name] !== undefined) ?? ''];
   return [first(STARTS), first(ENDS), first(TYPES), item.text];
 }
 
 /** A task of Label Studio: what is annotated stands beside the annotators' results. */
-function isTask(record: JsonObject): boolean {
+function isTask(record: Json): boolean {
   return isObject(record.data) && Array.isArray(record.annotations ?? record.completions);
 }
 
-function taskOf(task: JsonObject, place: JsonPlace): (TextRecord & { isAnnotated: boolean }) | null {
+function taskOf(task: Json, place: JsonPlace): (TextRecord & { isAnnotated: boolean }) | null {
   const { keys, line, file, wantsSpans, notes } = place;
-  const data = task.data as JsonObject;
+  const data = task.data as Json;
   const answers = ((task.annotations ?? task.completions) as unknown[]).filter(
-    (answer): answer is JsonObject => isObject(answer) && answer.was_cancelled !== true,
+    (answer): answer is Json => isObject(answer) && answer.was_cancelled !== true,
   );
   if (wantsSpans && answers.length === 0) {
     notes.add('unanswered', { file, line }, `task ${task.id ?? ''}`);
@@ -171,8 +170,4 @@ function taskOf(task: JsonObject, place: JsonPlace): (TextRecord & { isAnnotated
 function excerpt(item: unknown): string {
   const text = JSON.stringify(item) ?? String(item);
   return text.length > 80 ? `${text.slice(0, 80)}…` : text;
-}
-
-export function isObject(value: unknown): value is JsonObject {
-  return typeof value === 'object' && value !== null && !Array.isArray(value);
 }
