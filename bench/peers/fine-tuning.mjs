@@ -8,11 +8,9 @@
 // The sentences are drawn from F. PERMAFROST_PYTHON (python3 by default) has torch, transformers and accelerate. A JSON
 // line a pair of runs goes to standard error, as they come; the table to standard output. SIGINT ends it behind the pair
 // that runs, with the table of those that are done.
-import { spawn } from 'node:child_process';
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { basename, join } from 'node:path';
-import { createInterface } from 'node:readline';
 import { fileURLToPath } from 'node:url';
 import { parseArgs } from 'node:util';
 import {
@@ -23,6 +21,7 @@ import {
 } from '../../dist/entries/metrics.js';
 import { bottomUp, evaluate, finetune, labelSet, readSentences, TokenClassifier } from '../../dist/index.js';
 import { Random } from '../../dist/io/random.js';
+import { startPython } from '../python-peer.mjs';
 import { figure, markdownTable } from '../table.mjs';
 
 const SCRIPT = fileURLToPath(new URL('./hf_finetune.py', import.meta.url));
@@ -71,23 +70,8 @@ function draw(sentences) {
 }
 
 async function startPeer() {
-  const child = spawn(PYTHON, [SCRIPT], { stdio: ['pipe', 'pipe', 'inherit'] });
-  const failed = new Promise((_, reject) => {
-    child.on('error', reject);
-    child.on('exit', (code) => reject(new Error(`${PYTHON} ${SCRIPT} ended with exit code ${code}.`)));
-  });
-  failed.catch(() => {});
-  const lines = createInterface({ input: child.stdout })[Symbol.asyncIterator]();
-  const next = async () => JSON.parse((await Promise.race([lines.next(), failed])).value);
-  const { versions } = await next();
-  return {
-    versions,
-    run(job) {
-      child.stdin.write(`${JSON.stringify(job)}\n`);
-      return next();
-    },
-    stop: () => child.kill(),
-  };
+  const { facts, ask, stop } = await startPython(PYTHON, [SCRIPT]);
+  return { versions: facts.versions, run: ask, stop };
 }
 
 async function ours(splits, { model: directory, frozen, seed, threads, ...course }) {

@@ -1,8 +1,6 @@
 // Our training step and Hugging Face's on the same sentences, in turn: while one computes, the other waits, so that
 // whatever else the machine does meets both alike. Needs a Python with torch (PERMAFROST_PYTHON, python3 by default);
 // give both the same libtorch by LIBTORCH at the build.
-import { spawn } from 'node:child_process';
-import { createInterface } from 'node:readline';
 import { fileURLToPath } from 'node:url';
 import { packExamples } from '../../dist/batching/pack.js';
 import { layOut, MAX_LENGTH, PAD_ID } from '../../dist/bench/modes.js';
@@ -11,6 +9,7 @@ import { endlessBatches, randomDataset } from '../../dist/bench/workload.js';
 import { encoderConfigOf } from '../../dist/experiment/shape.js';
 import { Random } from '../../dist/io/random.js';
 import { TokenClassifier } from '../../dist/model/token-classifier.js';
+import { startPython } from '../python-peer.mjs';
 import { lengthsOf } from '../step-workload.mjs';
 import { figure } from '../table.mjs';
 
@@ -27,21 +26,11 @@ const SORTED_POOL = 50;
 /** The peer in Python, which answers a batch with the time of its step. */
 async function startPeer({ shapeName, threads }) {
   const args = [SCRIPT, '--shape', shapeName, ...(threads > 0 ? ['--threads', String(threads)] : [])];
-  const child = spawn(PYTHON, args, { stdio: ['pipe', 'pipe', 'inherit'] });
-  const failed = new Promise((_, reject) => {
-    child.on('error', reject);
-    child.on('exit', (code) => reject(new Error(`${PYTHON} ${SCRIPT} ended with exit code ${code}.`)));
-  });
-  failed.catch(() => {});
-  const lines = createInterface({ input: child.stdout })[Symbol.asyncIterator]();
-  const next = async () => JSON.parse((await Promise.race([lines.next(), failed])).value);
+  const { facts, ask, stop } = await startPython(PYTHON, args);
   return {
-    facts: await next(),
-    async step(lengths, width) {
-      child.stdin.write(`${JSON.stringify({ lengths, width })}\n`);
-      return (await next()).seconds;
-    },
-    stop: () => child.kill(),
+    facts,
+    step: async (lengths, width) => (await ask({ lengths, width })).seconds,
+    stop,
   };
 }
 

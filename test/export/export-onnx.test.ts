@@ -13,7 +13,7 @@ import { TokenClassifier, Tokenizer } from '../../src/index.js';
 import { encoderConfig, huggingFaceEncoder, readConfigFile } from '../../src/model/config.js';
 import { capturedOutput } from '../helpers/captured-output.js';
 import { smallTask } from '../helpers/corpus.js';
-import { FAMILIES } from '../helpers/families.js';
+import { ARCHITECTURES, FAMILIES } from '../helpers/families.js';
 import { matrixOf, runOnnx } from '../helpers/onnx-interpreter.js';
 import { readOnnx } from '../helpers/onnx-reader.js';
 import { rawTensors, writeTensorFile } from '../helpers/safetensors-file.js';
@@ -52,16 +52,6 @@ function scoresOf(file: string, { input_ids, attention_mask }: Padded): Float64A
   return data.filter((_, i) => attention_mask.flat()[Math.floor(i / labels)] === 1);
 }
 
-const FIXTURES = [
-  'bert-gelu-new',
-  'roberta',
-  'xlm-roberta',
-  'camembert',
-  'distilbert',
-  'electra',
-  'deberta-v2',
-];
-
 /** A fixture of a family with two sequences of several lengths, padded to the longest of a larger batch. */
 function fixture(family: string): { directory: string; batch: Padded } {
   const directory = fixturePath('architectures', family);
@@ -81,7 +71,7 @@ async function engineScores(directory: string, batch: Padded): Promise<Float32Ar
 }
 
 describe('the graph', () => {
-  it.each(FIXTURES)(
+  it.each(ARCHITECTURES)(
     'of %s gives the scores of the engine, whatever the length of a batch',
     async (family) => {
       const { directory, batch } = fixture(family);

@@ -32,3 +32,14 @@ export const PREFIXES: Readonly<Record<string, string>> = {
   electra: 'electra.',
   'deberta-v2': 'deberta.',
 };
+
+/** Folders of the fixture of architectures, one for each family. */
+export const ARCHITECTURES = [
+  'bert-gelu-new',
+  'roberta',
+  'xlm-roberta',
+  'camembert',
+  'distilbert',
+  'electra',
+  'deberta-v2',
+];

@@ -1,22 +1,14 @@
 import { readFileSync } from 'node:fs';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { type RaggedBatch, TokenClassifier } from '../../src/index.js';
+import { ARCHITECTURES } from '../helpers/families.js';
 import { type ExpectedRun, expectSameSteps, parameterTolerance, trainerOf } from '../helpers/parity.js';
 import { fixturePath } from '../helpers/shared.js';
 import { maxDifference, ragged, readTensorFile, toLookup } from '../helpers/tensors.js';
 
-const FAMILIES = [
-  'bert-gelu-new',
-  'roberta',
-  'xlm-roberta',
-  'camembert',
-  'distilbert',
-  'electra',
-  'deberta-v2',
-];
 const KERNELS = ['fused', 'plain'] as const;
 
-describe.each(FAMILIES.flatMap((family) => KERNELS.map((kernels) => [family, kernels] as const)))(
+describe.each(ARCHITECTURES.flatMap((family) => KERNELS.map((kernels) => [family, kernels] as const)))(
   '%s with %s kernels against the Hugging Face Trainer',
   (family, kernels) => {
     const folder = fixturePath('architectures', family);
