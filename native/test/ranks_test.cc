@@ -50,23 +50,22 @@ class Meeting {
   std::vector<at::Tensor> laid_[kRanks];
 };
 
-class Seat : public Communicator {
+class Seat : public Collective {
  public:
+  using Collective::sum;
   Seat(Meeting& meeting, int rank) : meeting_(meeting), rank_(rank) {}
   int rank() const override { return rank_; }
   int size() const override { return kRanks; }
-  void sum(const std::vector<at::Tensor>& tensors) override {
-    meeting_.lay(rank_, tensors);
+  void sum(const std::vector<PartialSum>& partials, int64_t, const std::vector<at::Tensor>& into) override {
+    meeting_.lay(rank_, partials.front().tensors);
     std::vector<at::Tensor> sums;
-    for (size_t i = 0; i < tensors.size(); ++i) sums.push_back(meeting_.sum_of(i));
+    for (size_t i = 0; i < into.size(); ++i) sums.push_back(meeting_.sum_of(i));
     meeting_.meet();
-    copy_all(tensors, sums);
+    copy_all(into, sums);
   }
-  double sum(double number) override {
-    const at::Tensor sum = at::full({1}, number, at::kDouble);
-    this->sum(std::vector<at::Tensor>{sum});
-    return sum.item<double>();
-  }
+  std::vector<Bytes> gather(const Bytes&) override { throw std::logic_error("not needed"); }
+  void broadcast(const std::vector<at::Tensor>&, int) override { throw std::logic_error("not needed"); }
+  int64_t bytes_sent() const override { return 0; }
 
  private:
   Meeting& meeting_;
@@ -102,13 +101,13 @@ struct Trained {
 };
 
 // Trains on `count` sentences a step from `first` on; half way some weights are frozen.
-Trained train(const TrainerOptions& options, std::shared_ptr<Communicator> communicator, int32_t first, int32_t count,
+Trained train(const TrainerOptions& options, std::shared_ptr<Collective> collective, int32_t first, int32_t count,
               const Setting& setting) {
   EncoderConfig config = small_config(0);
   config.head = setting.head;
   Model model(config, at::kCPU, Kernels::fused);
   initialise(model.parameters, model.config, 3, {});
-  Trainer trainer(model, options, std::move(communicator));
+  Trainer trainer(model, options, std::move(collective));
   Trained trained;
   for (int32_t step = 0; step < 20; ++step) {
     if (step == 12) apply_plan(model.parameters, {true, {1, 0, 0}, {0, 0, kAttention}}, &trainer.optimizer());

@@ -4,8 +4,8 @@
 
 namespace permafrost {
 
-Accumulation::Accumulation(Parameters& parameters, Optimizer& optimizer, Communicator& communicator, int64_t batches)
-    : parameters_(parameters), optimizer_(optimizer), communicator_(communicator), batches_(batches) {}
+Accumulation::Accumulation(Parameters& parameters, Optimizer& optimizer, Collective& collective, int64_t batches)
+    : parameters_(parameters), optimizer_(optimizer), collective_(collective), batches_(batches) {}
 
 BatchShare Accumulation::add(int64_t labelled, double weight, bool update_now) {
   // A single batch has its mean gradient from the start, as Hugging Face computes it. Several batches add up the
@@ -13,10 +13,10 @@ BatchShare Accumulation::add(int64_t labelled, double weight, bool update_now) {
   // parts give the same.
   const bool single = batches_ == 1;
   BatchShare share;
-  share.labelled = static_cast<int64_t>(communicator_.sum(static_cast<double>(labelled)));
+  share.labelled = static_cast<int64_t>(collective_.sum(static_cast<double>(labelled)));
   check(share.labelled > 0, ErrorCode::INVALID_BATCH, "No token of the batch has a label: all are ", kIgnoredLabel,
         ", so there is nothing to learn from.");
-  share.weight = communicator_.sum(weight);
+  share.weight = collective_.sum(weight);
   weight_ += share.weight;
   share.adds = waiting_ > 0;
   share.updates = ++waiting_ >= batches_ || update_now;
@@ -40,12 +40,12 @@ void Accumulation::drop() {
 }
 
 StepNumber Accumulation::over_ranks(const StepNumber& loss_sum) {
-  if (loss_sum.on_device()) communicator_.sum({loss_sum.tensor});
-  return {loss_sum.on_device() ? 0 : communicator_.sum(loss_sum.value), loss_sum.tensor};
+  if (loss_sum.on_device()) collective_.sum({loss_sum.tensor});
+  return {loss_sum.on_device() ? 0 : collective_.sum(loss_sum.value), loss_sum.tensor};
 }
 
 void Accumulation::sum_gradients() {
-  if (communicator_.size() == 1) return;
+  if (collective_.size() == 1) return;
   std::vector<at::Tensor> gradients;
   for (Parameter& parameter : parameters_.stored()) {
     if (!parameter.requires_grad || !parameter.grad.defined()) continue;
@@ -54,12 +54,12 @@ void Accumulation::sum_gradients() {
     // The rows of all ranks, which the pass of this one has not brought up to date.
     const at::Tensor used_V = at::zeros({parameter.value.size(0)});
     used_V.index_fill_(0, at::tensor(parameter.grad_rows, at::kLong), 1);
-    communicator_.sum({used_V});
+    collective_.sum({used_V});
     const at::Tensor rows = used_V.nonzero().view({-1}).to(at::kInt).contiguous();
     parameter.grad_rows.assign(rows.data_ptr<int32_t>(), rows.data_ptr<int32_t>() + rows.numel());
     optimizer_.settle_rows(parameter.grad_rows);
   }
-  communicator_.sum(gradients);
+  collective_.sum(gradients);
 }
 
 Accumulation::Update Accumulation::update(const StepNumber& loss_sum, const StepNumber& mean_scale,

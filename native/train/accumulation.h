@@ -5,7 +5,7 @@
 
 #include "model/head.h"
 #include "optim/optimizer.h"
-#include "train/communicator.h"
+#include "distributed/collective.h"
 
 namespace permafrost {
 
@@ -21,7 +21,7 @@ struct BatchShare {
 
 class Accumulation {
  public:
-  Accumulation(Parameters& parameters, Optimizer& optimizer, Communicator& communicator, int64_t batches);
+  Accumulation(Parameters& parameters, Optimizer& optimizer, Collective& collective, int64_t batches);
 
   // Counts in a batch of so many labelled tokens and of their weight. Throws INVALID_BATCH where no rank has any.
   BatchShare add(int64_t labelled, double weight, bool update_now);
@@ -46,7 +46,7 @@ class Accumulation {
  private:
   Parameters& parameters_;
   Optimizer& optimizer_;
-  Communicator& communicator_;
+  Collective& collective_;
   const int64_t batches_;
   int64_t waiting_ = 0;
   double weight_ = 0;

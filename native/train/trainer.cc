@@ -22,10 +22,10 @@ void require_finite(double number, const char* what, int64_t step, const char* r
 
 }  // namespace
 
-Trainer::Trainer(Model& model, const TrainerOptions& options, std::shared_ptr<Communicator> communicator)
-    : model_(model), options_(options), communicator_(std::move(communicator)),
+Trainer::Trainer(Model& model, const TrainerOptions& options, std::shared_ptr<Collective> collective)
+    : model_(model), options_(options), collective_(std::move(collective)),
       optimizer_(model.parameters, *model.ops, options),
-      accumulation_(model.parameters, optimizer_, *communicator_, options.gradient_accumulation),
+      accumulation_(model.parameters, optimizer_, *collective_, options.gradient_accumulation),
       loss_(options.loss, model.config.num_labels, model.device) {
   check(loss_.is_plain() || model.config.head == "token-classification", ErrorCode::INVALID_OPTION,
         "classWeights, labelSmoothing and focalGamma: expected the head of tokens by themselves, got '",
@@ -34,7 +34,7 @@ Trainer::Trainer(Model& model, const TrainerOptions& options, std::shared_ptr<Co
   // Disentangled attention reads the borders of the sequences on the host.
   if (!ahead || model.head->reads_back() || model.config.relative) return;
   device_step_ = std::make_unique<DeviceStep>(model, optimizer_, accumulation_, loss_, options,
-                                              communicator_->size() > 1 ? "ranks meet within the step" : "");
+                                              collective_->size() > 1 ? "ranks meet within the step" : "");
 }
 
 std::function<StepResult()> Trainer::launch(const PackedBatch& batch, const StepOptions& options) {
@@ -151,8 +151,8 @@ void Trainer::seek(const TrainerPosition& position) {
 }
 
 DropoutPass Trainer::next_pass() {
-  const auto size = static_cast<uint32_t>(communicator_->size());
-  return {true, options_.seed, passes_++ * size + static_cast<uint32_t>(communicator_->rank())};
+  const auto size = static_cast<uint32_t>(collective_->size());
+  return {true, options_.seed, passes_++ * size + static_cast<uint32_t>(collective_->rank())};
 }
 
 void Trainer::begin_stage(TrainingStage stage) {

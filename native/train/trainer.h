@@ -26,7 +26,7 @@ class Trainer {
  public:
   // Ranks train as one trainer would on all their batches together; each draws dropout masks of its own.
   Trainer(Model& model, const TrainerOptions& options,
-          std::shared_ptr<Communicator> communicator = std::make_shared<Alone>());
+          std::shared_ptr<Collective> collective = std::make_shared<Alone>());
 
   // Forward, loss, backward and, on every gradient_accumulation-th call or where `update_now` says so,
   // clipping and update.
@@ -75,7 +75,7 @@ class Trainer {
 
   Model& model_;
   const TrainerOptions options_;
-  const std::shared_ptr<Communicator> communicator_;
+  const std::shared_ptr<Collective> collective_;
   Optimizer optimizer_;
   Accumulation accumulation_;
   const TokenLoss loss_;
