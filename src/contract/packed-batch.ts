@@ -15,6 +15,11 @@ export interface PackedBatch {
   examples?: Int32Array;
   /** What each sequence counts for in the loss of a training step, above 0, shape [B]; 1 each where it is left out. */
   weights?: Float32Array;
+  /**
+   * Place of each sequence's first token in the whole batch of which this is a share, by which dropout is drawn, shape
+   * [B]. @default its place in this batch
+   */
+  rows?: Int32Array;
 }
 
 /** A batch as ragged arrays, one inner array a sequence; packed before it reaches the engine. */
