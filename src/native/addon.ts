@@ -360,6 +360,31 @@ export interface NativeCardEnergy {
   watts: number | null;
 }
 
+export interface NativeGroupOptions {
+  rank: number;
+  size: number;
+  host: string;
+  port: number;
+  serves: boolean;
+  prefix: string;
+  /** Address to listen at; empty for the one by which the store is reached. */
+  bind: string;
+  secret: string;
+  device: string;
+  firstTimeoutSeconds: number;
+  timeoutSeconds: number;
+}
+
+/** The processes that train one model together; calls run one after another on a thread of its own. */
+export interface NativeGroup {
+  rank: number;
+  size: number;
+  members: { rank: number; host: string; pid: number; device: string }[];
+  gather(bytes: Uint8Array): Promise<Uint8Array[]>;
+  bytesSent(): number;
+  leave(reason: string): Promise<void>;
+}
+
 /** The whole surface of the addon. */
 export interface Addon {
   version: string;
@@ -374,6 +399,7 @@ export interface Addon {
   Engine: new (threads: number) => NativeEngine;
   PrefixStore: new (offsets: Int32Array, options: NativePrefixStoreOptions) => NativePrefixStore;
   LinearCka: new (pairs: number) => NativeLinearCka;
+  joinGroup(options: NativeGroupOptions): Promise<NativeGroup>;
 }
 
 let known: Addon | undefined;
