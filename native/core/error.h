@@ -31,6 +31,8 @@ namespace permafrost {
   X(NON_FINITE)                   \
   X(QUEUE_FULL)                   \
   X(DISPOSED)                     \
+  X(RANK_FAILED)                  \
+  X(RANKS_DIVERGED)               \
   X(ADDON_MISSING)                \
   X(ADDON_MISMATCH)               \
   X(INTERNAL)

@@ -110,6 +110,17 @@ export const ERROR_CATALOGUE: Readonly<Record<ErrorCode, CatalogueEntry>> = {
       'A model, trainer or tagger was used after it was disposed of, or after a later trainer replaced it.',
     remedy: 'Load it again, and dispose of it after its last use.',
   },
+  RANK_FAILED: {
+    meaning:
+      'One of the processes that train together ended, fell silent for longer than the time-out, or left; the message names it and its host. All others stop.',
+    remedy:
+      'Look at what that process printed last. Start them again, with any number of processes: the training goes on from its last save.',
+  },
+  RANKS_DIVERGED: {
+    meaning:
+      'Processes that train together have other plans, data or settings; the message names what differs, where, and both values.',
+    remedy: 'Start all with the same command, version and data.',
+  },
   ADDON_MISSING: {
     meaning: 'The native engine is not built, or does not load. The message lists every path that was tried.',
     remedy:

@@ -13,6 +13,14 @@ export interface NativeBatch {
   examples?: Int32Array;
   /** What each sequence counts for in the loss. */
   weights?: Float32Array;
+  /** Place of each sequence's first token in the whole batch, by which dropout masks are drawn. */
+  rows?: Int32Array;
+}
+
+/** Shares of one batch: `gradientShards` in all, of which these are the first, and those behind it. */
+export interface NativeShards {
+  shards: readonly NativeBatch[];
+  first: number;
 }
 
 export interface NativePrefixStoreOptions {
@@ -75,6 +83,12 @@ export interface NativeLossOptions {
   focalGamma: number;
 }
 
+/** Ranks that have met. */
+export interface NativeGroup {
+  readonly rank: number;
+  readonly size: number;
+}
+
 export interface NativeTrainerOptions {
   learningRate: number;
   weightDecay: number;
@@ -97,6 +111,18 @@ export interface NativeTrainerOptions {
   readBackEvery: number;
   /** Whether gradients of layers are added up. */
   trackGradientL1: boolean;
+  /** Ranks that train together; left out, it trains alone. */
+  group?: NativeGroup;
+  /** Parts of a batch whose gradients are summed in one order; 0 where there are as many as ranks. */
+  gradientShards: number;
+}
+
+export interface NativeStepOptions {
+  updateNow: boolean;
+  /** Computes the whole last layer for tokens without a label, too. */
+  everyToken: boolean;
+  /** 32 bits, of which all ranks get those of all. */
+  flags: number;
 }
 
 export interface NativePlan {
@@ -209,12 +235,13 @@ export interface NativeEngine {
   createTrainer(options: NativeTrainerOptions): Promise<number>;
   step(
     trainer: number,
-    batch: NativeBatch,
-    updateNow: boolean,
-    everyToken: boolean,
+    batch: NativeBatch | NativeShards,
+    options: NativeStepOptions,
     store?: NativePrefixStore,
   ): Promise<StepResult>;
-  gradients(trainer: number, batch: NativeBatch): Promise<Float64Array>;
+  /** Gives every rank what rank 0 has: 'weights', or the 'state': weights, moments, sums of gradients and position. */
+  broadcast(trainer: number, what: 'weights' | 'state'): Promise<void>;
+  gradients(trainer: number, batch: NativeBatch | NativeShards): Promise<Float64Array>;
   position(trainer: number): Promise<TrainerPosition>;
   seek(trainer: number, updates: number, passes: number): Promise<void>;
   /**
@@ -259,7 +286,7 @@ export interface NativeEngine {
     dtype: 'F32' | 'F16',
   ): Promise<void>;
   /** For each parameter the mean squared norm of the batches' gradients and the squared norm of their mean; NaN where it does not learn. */
-  gradientMoments(trainer: number, batches: NativeBatch[]): Promise<Float64Array>;
+  gradientMoments(trainer: number, batches: readonly (NativeBatch | NativeShards)[]): Promise<Float64Array>;
   logits(batch: NativeBatch): Promise<Float32Array>;
   /** Outputs of the embeddings and of each layer, of the labelled tokens where there are labels, else of all. */
   hiddenStates(batch: NativeBatch): Promise<Float32Array>;
@@ -333,6 +360,31 @@ export interface NativeCardEnergy {
   watts: number | null;
 }
 
+export interface NativeGroupOptions {
+  rank: number;
+  size: number;
+  host: string;
+  port: number;
+  serves: boolean;
+  prefix: string;
+  /** Address to listen at; empty for the one by which the store is reached. */
+  bind: string;
+  secret: string;
+  device: string;
+  firstTimeoutSeconds: number;
+  timeoutSeconds: number;
+}
+
+/** The processes that train one model together; calls run one after another on a thread of its own. */
+export interface NativeGroup {
+  rank: number;
+  size: number;
+  members: { rank: number; host: string; pid: number; device: string }[];
+  gather(bytes: Uint8Array): Promise<Uint8Array[]>;
+  bytesSent(): number;
+  leave(reason: string): Promise<void>;
+}
+
 /** The whole surface of the addon. */
 export interface Addon {
   version: string;
@@ -347,6 +399,7 @@ export interface Addon {
   Engine: new (threads: number) => NativeEngine;
   PrefixStore: new (offsets: Int32Array, options: NativePrefixStoreOptions) => NativePrefixStore;
   LinearCka: new (pairs: number) => NativeLinearCka;
+  joinGroup(options: NativeGroupOptions): Promise<NativeGroup>;
 }
 
 let known: Addon | undefined;

@@ -523,6 +523,14 @@ const CASES: Readonly<Record<ErrorCode, Faces>> = {
     ),
     cli: 'a command disposes of its model at its end',
   },
+  RANK_FAILED: {
+    api: 'takes several processes: test/distributed/group.test.ts',
+    cli: 'takes several processes: test/distributed/group.test.ts',
+  },
+  RANKS_DIVERGED: {
+    api: 'takes several processes: test/distributed/group.test.ts',
+    cli: 'takes several processes: test/distributed/group.test.ts',
+  },
   ADDON_MISSING: child(
     () => ({ PERMAFROST_ADDON: at('none.node') }),
     /none\.node: no such file.*Install libtorch/s,

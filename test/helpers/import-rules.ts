@@ -3,7 +3,7 @@ import { posix } from 'node:path';
 /** Every layer may use these. */
 const BOTTOM = ['contract', 'errors', 'io'];
 const PURE = ['freezing', 'batching', 'text', 'data', 'hub'];
-const ENGINE = ['model', 'native'];
+const ENGINE = ['model', 'distributed', 'native'];
 
 /** What the package's entries may show. */
 const EVERYTHING = [
@@ -49,7 +49,8 @@ const MAY_IMPORT: Record<string, string[]> = {
   inference: ['evaluation', ...ENGINE, ...PURE, ...BOTTOM],
   export: [...ENGINE, ...PURE, ...BOTTOM],
   evaluation: [...ENGINE, ...PURE, ...BOTTOM],
-  model: ['native', ...PURE, ...BOTTOM],
+  model: ['distributed', 'native', ...PURE, ...BOTTOM],
+  distributed: ['native', ...BOTTOM],
   native: BOTTOM,
   freezing: ['text', 'data', ...BOTTOM],
   batching: ['text', 'data', ...BOTTOM],
