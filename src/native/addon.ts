@@ -83,12 +83,6 @@ export interface NativeLossOptions {
   focalGamma: number;
 }
 
-/** Ranks that have met. */
-export interface NativeGroup {
-  readonly rank: number;
-  readonly size: number;
-}
-
 export interface NativeTrainerOptions {
   learningRate: number;
   weightDecay: number;
