@@ -3,6 +3,7 @@ import { batchesOf } from '../batching/batches.js';
 import { epochOrder } from '../batching/order.js';
 import type { EncodedDataset, EncodedSplits } from '../contract/encoded-dataset.js';
 import type { PackedBatch } from '../contract/packed-batch.js';
+import type { Peers } from '../contract/peers.js';
 import { LabelSet } from '../data/label-set.js';
 import type { Sentence } from '../data/sentence.js';
 import { PermafrostError } from '../errors/error.js';
@@ -217,11 +218,11 @@ export class TaggingTask implements Task<Metrics> {
   }
 
   /** @throws NON_FINITE; `signal.reason` on abort */
-  async measure(name: EvaluatedSplit): Promise<Measured<Metrics>> {
+  async measure(name: EvaluatedSplit, peers?: Peers): Promise<Measured<Metrics>> {
     const { model, signal, decoding } = this.#options;
     const { sentences: gold, dataset, store } = this.#splits[name]!;
     const options = { model, sentences: gold, dataset, ...(decoding && { decoding }) };
-    const where = { ...(store && { store }), ...(signal && { signal }) };
+    const where = { ...(store && { store }), ...(peers && { peers }), ...(signal && { signal }) };
     const { metrics, predicted, loss } = await evaluate({ ...options, ...where });
     if (loss !== null) requireFinite(loss, name);
     return { metrics, loss, predictions: predictionsOf(name, gold, predicted) };

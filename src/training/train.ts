@@ -1,14 +1,16 @@
 import { RunDirectory } from './directory.js';
 import type { ProgressEvent, TrainingResult } from './events.js';
+import { joinRanks } from './join.js';
 import { RunLog } from './log/run-log.js';
 import { Training } from './loop.js';
+import { Ranks } from './ranks.js';
 import type { TrainingSettings } from './settings.js';
 import type { Task } from './task.js';
 import { Phases } from './timing.js';
 
 /**
  * Trains a task in the directory that the settings name, where they name one; one that the caller has opened is left
- * open.
+ * open. Of several ranks the first alone opens it.
  *
  * @param makeTask reads and encodes the data.
  */
@@ -16,17 +18,26 @@ export async function* train<Scores>(
   settings: TrainingSettings,
   makeTask: () => Promise<Task<Scores>>,
 ): AsyncGenerator<ProgressEvent<Scores>, TrainingResult<Scores>> {
-  const { directory: given, restart, signal } = settings;
+  const { directory: given, restart, signal, distributed, model } = settings;
   signal?.throwIfAborted();
   const phases = new Phases();
-  const directory = typeof given === 'string' ? await RunDirectory.open(given) : given;
+  const { group, leave } = await joinRanks(distributed, model.device);
+  let [directory, failure]: [RunDirectory | null, unknown] = [null, undefined];
   try {
+    const ranks = new Ranks(group, settings);
+    directory = await ranks.onFirst(async () =>
+      typeof given === 'string' ? await RunDirectory.open(given) : (given ?? null),
+    );
     const task = await phases.measure('encode', makeTask);
-    if (restart) await directory?.clear();
+    if (restart) await ranks.onFirst(async () => directory?.clear());
     const log = directory ? new RunLog(directory, settings) : null;
-    const events = new Training(settings, task, { directory: directory ?? null, log }, phases).run();
+    const events = new Training(settings, task, { directory, log, ranks }, phases).run();
     return yield* log ? log.through(events) : events;
+  } catch (error) {
+    failure = error;
+    throw error;
   } finally {
     if (typeof given === 'string') await directory?.close();
+    await leave(failure);
   }
 }
