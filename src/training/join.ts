@@ -1,31 +1,44 @@
 import { placeOf } from '../distributed/environment.js';
 import { Group } from '../distributed/group.js';
 import { PermafrostError } from '../errors/error.js';
+import { addon } from '../native/addon.js';
+import { Ranks } from './ranks.js';
 import type { TrainingSettings } from './settings.js';
 
-/** The group that a training is a rank of, and how it leaves. */
+/** As whom a training takes part, and on which device. */
 export interface Membership {
-  /** Null where it is alone. */
-  group: Group | null;
-  /** Leaves a group that was joined here, and in any case one that the training failed in, which waits for it. */
-  leave(failure?: unknown): Promise<void>;
+  distributed: TrainingSettings['distributed'] | undefined;
+  /** Where the model is, or will be. */
+  device: string;
+  gradientShards?: number | undefined;
+  signal?: AbortSignal | undefined;
 }
 
 /**
- * Joins the other ranks where the option says so; a group that was given is joined already.
+ * Joins the other ranks where the option says so, does the work, and leaves them. Where the work fails, a group that the
+ * caller had joined is left, too: the others wait for this rank, and are told why.
  *
- * @param device where the model is.
- * @throws INVALID_OPTION where the environment has no place for this process; RANK_FAILED where a rank does not come
+ * @throws INVALID_OPTION where the environment has no place for this process; RANK_FAILED where a rank does not come;
+ *   what the work throws
  */
-export async function joinRanks(
-  distributed: TrainingSettings['distributed'],
-  device: string,
-): Promise<Membership> {
-  if (distributed instanceof Group) {
-    return { group: distributed, leave: async (failure) => void (failure && (await close(distributed, failure))) };
+export async function* withRanks<Event, Result>(
+  { distributed, device, gradientShards, signal }: Membership,
+  work: (ranks: Ranks) => AsyncGenerator<Event, Result>,
+): AsyncGenerator<Event, Result> {
+  const group = distributed === 'env' ? await joinEnvironment(device) : groupOf(distributed);
+  let reason: string | undefined;
+  try {
+    return yield* work(new Ranks(group, { gradientShards, signal }));
+  } catch (error) {
+    reason = reasonOf(error);
+    throw error;
+  } finally {
+    if (distributed === 'env' || reason !== undefined) await group?.close(reason);
   }
-  const group = distributed === 'env' ? await joinEnvironment(device) : null;
-  return { group, leave: async (failure) => void (group && (await close(group, failure))) };
+}
+
+function groupOf(distributed: Group | 'off' | undefined): Group | null {
+  return distributed instanceof Group ? distributed : null;
 }
 
 async function joinEnvironment(device: string): Promise<Group | null> {
@@ -34,15 +47,22 @@ async function joinEnvironment(device: string): Promise<Group | null> {
     throw new PermafrostError(
       'INVALID_OPTION',
       "distributed: 'env' needs the variables of a launcher, and there are none. Start the processes with " +
-        "`permafrost launch`, torchrun or Slurm, or leave the option out.",
+        '`permafrost launch`, torchrun or Slurm, or leave the option out.',
       { option: 'distributed' },
     );
   }
-  return place.size === 1 ? null : Group.join(place, { device });
+  return place.size === 1 ? null : Group.join(place, { device: numbered(device) });
 }
 
-/** The others learn why; what stops all alike is no reason. */
-async function close(group: Group, failure: unknown): Promise<void> {
-  const reason = failure instanceof Error && failure.name !== 'AbortError' ? failure.message : '';
-  await group.close(reason);
+/** A device by its number, where it is one that the engine chooses. */
+function numbered(device: string): string {
+  if (device === 'cuda') return 'cuda:0';
+  if (device !== 'auto') return device;
+  return addon().libtorch.hasCuda ? 'cuda:0' : 'cpu';
+}
+
+/** What the others are told; all stop alike where one is stopped, and nobody needs to be told. */
+function reasonOf(error: unknown): string | undefined {
+  if (!(error instanceof Error)) return String(error);
+  return error.name === 'AbortError' ? undefined : error.message;
 }

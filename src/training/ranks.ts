@@ -11,12 +11,6 @@ import type { RanksSummary } from './events.js';
 const STOP = 1;
 const SAVE = 2;
 
-/** What the loop needs of a group. */
-export type TrainingRanks = Pick<
-  Group,
-  'rank' | 'size' | 'members' | 'native' | 'describe' | 'gather' | 'gatherBytes' | 'agree'
->;
-
 /**
  * What a training does otherwise when it is one of several ranks: which share of a batch it computes, who writes, and how
  * all decide alike. Alone, each call is what it would be without.
@@ -31,8 +25,11 @@ export class Ranks implements Peers {
   /** @throws INVALID_OPTION for fewer gradient shards than ranks */
   constructor(
     /** Null where the training is alone. */
-    readonly group: TrainingRanks | null,
-    { gradientShards, signal }: { gradientShards?: number | undefined; signal?: AbortSignal | undefined } = {},
+    readonly group: Group | null,
+    {
+      gradientShards,
+      signal,
+    }: { gradientShards?: number | undefined; signal?: AbortSignal | undefined } = {},
   ) {
     this.#gradientShards = gradientShards;
     this.#signal = signal;
@@ -63,7 +60,7 @@ export class Ranks implements Peers {
   }
 
   /** What a trainer takes. */
-  get trainerOptions(): { group?: TrainingRanks; gradientShards?: number } {
+  get trainerOptions(): { group?: Group; gradientShards?: number } {
     return {
       ...(this.group && { group: this.group }),
       ...(this.#gradientShards !== undefined && { gradientShards: this.#gradientShards }),
@@ -152,7 +149,7 @@ export class Ranks implements Peers {
     if (this.group === null) return work();
     const own = this.isFirst ? await settled(work) : null;
     const told = (await this.group.gather(own && toldOf(own)))[0]!;
-    if (own !== null) return valueOf(own);
+    if (own !== null) return unwrapped(own);
     if ('value' in told) return told.value as T;
     const { code, message, details } = told.error;
     const where = this.group.describe(0);
@@ -193,7 +190,11 @@ export class Ranks implements Peers {
   summary(): RanksSummary | null {
     if (this.group === null) return null;
     const { size, members } = this.group;
-    return { number: size, hosts: members.map(({ host }) => host), devices: members.map(({ device }) => device) };
+    return {
+      number: size,
+      hosts: members.map(({ host }) => host),
+      devices: members.map(({ device }) => device),
+    };
   }
 
   #stoppedBy(rank: number): Error {
@@ -217,7 +218,7 @@ async function settled<T>(work: () => Promise<T>): Promise<Settled<T>> {
   }
 }
 
-function valueOf<T>(own: Settled<T>): T {
+function unwrapped<T>(own: Settled<T>): T {
   if ('value' in own) return own.value;
   throw own.error;
 }

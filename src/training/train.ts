@@ -1,9 +1,9 @@
 import { RunDirectory } from './directory.js';
 import type { ProgressEvent, TrainingResult } from './events.js';
-import { joinRanks } from './join.js';
+import { withRanks } from './join.js';
 import { RunLog } from './log/run-log.js';
 import { Training } from './loop.js';
-import { Ranks } from './ranks.js';
+import type { Ranks } from './ranks.js';
 import type { TrainingSettings } from './settings.js';
 import type { Task } from './task.js';
 import { Phases } from './timing.js';
@@ -18,26 +18,30 @@ export async function* train<Scores>(
   settings: TrainingSettings,
   makeTask: () => Promise<Task<Scores>>,
 ): AsyncGenerator<ProgressEvent<Scores>, TrainingResult<Scores>> {
-  const { directory: given, restart, signal, distributed, model } = settings;
+  const { model, signal } = settings;
   signal?.throwIfAborted();
+  return yield* withRanks({ ...settings, device: model.device }, (ranks) =>
+    trainAs(ranks, settings, makeTask),
+  );
+}
+
+async function* trainAs<Scores>(
+  ranks: Ranks,
+  settings: TrainingSettings,
+  makeTask: () => Promise<Task<Scores>>,
+): AsyncGenerator<ProgressEvent<Scores>, TrainingResult<Scores>> {
+  const { directory: given, restart } = settings;
   const phases = new Phases();
-  const { group, leave } = await joinRanks(distributed, model.device);
-  let [directory, failure]: [RunDirectory | null, unknown] = [null, undefined];
+  const directory = await ranks.onFirst(async () =>
+    typeof given === 'string' ? RunDirectory.open(given) : (given ?? null),
+  );
   try {
-    const ranks = new Ranks(group, settings);
-    directory = await ranks.onFirst(async () =>
-      typeof given === 'string' ? await RunDirectory.open(given) : (given ?? null),
-    );
     const task = await phases.measure('encode', makeTask);
     if (restart) await ranks.onFirst(async () => directory?.clear());
     const log = directory ? new RunLog(directory, settings) : null;
     const events = new Training(settings, task, { directory, log, ranks }, phases).run();
     return yield* log ? log.through(events) : events;
-  } catch (error) {
-    failure = error;
-    throw error;
   } finally {
     if (typeof given === 'string') await directory?.close();
-    await leave(failure);
   }
 }
