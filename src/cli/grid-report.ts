@@ -4,6 +4,8 @@ import { compareWithBaseline } from '../experiment/comparisons.js';
 import { ExampleCollector } from '../experiment/error-examples.js';
 import { studyErrors } from '../experiment/error-studies.js';
 import type { FoundRun } from '../experiment/found-runs.js';
+import { reportLock } from '../experiment/store.js';
+import { withFileLock } from '../io/process-lock.js';
 import { reportBlocks } from '../report/document.js';
 import { writeLatex } from '../report/latex.js';
 import { type PlannedGrid, runsOnMost, summarise } from '../report/summary.js';
@@ -23,11 +25,19 @@ export interface GridReportOptions {
   hasLatex: boolean;
 }
 
-/** Writes the report of a grid and shows its tables; nothing without a run. @throws WRITE_FAILED, DATA_FORMAT */
+/**
+ * Writes the report of a grid and shows its tables; nothing without a run. One process at a time writes there.
+ *
+ * @throws WRITE_FAILED, DATA_FORMAT
+ */
 export async function reportGrid(options: GridReportOptions, output: Output): Promise<void> {
+  if (options.runs.length === 0) return;
+  await withFileLock(reportLock(options.directory), () => writeGridReport(options, output));
+}
+
+async function writeGridReport(options: GridReportOptions, output: Output): Promise<void> {
   const { directory, runs, planned, command, hasLatex } = options;
   const records = runs.map(({ record }) => record);
-  if (records.length === 0) return;
   const comparisons = await compareWithBaseline(directory, records);
   const examples = new ExampleCollector();
   // What the best weights got wrong, on the split that the tables show.

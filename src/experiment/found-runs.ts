@@ -2,6 +2,8 @@ import { existsSync } from 'node:fs';
 import { readdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import { PermafrostError } from '../errors/error.js';
+import { LOCK_NAME, lockHolder } from '../io/process-lock.js';
+import type { GridPlan } from './grid-file.js';
 import { type RunRecord, readRunRecord } from './run-record.js';
 
 /** A run that is finished, and its directory. */
@@ -29,6 +31,35 @@ export async function findRuns(directory: string): Promise<FoundRun[]> {
       '--out of train or paper.',
     { file: directory },
   );
+}
+
+/** A run that a process trains now. */
+export interface RunUnderWay {
+  run: string;
+  host: string;
+  pid: number;
+}
+
+/** The runs of a grid's directory that processes train now, as far as can be told, in order of their names. */
+export async function findRunsUnderWay(directory: string): Promise<RunUnderWay[]> {
+  const entries = await readdir(directory, { withFileTypes: true }).catch(() => []);
+  const names = entries.flatMap((entry) => (entry.isDirectory() ? [entry.name] : [])).sort(NATURAL.compare);
+  const holders = await Promise.all(names.map((run) => lockHolder(join(directory, run, LOCK_NAME))));
+  return holders.flatMap((holder, index) =>
+    holder?.isAlive ? [{ run: names[index]!, host: holder.host, pid: holder.pid }] : [],
+  );
+}
+
+/** Of the runs found in a grid's directory those that were planned. */
+export function plannedOf(
+  runs: readonly FoundRun[],
+  { strategies, seeds, trainSizes }: GridPlan,
+): FoundRun[] {
+  return runs.filter(({ record: { scenario, seed } }) => {
+    const isWhole = scenario.fold === undefined && scenario.maxSteps === undefined;
+    const isPlanned = strategies.includes(scenario.strategy) && seeds.includes(seed);
+    return isWhole && isPlanned && trainSizes.includes(scenario.trainSize ?? 'all');
+  });
 }
 
 // Of bottom-up-3 and bottom-up-12, the smaller number first.

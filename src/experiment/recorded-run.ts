@@ -46,7 +46,8 @@ export async function* recordedRun<Model extends AsyncDisposable, Event, Result,
   // The training would go on without a listener; this ends it where the consumer stops early.
   const left = new AbortController();
   await using model = await run.createModel();
-  const training = run.start(model, AbortSignal.any(signal ? [signal, left.signal] : [left.signal]));
+  const ends = [left.signal, directory?.lost, signal].filter((end) => end !== undefined);
+  const training = run.start(model, AbortSignal.any(ends));
   try {
     for await (const event of training) yield event;
     const record = await run.compose(model, await training.result);

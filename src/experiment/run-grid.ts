@@ -1,9 +1,10 @@
 import { gridRuns } from './grid.js';
-import { type GridEvent, type Round, type RunRoundsOptions, runRounds } from './rounds.js';
+import type { GridEvent } from './grid-events.js';
+import { type Round, type RunRoundsOptions, runRounds } from './rounds.js';
 import type { RunRecord } from './run-record.js';
 import { scenarioOf } from './scenario.js';
 
-export type { GridEvent, RunPosition } from './rounds.js';
+export type { GridEvent, RunPosition, Worker } from './grid-events.js';
 
 /** Which scenarios are trained with which seeds, and where. */
 export interface RunGridOptions extends RunRoundsOptions {
@@ -34,6 +35,7 @@ export async function* runGrid(options: RunGridOptions): AsyncGenerator<GridEven
   const runs = gridRuns(scenarios, seeds, workspace.numLayers);
   let earlier: Set<string> | null = null;
   return yield* runRounds(options, {
+    about: { kind: 'grid', planned: { strategies, seeds, trainSizes } },
     total: runs.length,
     *rounds(): Generator<Round, RunRecord[], RunRecord[]> {
       return yield { runs, test: true };

@@ -3,6 +3,7 @@ import { join } from 'node:path';
 import type { EncodedSplits } from '../contract/encoded-dataset.js';
 import { PermafrostError } from '../errors/error.js';
 import { writeFileAtomic } from '../io/atomic-write.js';
+import type { FileLock } from '../io/process-lock.js';
 import type { TokenClassifier } from '../model/token-classifier.js';
 import { addon } from '../native/addon.js';
 import { RunDirectory } from '../training/directory.js';
@@ -35,6 +36,8 @@ export interface RunScenarioOptions {
    * that was finished there is not trained again. @default nothing is written
    */
   directory?: string;
+  /** Lock of `directory`, where the caller has it. @default it is taken, and given back at the end */
+  lock?: FileLock;
   /** Deletes what an earlier run left in `directory`. @default false */
   restart?: boolean;
   /** Completes the directory once the best weights are known, before the record is written. */
@@ -71,7 +74,8 @@ async function* runAs(ranks: Ranks, options: RunScenarioOptions): AsyncGenerator
   const { directory: path, restart = false, test = true } = options;
   const startedAt = new Date();
   const portion = workspace.portion(scenario);
-  const directory = path === undefined ? null : await ranks.onFirst(() => RunDirectory.open(path));
+  const directory =
+    path === undefined ? null : await ranks.onFirst(() => RunDirectory.open(path, options.lock));
   const data = { data: workspace.data.digest, tokenizer: workspace.tokenizer.digest };
   let modelSeconds = 0;
   let encoded: EncodedSplits | undefined;

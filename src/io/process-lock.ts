@@ -1,51 +1,37 @@
-import { createHash, randomUUID } from 'node:crypto';
-import { readFileSync } from 'node:fs';
-import { link, readFile, rename, rm, stat, utimes, writeFile } from 'node:fs/promises';
-import { hostname } from 'node:os';
+import { createHash } from 'node:crypto';
+import { link, rename, rm, utimes, writeFile } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { PermafrostError } from '../errors/error.js';
 import { attemptWrite } from './atomic-write.js';
+import { HEARTBEAT_MS, LeaseWatch } from './lease.js';
+import { type LockContent, livenessOf, ownContent, readLock } from './lock-holder.js';
 import { makeDirectory } from './make-directory.js';
 import { temporaryName } from './temporary-files.js';
-
-/** Identity of this process, since process ids are used again (often at once in containers). */
-const PROCESS_TOKEN = randomUUID();
-
-/** A holder shows that it lives by touching its lock this often, ms. */
-const HEARTBEAT_MS = 5_000;
-/** Whoever waits takes over a lock of another machine that was not touched for so long, ms. */
-const STALE_MS = 60_000;
 
 /** Name of the lock of a directory. */
 export const LOCK_NAME = 'run.lock';
 
-/** Who holds a lock. */
-export interface LockContent {
-  pid: number;
-  host: string;
-  token: string;
-  /** Start of the process in clock ticks since boot, where the system tells. */
-  processStart: string | null;
-  since: string;
-}
+/** Between two tries for a lock that another process holds for a moment, ms. */
+const RETRY_MS = 100;
 
-/** A lock that is held. */
+/** A lock that is held: it is touched for as long as the process lives and until it is released. */
 export interface FileLock {
+  /** Aborted with LOCKED where another machine took the lock over, since this process was silent for a lease. */
+  readonly lost: AbortSignal;
   release(): Promise<void>;
 }
 
 /**
- * Makes this process the holder of a lock file, or tells who holds it; the lock of a process of this machine that no
- * longer lives is taken over.
+ * Makes this process the holder of a lock file, or tells who holds it.
  *
- * @param isGone also takes over a lock of which this holds.
+ * The lock of a process of this machine that no longer lives is taken over at once, that of another machine when its
+ * lease is over. Only names of files are made and replaced, so that it holds over NFS, too.
+ *
+ * @param lease of whoever tries again and again; without one a lock of another machine is never taken over
  * @throws WRITE_FAILED where the lock cannot be written.
  */
-export async function tryLock(
-  file: string,
-  isGone: (holder: LockContent) => boolean = () => false,
-): Promise<FileLock | LockContent> {
+export async function tryLock(file: string, lease?: LeaseWatch): Promise<FileLock | LockContent> {
   await attemptWrite(file, () => makeDirectory(dirname(file)));
   const own = ownContent();
   const draft = temporaryName(file);
@@ -57,26 +43,44 @@ export async function tryLock(
       if (await linkIfAbsent(draft, file)) break;
       const holder = await readLock(file);
       if (holder === null) continue;
-      if (isAlive(holder) && !isGone(holder)) return holder;
-      if (await takeOver(file, draft, holder)) break;
+      // A server that answers twice says that its own first answer is in the way.
+      if (holder.token === own.token) break;
+      if (!(await isGone(file, holder, lease))) return holder;
+      if (await takeOver(file, draft, holder, lease)) break;
     }
   } finally {
     await rm(draft, { force: true });
   }
-  return { release: () => release(file, own) };
+  lease?.forget(file);
+  return new HeldLock(file, own);
 }
 
 /**
  * Makes this process the only writer of a directory; the lock of a process that no longer lives is taken over.
  *
+ * Whether one of another machine lives is seen within seconds where it does, and after a lease where it does not.
+ *
  * @throws LOCKED where another process writes there; WRITE_FAILED where the lock cannot be written.
  */
-export async function lockDirectory(directory: string): Promise<FileLock> {
+export async function lockDirectory(directory: string, lease = new LeaseWatch()): Promise<FileLock> {
   const file = join(directory, LOCK_NAME);
-  const result = await tryLock(file);
-  if ('release' in result) return result;
-  const { pid, host, since } = result;
-  throw new PermafrostError(
+  for (;;) {
+    const result = await tryLock(file, lease);
+    if ('release' in result) return result;
+    if (livenessOf(result) === 'alive' || (await lease.look(file)) === 'alive') {
+      throw lockedBy(result, directory, file);
+    }
+    await sleep(RETRY_MS);
+  }
+}
+
+/** Says who writes to a directory. */
+export function lockedBy(
+  { pid, host, since }: LockContent,
+  directory: string,
+  file: string,
+): PermafrostError {
+  return new PermafrostError(
     'LOCKED',
     `${directory}: process ${pid} on ${host} has been writing there since ${since}. Wait for it, choose another ` +
       `directory, or delete ${file} if that process is gone.`,
@@ -84,14 +88,21 @@ export async function lockDirectory(directory: string): Promise<FileLock> {
   );
 }
 
-/** Who holds the lock of a directory, and whether that process lives as far as can be told; null where nobody does. */
-export async function lockHolder(directory: string): Promise<(LockContent & { isAlive: boolean }) | null> {
-  const holder = await readLock(join(directory, LOCK_NAME));
-  return holder && { ...holder, isAlive: isAlive(holder) };
+/**
+ * Who holds a lock, and whether that process lives as far as can be told; null where nobody does.
+ *
+ * @param lease of whoever asks again and again, to whom one of another machine lives no longer when its lease is over
+ */
+export async function lockHolder(
+  file: string,
+  lease?: LeaseWatch,
+): Promise<(LockContent & { isAlive: boolean }) | null> {
+  const holder = await readLock(file);
+  return holder && { ...holder, isAlive: !(await isGone(file, holder, lease)) };
 }
 
 /**
- * Does something while no other process does it: waits for the lock, keeps it alive, and gives it back.
+ * Does something while no other process does it: waits for the lock, and gives it back.
  *
  * @throws WRITE_FAILED; `signal.reason` while it waits; what the action throws.
  */
@@ -99,48 +110,59 @@ export async function withFileLock<T>(
   file: string,
   action: () => Promise<T>,
   signal?: AbortSignal,
+  lease = new LeaseWatch(),
 ): Promise<T> {
-  const lock = await waitForLock(file, signal);
-  const heartbeat = setInterval(() => {
-    const now = new Date();
-    utimes(file, now, now).catch(() => undefined);
-  }, HEARTBEAT_MS);
-  heartbeat.unref();
-  try {
-    return await action();
-  } finally {
-    clearInterval(heartbeat);
-    await lock.release();
-  }
-}
-
-async function waitForLock(file: string, signal?: AbortSignal): Promise<FileLock> {
-  // Ages are measured by this machine's clock from what changes, since clocks of two machines may differ.
-  let seen = { mark: '', at: Date.now() };
   for (;;) {
     signal?.throwIfAborted();
-    const mark = await touchedAt(file);
-    if (mark !== seen.mark) seen = { mark, at: Date.now() };
-    const isStale = Date.now() - seen.at > STALE_MS;
-    const result = await tryLock(file, ({ host }) => isStale && host !== hostname());
-    if ('release' in result) return result;
-    await sleep(100);
+    const lock = await tryLock(file, lease);
+    if ('release' in lock) {
+      try {
+        return await action();
+      } finally {
+        await lock.release();
+      }
+    }
+    await sleep(RETRY_MS);
   }
 }
 
-async function touchedAt(file: string): Promise<string> {
-  const found = await stat(file).catch(() => null);
-  return found === null ? '' : `${found.ino} ${found.mtimeMs}`;
+class HeldLock implements FileLock {
+  readonly #file: string;
+  readonly #own: LockContent;
+  readonly #lost = new AbortController();
+  readonly #heartbeat: NodeJS.Timeout;
+
+  constructor(file: string, own: LockContent) {
+    this.#file = file;
+    this.#own = own;
+    this.#heartbeat = setInterval(() => void this.#beat().catch(() => undefined), HEARTBEAT_MS);
+    this.#heartbeat.unref();
+  }
+
+  get lost(): AbortSignal {
+    return this.#lost.signal;
+  }
+
+  async release(): Promise<void> {
+    clearInterval(this.#heartbeat);
+    const current = await readLock(this.#file);
+    if (current?.token === this.#own.token) await rm(this.#file, { force: true });
+  }
+
+  async #beat(): Promise<void> {
+    const current = await readLock(this.#file);
+    const now = new Date();
+    if (current?.token === this.#own.token) await utimes(this.#file, now, now);
+    else if (current !== null) {
+      clearInterval(this.#heartbeat);
+      this.#lost.abort(lockedBy(current, dirname(this.#file), this.#file));
+    }
+  }
 }
 
-function ownContent(): LockContent {
-  return {
-    pid: process.pid,
-    host: hostname(),
-    token: `${PROCESS_TOKEN}/${randomUUID()}`,
-    processStart: processStart(process.pid),
-    since: new Date().toISOString(),
-  };
+async function isGone(file: string, holder: LockContent, lease?: LeaseWatch): Promise<boolean> {
+  const liveness = livenessOf(holder);
+  return liveness === 'unknown' ? (await lease?.look(file)) === 'over' : liveness === 'dead';
 }
 
 async function linkIfAbsent(draft: string, file: string): Promise<boolean> {
@@ -160,11 +182,16 @@ async function linkIfAbsent(draft: string, file: string): Promise<boolean> {
  * Several may find the same dead lock at once. Only the one that holds the marker of that very lock may replace it, and
  * it looks again first, so nobody replaces a lock that is alive.
  */
-async function takeOver(file: string, draft: string, stale: LockContent): Promise<boolean> {
+async function takeOver(
+  file: string,
+  draft: string,
+  stale: LockContent,
+  lease?: LeaseWatch,
+): Promise<boolean> {
   const marker = `${file}.takeover-${createHash('sha256').update(stale.token).digest('hex').slice(0, 16)}`;
   if (!(await linkIfAbsent(draft, marker))) {
     const taker = await readLock(marker);
-    if (taker !== null && !isAlive(taker)) await rm(marker, { force: true });
+    if (taker !== null && (await isGone(marker, taker, lease))) await rm(marker, { force: true });
     await sleep(20);
     return false;
   }
@@ -176,50 +203,4 @@ async function takeOver(file: string, draft: string, stale: LockContent): Promis
   } finally {
     await rm(marker, { force: true });
   }
-}
-
-async function readLock(file: string): Promise<LockContent | null> {
-  let text: string;
-  try {
-    text = await readFile(file, 'utf8');
-  } catch (cause) {
-    if ((cause as NodeJS.ErrnoException).code === 'ENOENT') return null;
-    throw cause;
-  }
-  try {
-    const value = JSON.parse(text) as LockContent;
-    if (Number.isInteger(value.pid) && typeof value.host === 'string') return value;
-  } catch {
-    // Falls through: a lock that says nothing is treated as a stranger's, which a person must remove.
-  }
-  return { pid: -1, host: '?', token: '', processStart: null, since: '?' };
-}
-
-function isAlive(holder: LockContent): boolean {
-  // A process of another machine cannot be asked; assume that it lives.
-  if (holder.host !== hostname()) return true;
-  try {
-    process.kill(holder.pid, 0);
-  } catch (cause) {
-    return (cause as NodeJS.ErrnoException).code === 'EPERM';
-  }
-  const start = processStart(holder.pid);
-  if (start !== null && holder.processStart !== null) return start === holder.processStart;
-  return holder.pid !== process.pid || holder.token.startsWith(PROCESS_TOKEN);
-}
-
-/** Start time of a process from Linux's `/proc/<pid>/stat` (field 22), null elsewhere. */
-function processStart(pid: number): string | null {
-  try {
-    const stat = readFileSync(`/proc/${pid}/stat`, 'utf8');
-    // The second field is the program's name in brackets and may hold spaces.
-    return stat.slice(stat.lastIndexOf(')') + 2).split(' ')[19] ?? null;
-  } catch {
-    return null;
-  }
-}
-
-async function release(file: string, own: LockContent): Promise<void> {
-  const current = await readLock(file);
-  if (current?.token === own.token) await rm(file, { force: true });
 }

@@ -47,11 +47,13 @@ export class RunDirectory {
    * Makes the directory, locks it, removes what a killed process left half written, and tries out whether it can be
    * written to.
    *
+   * @param held the directory's lock, where the caller has it already and gives it back by itself
    * @throws LOCKED where another process writes there; WRITE_FAILED
    */
-  static async open(path: string): Promise<RunDirectory> {
+  static async open(path: string, held?: FileLock): Promise<RunDirectory> {
     const existed = existsSync(path);
-    const directory = new RunDirectory(path, await lockDirectory(path), existed);
+    const lock = held ? { lost: held.lost, release: async () => {} } : await lockDirectory(path);
+    const directory = new RunDirectory(path, lock, existed);
     try {
       const folders = [path, directory.best, join(path, 'last')];
       for (const folder of [...folders, directory.#predictions]) await sweepTemporaryFiles(folder);
@@ -61,6 +63,11 @@ export class RunDirectory {
       await directory.close();
       throw error;
     }
+  }
+
+  /** Aborted with LOCKED where the directory is another process's by now: this one was not seen to live for a while. */
+  get lost(): AbortSignal {
+    return this.#lock.lost;
   }
 
   /** What the best weights answer on a split, one sentence a line. */

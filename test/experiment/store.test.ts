@@ -1,12 +1,14 @@
 import { spawnSync } from 'node:child_process';
-import { appendFile, mkdir, mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises';
+import { appendFile, mkdir, mkdtemp, readdir, readFile, rm, utimes, writeFile } from 'node:fs/promises';
 import { hostname, tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
 import type { RunRecord } from '../../src/experiment/run-record.js';
 import { scenarioOf } from '../../src/experiment/scenario.js';
-import { GridStore } from '../../src/experiment/store.js';
+import { type ClaimedRun, GridStore } from '../../src/experiment/store.js';
 import * as atomic from '../../src/io/atomic-write.js';
+import { LeaseWatch } from '../../src/io/lease.js';
 import { fakeRecord, fakeWorkspace } from './fakes.js';
 
 vi.mock('../../src/io/atomic-write.js', { spy: true });
@@ -35,7 +37,6 @@ const open = (restart = false) => GridStore.open({ directory, restart }, identit
 async function openWith(...records: RunRecord[]): Promise<void> {
   const store = await open();
   for (const one of records) await store.save(one);
-  await store.close();
 }
 
 const index = async () =>
@@ -51,7 +52,6 @@ describe('the store of a grid', () => {
     expect(store.records).toEqual([record, second]);
     expect(store.finished(scenario, 42)).toEqual(record);
     expect(store.finished(scenario, 44)).toBeUndefined();
-    await store.close();
     expect((await index()).map(({ run }) => run)).toEqual([record.run, second.run]);
   });
 
@@ -61,7 +61,6 @@ describe('the store of a grid', () => {
     const store = await open();
     expect(store.records).toEqual([record]);
     expect(store.damaged).toEqual([]);
-    await store.close();
   });
 
   it('counts a run as not done where its record is not whole, and says so', async () => {
@@ -71,7 +70,6 @@ describe('the store of a grid', () => {
     const store = await open();
     expect(store.records).toEqual([record]);
     expect(store.damaged).toEqual([expect.stringContaining(file)]);
-    await store.close();
     expect((await index()).map(({ run }) => run)).toEqual([record.run]);
   });
 
@@ -124,8 +122,7 @@ describe('a directory with runs of another grid', () => {
     await writeFile(join(directory, 'notes.txt'), 'mine');
     const store = await open(true);
     expect(store.records).toEqual([]);
-    await store.close();
-    expect(await readdir(directory)).toEqual(['notes.txt']);
+    expect(await readdir(directory)).toEqual(['grid.json', 'notes.txt']);
   });
 });
 
@@ -139,59 +136,101 @@ describe('a write that fails', () => {
     );
     await expect(store.save(second)).rejects.toMatchObject({ code: 'WRITE_FAILED' });
     expect(store.finished(scenario, 43)).toBeUndefined();
-    await store.close();
     expect(await readFile(join(directory, record.run, 'record.json'), 'utf8')).toBe(before);
     expect((await index()).map(({ run }) => run)).toEqual([record.run]);
   });
 });
 
-describe('two grids', () => {
-  const lockFile = () => join(directory, 'run.lock');
+describe('two workers', () => {
+  const lockFile = () => join(directory, record.run, 'run.lock');
   const lockOf = (part: object) =>
     JSON.stringify({ pid: 1, host: hostname(), token: 'x', processStart: null, since: 'then', ...part });
+  const lockBy = async (content: string) => {
+    await mkdir(join(directory, record.run), { recursive: true });
+    await writeFile(lockFile(), content);
+  };
+  /** What a claim comes to, released again where it was had. */
+  const claim = async (store: GridStore) => {
+    const claimed = await store.claim(record.run);
+    if (!('lock' in claimed)) return claimed;
+    await claimed.release();
+    return null;
+  };
 
-  it('cannot write one directory at once', async () => {
-    const store = await open();
-    await expect(open()).rejects.toThrow(`process ${process.pid}`);
-    await store.close();
-    await (await open()).close();
+  it('take different runs of one directory, and see what the other has finished', async () => {
+    const [one, other] = [await open(), await open()];
+    const claimed = (await one.claim(record.run)) as ClaimedRun;
+    expect(await claim(other)).toMatchObject({ pid: process.pid, host: hostname() });
+    const theirs = (await other.claim(second.run)) as ClaimedRun;
+    await one.save(record);
+    await other.save(second);
+    for (const run of [claimed, theirs]) await run.release();
+    expect(other.finished(scenario, 42)).toBeUndefined();
+    expect(await other.lookUp(scenario, 42)).toEqual(record);
+    await one.complete();
+    expect((await index()).map(({ run }) => run)).toEqual([record.run, second.run]);
+    expect((await readdir(directory)).filter((name) => name.includes('lock'))).toEqual([]);
   });
 
-  it('leave no lock behind', async () => {
-    await openWith();
-    expect(await readdir(directory)).not.toContain('run.lock');
+  it('leave no directory of a run that was given back untouched', async () => {
+    expect(await claim(await open())).toBeNull();
+    expect(await readdir(directory)).toEqual(['grid.json']);
+  });
+
+  it('cannot begin anew what the other works on, nor with other settings', async () => {
+    const store = await open();
+    const claimed = (await store.claim(record.run)) as ClaimedRun;
+    await expect(open(true)).rejects.toMatchObject({ code: 'LOCKED', details: { pid: process.pid } });
+    const training = { ...workspace.settings.training, epochs: 7 };
+    const changed = { ...identity, scenario: { ...workspace.settings, training } };
+    const opening = GridStore.open({ directory }, changed);
+    await expect(opening).rejects.toMatchObject({ code: 'RUN_MISMATCH' });
+    expect(await claim(store)).toMatchObject({ pid: process.pid });
+    await claimed.release();
+    await open(true);
+    // Whoever began before that has a grid that is gone.
+    await expect(store.claim(record.run)).rejects.toMatchObject({ code: 'LOCKED' });
   });
 
   it('of which one is dead do not block each other', async () => {
     const { pid } = spawnSync(process.execPath, ['-e', '']);
-    await mkdir(directory, { recursive: true });
-    await writeFile(lockFile(), lockOf({ pid }));
-    await (await open()).close();
-    expect((await readdir(directory)).filter((name) => name.includes('lock'))).toEqual([]);
+    await lockBy(lockOf({ pid }));
+    expect(await claim(await open())).toBeNull();
   });
 
   it('are told apart where a process id is used again', async () => {
-    await mkdir(directory, { recursive: true });
-    await writeFile(lockFile(), lockOf({ pid: process.pid, token: 'of an earlier process' }));
-    await (await open()).close();
+    await lockBy(lockOf({ pid: process.pid, token: 'of an earlier process' }));
+    expect(await claim(await open())).toBeNull();
   });
 
-  it('on another machine or with an unreadable lock are left alone', async () => {
-    await mkdir(directory, { recursive: true });
-    for (const content of [lockOf({ host: 'elsewhere' }), 'nonsense']) {
-      await writeFile(lockFile(), content);
-      await expect(open()).rejects.toThrow(lockFile());
-      expect(await readFile(lockFile(), 'utf8')).toBe(content);
+  it('on another machine live as long as the lock changes, and a lease longer', async () => {
+    for (const part of [{ host: 'elsewhere' }, { processes: 'another container of this name' }]) {
+      const store = await GridStore.open({ directory, lease: new LeaseWatch(60) }, identity);
+      await lockBy(lockOf(part));
+      for (let beat = 1; beat <= 4; beat++) {
+        await utimes(lockFile(), beat, beat);
+        expect(await claim(store)).toMatchObject({ pid: 1 });
+        await sleep(30);
+      }
+      await sleep(100);
+      expect(await claim(store)).toBeNull();
     }
+  });
+
+  it('leave a lock alone that nobody can read', async () => {
+    const store = await GridStore.open({ directory, lease: new LeaseWatch(0) }, identity);
+    await lockBy('nonsense');
+    for (let look = 0; look < 3; look++) expect(await claim(store)).toMatchObject({ host: '?' });
+    expect(await readFile(lockFile(), 'utf8')).toBe('nonsense');
   });
 
   it('that race for a dead lock end with one winner', async () => {
     const { pid } = spawnSync(process.execPath, ['-e', '']);
-    await mkdir(directory, { recursive: true });
-    await writeFile(lockFile(), lockOf({ pid }));
-    const attempts = await Promise.allSettled(Array.from({ length: 8 }, () => open()));
-    const winners = attempts.filter((attempt) => attempt.status === 'fulfilled');
+    const stores = await Promise.all(Array.from({ length: 8 }, () => open()));
+    await lockBy(lockOf({ pid }));
+    const claims = await Promise.all(stores.map((store) => store.claim(record.run)));
+    const winners = claims.filter((claimed) => 'lock' in claimed);
     expect(winners).toHaveLength(1);
-    await winners[0]!.value.close();
+    await winners[0]!.release();
   });
 });

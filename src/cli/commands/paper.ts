@@ -1,5 +1,6 @@
 import { join } from 'node:path';
 import type { Command } from 'commander';
+import { type FoundRun, findRuns, plannedOf } from '../../experiment/found-runs.js';
 import { parseStrategyList, parseTrainSizes } from '../../experiment/grid.js';
 import { type RunScenario, runScenario } from '../../experiment/run.js';
 import { runGrid } from '../../experiment/run-grid.js';
@@ -52,38 +53,35 @@ async function paper(flags: Flags, context: CommandContext): Promise<void> {
     saveModels: flags.saveModels === true,
     directory: (flags.out as string | undefined) ?? join('out', workspace.settings.dataset.name),
   };
-  const records: RunRecord[] = [];
+  let records: RunRecord[] | null = null;
   try {
-    await train(plan, flags.restart === true, context, records);
+    records = await train(plan, flags.restart === true, context);
   } finally {
-    // Also after a failure: the report says which runs are missing.
-    await report(plan, flags.latex === true, context, records);
+    // Also after a failure: the report says which runs are missing, and has those of other processes.
+    const { directory } = plan;
+    const runs =
+      records?.map((record) => ({ record, directory: join(directory, record.run) })) ??
+      plannedOf(await findRuns(directory).catch(() => []), plan);
+    await report(plan, runs, flags.latex === true, context);
   }
 }
 
-async function train(
-  plan: Plan,
-  restart: boolean,
-  { output, args, signal }: CommandContext,
-  records: RunRecord[],
-): Promise<void> {
+async function train(plan: Plan, restart: boolean, { output, args, signal }: CommandContext): Promise<void> {
   const trainRun: RunScenario = (options) =>
     runScenario({
       ...options,
       ...(plan.saveModels && { complete: (record) => writeCard(options.directory!, record, args) }),
     });
-  await showGrid(output, runGrid({ ...plan, restart, runScenario: trainRun, signal }), (event) => {
-    if (event.type === 'run-done' || event.type === 'run-skipped') records.push(event.record);
-  });
+  const command = commandText(args);
+  return showGrid(output, runGrid({ ...plan, restart, command, runScenario: trainRun, signal }));
 }
 
 async function report(
   { directory, workspace, ...planned }: Plan,
+  runs: readonly FoundRun[],
   hasLatex: boolean,
   { output, args }: CommandContext,
-  records: RunRecord[],
 ): Promise<void> {
-  const runs = records.map((record) => ({ record, directory: join(directory, record.run) }));
   const { splits, tokenizer } = workspace;
   const errors = {
     train: splits.train,

@@ -1,11 +1,13 @@
 import type { Command } from 'commander';
 import { PermafrostError } from '../../errors/error.js';
-import { type FoundRun, findRuns } from '../../experiment/found-runs.js';
+import { type FoundRun, findRuns, findRunsUnderWay, plannedOf } from '../../experiment/found-runs.js';
+import { type GridPlan, readGridFile } from '../../experiment/grid-file.js';
 import { byDepth } from '../../report/scenario-summary.js';
 import type { CommandContext, Runner } from '../context.js';
 import { addErrorOptions, errorOptions } from '../error-options.js';
 import { reportGrid } from '../grid-report.js';
 import { addJsonOption, addLatexOption } from '../options.js';
+import { workerText } from '../progress/grid-view.js';
 import type { Flags } from '../schema-options.js';
 
 export function addReportCommand(program: Command, run: Runner): void {
@@ -22,21 +24,37 @@ export function addReportCommand(program: Command, run: Runner): void {
 
 async function report(flags: Flags, context: CommandContext): Promise<void> {
   const directory = flags.directory as string;
-  const runs = (await findRuns(directory)).sort(
+  const grid = await readGridFile(directory);
+  const found = await findRuns(directory);
+  const ofPlan = grid?.planned ? plannedOf(found, grid.planned) : [];
+  const runs = (ofPlan.length > 0 ? ofPlan : found).sort(
     ({ record: a }, { record: b }) => byDepth(a.scenario.strategy, b.scenario.strategy) || a.seed - b.seed,
   );
   requireOneGrid(directory, runs);
+  const planned = grid?.planned ?? planOf(runs);
+  const errors = await errorOptions(flags, runs[0]!, context);
+  const command = grid?.command ?? null;
+  const options = { directory, runs, planned, errors, command, hasLatex: flags.latex === true };
+  await tellUnderWay(directory, context);
+  await reportGrid(options, context.output);
+}
+
+/** What must have been planned, where nothing says it. */
+function planOf(runs: readonly FoundRun[]): GridPlan {
   const distinct = <T>(of: (run: FoundRun) => T) => [...new Set(runs.map(of))];
-  const planned = {
+  return {
     strategies: distinct(({ record }) => record.scenario.strategy),
     seeds: distinct(({ record }) => record.seed).sort((a, b) => a - b),
     trainSizes: distinct(({ record }) => record.scenario.trainSize ?? ('all' as const)),
   };
-  const errors = await errorOptions(flags, runs[0]!, context);
-  await reportGrid(
-    { directory, runs, planned, errors, command: null, hasLatex: flags.latex === true },
-    context.output,
-  );
+}
+
+/** What of a grid is not in the report because it is being trained. */
+async function tellUnderWay(directory: string, { output }: CommandContext): Promise<void> {
+  const underWay = await findRunsUnderWay(directory);
+  if (underWay.length === 0) return;
+  for (const { run, ...worker } of underWay) output.note(`${run}: under way by ${workerText(worker)}`);
+  output.json({ type: 'under-way', runs: underWay });
 }
 
 /** @throws INVALID_OPTION for runs that no table can hold together */

@@ -3,11 +3,14 @@ import { type Command, InvalidArgumentError } from 'commander';
 import { runScenario } from '../../experiment/run.js';
 import { parseSearchedPlans } from '../../experiment/search/depths.js';
 import { type SearchResult, search } from '../../experiment/search/search.js';
+import { reportLock } from '../../experiment/store.js';
+import { withFileLock } from '../../io/process-lock.js';
 import { writeLatex } from '../../report/latex.js';
 import { searchReport, searchTable, searchVerdict } from '../../report/search-report.js';
 import { drawTable } from '../../report/terminal.js';
 import { writeSearchReport } from '../../report/write-report.js';
 import { probe } from '../../training/directory.js';
+import { commandText } from '../command-text.js';
 import type { CommandContext, Runner } from '../context.js';
 import { workspaceOf } from '../open-workspace.js';
 import { addExperimentOptions, addLatexOption, addOutputOptions, seedsOf } from '../options.js';
@@ -38,7 +41,7 @@ function factor(text: string): number {
 }
 
 async function searchPlans(flags: Flags, context: CommandContext): Promise<void> {
-  const { output, signal } = context;
+  const { output, args, signal } = context;
   const seeds = seedsOf(flags, 3);
   // Before data are fetched and read, which can take long.
   if (flags.out !== undefined) await probe(flags.out as string);
@@ -58,13 +61,16 @@ async function searchPlans(flags: Flags, context: CommandContext): Promise<void>
     ...(halving !== undefined && { halving: halving === true ? 3 : (halving as number) }),
     directory,
     restart: flags.restart === true,
+    command: commandText(args),
     runScenario,
     signal,
   });
   const result = await showGrid(output, events);
-  const { markdown, html, figures } = await writeSearchReport(directory, result);
-  const latex =
-    flags.latex === true ? await writeLatex(directory, 'report', searchReport(result).blocks) : null;
+  const { markdown, html, figures, latex } = await withFileLock(reportLock(directory), async () => {
+    const hasLatex = flags.latex === true;
+    const latex = hasLatex ? await writeLatex(directory, 'report', searchReport(result).blocks) : null;
+    return { ...(await writeSearchReport(directory, result)), latex };
+  });
   const files = [markdown, html, ...(latex === null ? [] : [latex])].join(', ');
   output.print(drawTable(searchTable(result)));
   output.print(searchVerdict(result));

@@ -1,11 +1,11 @@
 import { existsSync } from 'node:fs';
 import { readdir } from 'node:fs/promises';
-import { hostname } from 'node:os';
 import { basename, join, resolve } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { Argument, type Command, InvalidArgumentError } from 'commander';
 import { PermafrostError } from '../../errors/error.js';
-import { lockHolder } from '../../io/process-lock.js';
+import { LeaseWatch } from '../../io/lease.js';
+import { LOCK_NAME, lockHolder } from '../../io/process-lock.js';
 import { metricsFile } from '../../training/directory.js';
 import { RunFollower } from '../../training/log/follow.js';
 import type { MetricsLine } from '../../training/log/metrics-line.js';
@@ -15,9 +15,6 @@ import { addJsonOption } from '../options.js';
 import type { Output } from '../output.js';
 import { freezeText, RunView, Screen } from '../progress/run-view.js';
 import { type Flags, realNumber } from '../schema-options.js';
-
-/** A process of another machine that was silent for so long may be gone, ms. */
-const SILENCE_MS = 10 * 60_000;
 
 export function addWatchCommand(program: Command, run: Runner): void {
   const command = program
@@ -39,12 +36,15 @@ function seconds(text: string): number {
 async function watch(flags: Flags, { output, signal }: CommandContext): Promise<void> {
   const watched = new WatchedDirectory(flags.dir as string, output);
   try {
+    let wasAlive = false;
     for (let isFirst = true; ; isFirst = false) {
       // Asked before the lines are read, so that none is missed that was written before the end.
       const isAlive = await watched.isAlive();
       await watched.show(isFirst);
       if (isFirst && !isAlive && watched.isEmpty) throw nothingThere(flags.dir as string);
-      if (!isAlive) break;
+      // Between two runs of a grid nobody holds a lock for a moment: it is over where the next look finds nobody, either.
+      if (!isAlive && !wasAlive) break;
+      wasAlive = isAlive;
       await sleep(1000 * (flags.interval as number), undefined, { signal }).catch((error: unknown) => {
         signal.throwIfAborted();
         throw error;
@@ -70,7 +70,7 @@ class WatchedDirectory {
   readonly #output: Output;
   readonly #screen: Screen;
   readonly #runs = new Map<string, WatchedRun>();
-  #changedAt = performance.now();
+  readonly #lease = new LeaseWatch();
 
   constructor(path: string, output: Output) {
     this.#path = path;
@@ -82,20 +82,10 @@ class WatchedDirectory {
     return this.#runs.size === 0;
   }
 
-  /** Whether a process trains there, as far as can be told; a silent one of another machine is named. */
+  /** Whether a process trains there; one of another machine lives until its lease is over. */
   async isAlive(): Promise<boolean> {
-    for (const path of [this.#path, ...[...this.#runs.values()].map((run) => run.path)]) {
-      const holder = await lockHolder(path);
-      if (holder?.isAlive !== true) continue;
-      const isSilent = performance.now() - this.#changedAt > SILENCE_MS;
-      if (isSilent && holder.host !== hostname()) {
-        this.#changedAt = performance.now();
-        const minutes = SILENCE_MS / 60_000;
-        this.#output.note(
-          `No line for ${minutes} minutes: see whether process ${holder.pid} on ${holder.host} lives.`,
-        );
-      }
-      return true;
+    for (const path of [this.#path, ...(await this.#folders())]) {
+      if ((await this.#holder(path))?.isAlive === true) return true;
     }
     return false;
   }
@@ -106,7 +96,6 @@ class WatchedDirectory {
     for (const run of this.#runs.values()) {
       const lines = await run.follower.poll();
       if (lines.length === 0) continue;
-      this.#changedAt = performance.now();
       run.last = lines.at(-1)!;
       const isOld = isFirst && run.follower.isDone && this.#runs.size > 1;
       for (const line of isOld && this.#output.mode !== 'json' ? lines.slice(-1) : lines)
@@ -117,10 +106,10 @@ class WatchedDirectory {
 
   /** Tells how each run ended. @throws AlreadyReported where one did not end well */
   async tellEnd(): Promise<void> {
-    const holder = await lockHolder(this.#path);
+    const holder = await this.#holder(this.#path);
     const ends = [];
     for (const run of this.#runs.values()) {
-      const gone = (await lockHolder(run.path)) ?? holder;
+      const gone = (await this.#holder(run.path)) ?? holder;
       const state = run.follower.isDone ? 'done' : gone ? 'died' : 'stopped';
       ends.push({ run: run.name, state });
       if (state === 'done') continue;
@@ -140,10 +129,17 @@ class WatchedDirectory {
     }
   }
 
-  async #findRuns(): Promise<void> {
+  #holder(path: string): ReturnType<typeof lockHolder> {
+    return lockHolder(join(path, LOCK_NAME), this.#lease);
+  }
+
+  async #folders(): Promise<string[]> {
     const entries = await readdir(this.#path, { withFileTypes: true }).catch(() => []);
-    const folders = entries.filter((entry) => entry.isDirectory()).map(({ name }) => join(this.#path, name));
-    for (const path of [this.#path, ...folders.sort()]) {
+    return entries.flatMap((entry) => (entry.isDirectory() ? [join(this.#path, entry.name)] : [])).sort();
+  }
+
+  async #findRuns(): Promise<void> {
+    for (const path of [this.#path, ...(await this.#folders())]) {
       if (this.#runs.has(path) || !existsSync(metricsFile(path))) continue;
       const name = basename(resolve(path));
       const view = new RunView(this.#screen, { label: name });

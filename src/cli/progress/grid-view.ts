@@ -1,4 +1,4 @@
-import type { GridEvent, RunPosition } from '../../experiment/run-grid.js';
+import type { GridEvent, RunPosition, Worker } from '../../experiment/run-grid.js';
 import { portionText } from '../../experiment/scenario.js';
 import type { TrainingEvent } from '../../training/finetune.js';
 import { MetricsLines } from '../../training/log/metrics-lines.js';
@@ -59,6 +59,8 @@ export class GridView {
     if (event.type === 'run-start') this.#begin(event);
     if (event.type === 'run-event') this.#run!.on(event.event);
     if (event.type === 'run-done') this.#course!.end();
+    if (event.type === 'run-found') this.#course!.endElsewhere();
+    if (event.type === 'run-lost') this.#course!.leave();
     const line = gridLine(event);
     if (line !== null) this.#output.note(line);
   }
@@ -80,6 +82,14 @@ function gridLine(event: GridEvent): string | null {
       return `warning: ${event.message}`;
     case 'run-skipped':
       return `${runText(event)}: finished before`;
+    case 'run-elsewhere':
+      return `${runText(event)}: under way by ${workerText(event.worker)}`;
+    case 'run-found':
+      return `${runText(event)}: done by another process`;
+    case 'run-start':
+      return event.from === undefined ? null : `${runText(event)}: taken over from ${workerText(event.from)}`;
+    case 'run-lost':
+      return `warning: ${runText(event)}: ${event.message}`;
     case 'run-done':
       return `${runText(event)}: done in ${formatSeconds(event.record.seconds.total)}, ${event.record.secondsPerEpoch.toFixed(2)} s an epoch`;
     case 'grid-done':
@@ -94,6 +104,11 @@ export function runText(position: Omit<RunPosition, 'run'>): string {
   const { index, total, strategy, seed } = position;
   const portion = portionText(position);
   return `[${index}/${total}] ${strategy}${portion && `, ${portion}`}, seed ${seed}`;
+}
+
+/** `node3:4711`, a process by its machine and its id. */
+export function workerText({ host, pid }: Worker): string {
+  return `${host}:${pid}`;
 }
 
 /** `8 s`, `2 min 05 s`, `1 h 02 min`. */

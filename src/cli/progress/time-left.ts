@@ -62,7 +62,7 @@ export class RunCourse {
 export class GridCourse {
   #run = new RunCourse();
   #done = 0;
-  /** Seconds that runs took from their start to their end. */
+  /** Seconds that the runs done here took from their start to their end. */
   #seconds = 0;
   #started: number | null = null;
 
@@ -80,8 +80,18 @@ export class GridCourse {
   end(): void {
     this.#done++;
     this.#seconds += this.now() - (this.#started ?? this.now());
+    this.leave();
+  }
+
+  /** The run is another's to end. */
+  leave(): void {
     this.#started = null;
     this.#run = new RunCourse();
+  }
+
+  /** One of the runs was done by another process meanwhile. */
+  endElsewhere(): void {
+    this.#done++;
   }
 
   get share(): number {
@@ -96,7 +106,8 @@ export class GridCourse {
     const toCome = this.todo - this.#done - (isRunning ? 1 : 0);
     if (toCome <= 0) return left;
     const taken = isRunning ? this.now() - this.#started! : 0;
-    if (this.#done === 0) return isRunning ? left + toCome * (taken + left) : null;
+    if (this.#seconds === 0) return isRunning ? left + toCome * (taken + left) : null;
+    // Runs that others did meanwhile cost nothing here, and neither will their share of what is to come.
     return left + toCome * (this.#seconds / this.#done);
   }
 }

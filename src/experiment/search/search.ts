@@ -2,7 +2,8 @@ import { z } from 'zod';
 import { parseOptions } from '../../errors/option-error.js';
 import { mean } from '../../evaluation/statistics.js';
 import { type GridRun, gridRuns } from '../grid.js';
-import { type GridEvent, type Round, type RunPlan, type RunRoundsOptions, runRounds } from '../rounds.js';
+import type { GridEvent } from '../grid-events.js';
+import { type Round, type RunPlan, type RunRoundsOptions, runRounds } from '../rounds.js';
 import type { RunRecord } from '../run-record.js';
 import { scenarioOf } from '../scenario.js';
 import type { TrainingSettings } from '../training-settings.js';
@@ -78,6 +79,7 @@ export async function* search(options: SearchOptions): AsyncGenerator<SearchEven
 }
 
 class SearchPlan implements RunPlan<SearchResult> {
+  readonly about = { kind: 'search', planned: null } as const;
   readonly total: number;
   readonly #workspace: Workspace;
   readonly #strategies: readonly string[];
