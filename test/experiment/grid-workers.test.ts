@@ -4,6 +4,7 @@ import { existsSync } from 'node:fs';
 import { mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
+import { createInterface } from 'node:readline';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { afterAll, beforeAll, expect, it } from 'vitest';
 import type { RunRecord } from '../../src/experiment/run-record.js';
@@ -22,25 +23,64 @@ beforeAll(async () => {
 });
 afterAll(() => rm(folder, { recursive: true, force: true }));
 
-interface Worker {
-  child: ChildProcess;
-  stderr: () => string;
-  ended: Promise<number | null>;
+interface Event {
+  type: string;
+  run?: string;
+  event?: { type: string; kind?: string; step?: number };
+  from?: { host: string; pid: number };
+  code?: string;
 }
 
-function worker(args: readonly string[]): Worker {
-  const child = spawn(process.execPath, [MAIN, ...args], { stdio: ['ignore', 'ignore', 'pipe'] });
-  let text = '';
-  child.stderr.on('data', (chunk) => {
-    text += chunk;
-  });
-  return { child, stderr: () => text, ended: once(child, 'close').then(([code]) => code as number | null) };
+class Worker {
+  readonly events: Event[] = [];
+  readonly ended: Promise<number | null>;
+  readonly #child: ChildProcess;
+
+  constructor(args: readonly string[]) {
+    this.#child = spawn(process.execPath, [MAIN, ...args, '--json'], { stdio: ['ignore', 'pipe', 'inherit'] });
+    this.ended = once(this.#child, 'close').then(([code]) => code as number | null);
+    const lines = createInterface({ input: this.#child.stdout! });
+    lines.on('line', (line) => this.events.push(JSON.parse(line)));
+  }
+
+  /** Runs that it finished. */
+  get done(): string[] {
+    return this.events.filter(({ type }) => type === 'run-done').map(({ run }) => run!);
+  }
+
+  /** Run that it trains and has a state of. */
+  get saved(): string | undefined {
+    const last = this.events.findLast(({ event }) => event?.type === 'checkpoint' && event.kind === 'last');
+    return last && !this.done.includes(last.run!) ? last.run : undefined;
+  }
+
+  get pid(): number {
+    return this.#child.pid!;
+  }
+
+  /** Kills it in the middle of a run that has a state. @returns the run */
+  async killAtState(): Promise<string> {
+    while (this.saved === undefined) await sleep(10);
+    const run = this.saved;
+    this.#child.kill('SIGKILL');
+    await this.ended;
+    return run;
+  }
 }
 
-const gridOf = (directory: string, ...more: string[]) => [
+const demoGrid = (directory: string, ...more: string[]) => [
   ...['paper', '--data', join(folder, 'data.conll'), '--out', directory, '--threads', '1'],
-  ...['--shape', 'layers=2,hidden=16,heads=2', '--vocab-size', '400', '--early-stopping', 'false'],
+  ...['--shape', 'layers=2,hidden=16,heads=2', '--vocab-size', '400', '--save-steps', '5'],
   ...more,
+];
+const SMALL = [
+  '--strategies',
+  'bottom-up:0,bottom-up:1,full',
+  '--seeds',
+  '2',
+  '--epochs',
+  '8',
+  '--no-early-stopping',
 ];
 
 /** What of each finished run must not depend on who did it, by its name. */
@@ -49,11 +89,88 @@ async function outcomes(directory: string): Promise<Map<string, object>> {
   const records = runs.map(async (run) => {
     const text = await readFile(join(directory, run, 'record.json'), 'utf8');
     const { losses, bestEpoch, bestScore, test, epochs } = JSON.parse(text) as RunRecord;
-    return [run, { losses, bestEpoch, bestScore, test, scores: epochs.map((epoch) => epoch.validation) }] as const;
+    const scores = epochs.map(({ validation }) => validation);
+    return [run, { losses, bestEpoch, bestScore, test, scores }] as const;
   });
   return new Map(await Promise.all(records));
 }
 
-async function until(holds: () => boolean | Promise<boolean>): Promise<void> {
-  while (!(await holds())) await sleep(20);
+async function expectWhole(directory: string, workers: readonly Worker[], killed: readonly string[]) {
+  const found = await outcomes(directory);
+  const done = workers.flatMap((worker) => worker.done);
+  expect(done.toSorted()).toEqual([...found.keys()]);
+  const index = (await readFile(join(directory, 'grid.jsonl'), 'utf8')).trimEnd().split('\n');
+  expect(index.map((line) => JSON.parse(line).run).toSorted()).toEqual([...found.keys()]);
+  for (const run of killed) {
+    const taker = workers.find((worker) => worker.done.includes(run))!;
+    const ofRun = taker.events.filter((event) => event.run === run);
+    const resumed = ofRun.find(({ event }) => event?.type === 'resume');
+    expect(resumed?.event?.step).toBeGreaterThan(0);
+  }
+  expect((await readdir(directory, { recursive: true })).filter((name) => /lock|\.tmp$/.test(name))).toEqual(
+    [],
+  );
+  return found;
 }
+
+it('three workers do every run once, also that of one which is killed, as one worker does them', async () => {
+  const [shared, alone] = [join(folder, 'shared'), join(folder, 'alone')];
+  const workers = [1, 2, 3].map(() => new Worker(demoGrid(shared, ...SMALL)));
+  const killed = await workers[0]!.killAtState();
+  const others = workers.slice(1);
+  expect(await Promise.all(others.map(({ ended }) => ended))).toEqual([0, 0]);
+  const found = await expectWhole(shared, workers, [killed]);
+  expect(found.size).toBe(6);
+  expect(existsSync(join(shared, 'report.md'))).toBe(true);
+  const single = new Worker(demoGrid(alone, ...SMALL));
+  expect(await single.ended).toBe(0);
+  expect(found).toEqual(await outcomes(alone));
+}, 60_000);
+
+it('a grid under way can be reported, but neither begun anew nor joined with other settings', async () => {
+  const directory = join(folder, 'busy');
+  const [first] = [new Worker(demoGrid(directory, ...SMALL))];
+  while (first!.done.length === 0 || first!.saved === undefined) await sleep(10);
+  const others = [
+    new Worker(demoGrid(directory, ...SMALL, '--restart')),
+    new Worker(demoGrid(directory, ...SMALL, '--learning-rate', '1e-2')),
+    new Worker(['report', directory]),
+  ];
+  const codes = await Promise.all(others.map(({ ended }) => ended));
+  expect(others.map(({ events }) => events.find(({ code }) => code)?.code)).toEqual([
+    'LOCKED',
+    'RUN_MISMATCH',
+    undefined,
+  ]);
+  expect(codes).toEqual([1, 1, 0]);
+  const report = await readFile(join(directory, 'report.md'), 'utf8');
+  expect(report).toMatch(/not run/i);
+  process.kill(first!.pid, 'SIGTERM');
+  expect(await first!.ended).toBe(1);
+}, 60_000);
+
+// PERMAFROST_WORKERS=1 npx vitest run test/experiment/grid-workers.test.ts
+it.runIf(process.env.PERMAFROST_WORKERS === '1')(
+  'four workers do a grid of 22 runs, of whom two are killed',
+  async () => {
+    const directory = join(folder, 'many');
+    const grid = demoGrid(
+      directory,
+      '--strategies',
+      'paper,interleaved,full',
+      '--seeds',
+      '1',
+      '--epochs',
+      '4',
+    );
+    const started = performance.now();
+    const workers = [1, 2, 3, 4].map(() => new Worker(grid));
+    const killed = await Promise.all(workers.slice(2).map((worker) => worker.killAtState()));
+    expect(await Promise.all(workers.slice(0, 2).map(({ ended }) => ended))).toEqual([0, 0]);
+    const found = await expectWhole(directory, workers, killed);
+    expect(found.size).toBe(22);
+    const shares = workers.map(({ done }) => done.length).join(', ');
+    console.log(`22 runs in ${((performance.now() - started) / 1000).toFixed(0)} s, by worker: ${shares}`);
+  },
+  600_000,
+);

@@ -66,7 +66,11 @@ async function paper(flags: Flags, context: CommandContext): Promise<void> {
   }
 }
 
-async function train(plan: Plan, restart: boolean, { output, args, signal }: CommandContext): Promise<void> {
+async function train(
+  plan: Plan,
+  restart: boolean,
+  { output, args, signal }: CommandContext,
+): Promise<RunRecord[]> {
   const trainRun: RunScenario = (options) =>
     runScenario({
       ...options,
