@@ -72,6 +72,7 @@ set(PERMAFROST_BINDING_SOURCES
   binding/environment.cc
   binding/error_to_js.cc
   binding/linear_cka_object.cc
+  binding/prefix_rows.cc
   binding/prefix_store_object.cc
   binding/training_state.cc)
 

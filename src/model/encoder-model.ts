@@ -255,6 +255,22 @@ export abstract class EncoderModel {
   }
 
   /**
+   * Outputs of the frozen prefix for a batch that has `examples`, as bytes: computed and kept where the store lacks them.
+   * Another model of the same weights keeps them by `keepPrefixRows`.
+   *
+   * @internal
+   * @throws INVALID_BATCH, INVALID_PLAN
+   */
+  async prefixRows(batch: PackedBatch, store: PrefixStore): Promise<Uint8Array> {
+    return this.#parts.engine.call((native) => native.prefixRows(batch, store.native));
+  }
+
+  /** @internal */
+  async keepPrefixRows(batch: PackedBatch, store: PrefixStore, rows: Uint8Array): Promise<void> {
+    await this.#parts.engine.call((native) => native.keepPrefixRows(batch, store.native, rows));
+  }
+
+  /**
    * Keeps the weights as they are now, in place of an earlier snapshot. What learns is copied at once, the rest before
    * it is thawed or replaced: on the model's card, in memory, or where neither has room in a temporary file (`TMPDIR`).
    *

@@ -293,6 +293,10 @@ export interface NativeEngine {
   ): Promise<void>;
   loss(batches: NativeBatch[]): Promise<NativeLoss>;
   /** @param scored tokens of each batch whose scores are wanted, too */
+  /** Outputs of the frozen prefix for a batch that has `examples`, by way of the store, as bytes of the activations' type. */
+  prefixRows(batch: NativeBatch, store: NativePrefixStore): Promise<Uint8Array>;
+  /** Keeps in the store what another engine of the same weights gave for the batch. */
+  keepPrefixRows(batch: NativeBatch, store: NativePrefixStore, rows: Uint8Array): Promise<void>;
   predict(
     batches: NativeBatch[],
     store?: NativePrefixStore,

@@ -16,6 +16,7 @@ import { epochTraining, type Progress, resultOf, startProgress } from './progres
 import type { Ranks } from './ranks.js';
 import { RunEnergy } from './run-energy.js';
 import type { TrainingSettings } from './settings.js';
+import { sharePrefix } from './share-prefix.js';
 import { beginStage, makeTrainer } from './stage-trainer.js';
 import { BatchSource, optimizerSteps } from './steps.js';
 import { afterEvaluation, shouldStop } from './stopping.js';
@@ -123,6 +124,7 @@ export class Training<Scores> {
       yield { type: 'resume', path, epoch, step, finished };
     }
     await this.#energy.begin(this.#progress.energy, this.#progress);
+    await this.#sharePrefix();
   }
 
   /** Steps until something else is due. */
@@ -217,6 +219,7 @@ export class Training<Scores> {
     if (fromBest || thaws) this.#progress.stopping = { ...stopping, waited: 0 };
     await beginStage(this.#trainer, stage, this.settings.optimizer);
     this.#isChanging = false;
+    await this.#sharePrefix();
     await this.#ranks.agree({ stage, schedule: this.#progress.schedule, losses: digestOf(losses) });
   }
 
@@ -228,6 +231,21 @@ export class Training<Scores> {
     this.#prefix.enter(freezing.reachable(model.config.numLayers, this.#progress.schedule));
     this.#store = this.task.keepPrefix(this.#prefix);
     return this.#frozen;
+  }
+
+  /** Has the kept prefix computed in parts, where it serves more than one epoch. */
+  async #sharePrefix(): Promise<void> {
+    const { epoch, stages, isOver } = this.#progress;
+    const { model, freezing } = this.settings;
+    const stage = stages.at(-1)!;
+    const isLast = stage.untilStep <= this.#calendar.stepsThrough(Math.max(epoch, stage.epoch));
+    // A plan that may change at any interval is left again too soon.
+    const isBrief = freezing.intervals !== undefined || isLast;
+    if (this.#store === undefined || isOver || isBrief) return;
+    const store = this.#store;
+    await this.phases.measure('train', () =>
+      sharePrefix(model, store, this.task.prefixBatches(), this.#ranks),
+    );
   }
 
   /** Brings back the best weights and measures them on the test split. */

@@ -147,6 +147,10 @@ export class MaskingTask implements Task<MaskingScores> {
 
   keepPrefix(): undefined {}
 
+  prefixBatches(): PackedBatch[] {
+    return [];
+  }
+
   /** @throws NON_FINITE */
   async measure(_: EvaluatedSplit, peers?: Peers): Promise<Measured<MaskingScores>> {
     const { model, batchTokens, signal } = this.#options;

@@ -1,5 +1,5 @@
 import { z } from 'zod';
-import { batchesOf } from '../batching/batches.js';
+import { batchesOf, tokenBudgetBatches } from '../batching/batches.js';
 import { epochOrder } from '../batching/order.js';
 import type { EncodedDataset, EncodedSplits } from '../contract/encoded-dataset.js';
 import type { PackedBatch } from '../contract/packed-batch.js';
@@ -28,6 +28,9 @@ import { requireFinite } from './require-finite.js';
 import { optimizerShape, stoppingOption, stoppingShape, trainingShape } from './settings.js';
 import { lossFor, taggingLossSchema } from './tagging-loss.js';
 import type { Measured, Task } from './task.js';
+
+/** Tokens whose prefix is computed at once; without gradients a batch costs little memory. */
+const PREFIX_TOKENS = 4096;
 
 /** When training ends before the last epoch. */
 export const taggingStoppingShape = {
@@ -215,6 +218,12 @@ export class TaggingTask implements Task<Metrics> {
       if (split) split.store = prefix.storeFor(split.sentences, split.dataset);
     }
     return this.#splits.train.store;
+  }
+
+  *prefixBatches(): Generator<PackedBatch> {
+    const { dataset } = this.#splits.train;
+    for (const { batch, indices } of tokenBudgetBatches(dataset, this.#examples, PREFIX_TOKENS))
+      yield { ...batch, examples: indices };
   }
 
   /** @throws NON_FINITE; `signal.reason` on abort */

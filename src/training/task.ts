@@ -31,6 +31,8 @@ export interface Task<Scores> {
   batches(epoch: number, from: number): Iterable<PackedBatch>;
   /** To be called whenever the plan has changed: where the frozen prefix's outputs of training batches are kept. */
   keepPrefix(prefix: FrozenPrefix): PrefixStore | undefined;
+  /** All training examples, in whatever batches are quickly computed; for what is kept of them. */
+  prefixBatches(): Iterable<PackedBatch>;
   /**
    * Measures the model's present weights.
    *
