@@ -13,6 +13,15 @@ set(PERMAFROST_CORE_SOURCES
   device/nvidia_driver.cc
   device/staging.cc
   device/step_graph.cc
+  distributed/exchange.cc
+  distributed/host_collective.cc
+  distributed/mesh.cc
+  distributed/sha256.cc
+  distributed/socket.cc
+  distributed/store.cc
+  distributed/sum_traffic.cc
+  distributed/sum_tree.cc
+  distributed/watch.cc
   engine/engine.cc
   engine/engines.cc
   freezing/apply_plan.cc
@@ -72,6 +81,7 @@ set(PERMAFROST_BINDING_SOURCES
   binding/environment.cc
   binding/error_to_js.cc
   binding/linear_cka_object.cc
+  binding/prefix_rows.cc
   binding/prefix_store_object.cc
   binding/training_state.cc)
 
@@ -100,6 +110,11 @@ set(PERMAFROST_PLAIN_SOURCES
   core/file.cc
   core/interruption.cc
   device/nvidia_driver.cc
+  distributed/exchange.cc
+  distributed/mesh.cc
+  distributed/sha256.cc
+  distributed/socket.cc
+  distributed/watch.cc
   model/architecture.cc
   model/config.cc
   ops/cpu/kernels.cc

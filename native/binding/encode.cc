@@ -102,6 +102,10 @@ Napi::Value floats_value(Napi::Env env, const at::Tensor& tensor) {
   return typed_array<Napi::Float32Array>(env, tensor.data_ptr<float>(), static_cast<size_t>(tensor.numel()));
 }
 
+Napi::Value bytes_value(Napi::Env env, const at::Tensor& tensor) {
+  return typed_array<Napi::Uint8Array>(env, static_cast<const uint8_t*>(tensor.data_ptr()), tensor.nbytes());
+}
+
 Napi::Value norms_value(Napi::Env env, const std::vector<double>& norms) {
   return typed_array<Napi::Float64Array>(env, norms.data(), norms.size());
 }

@@ -54,6 +54,8 @@ Napi::Value held_bytes_value(Napi::Env env, const HeldBytes& bytes);
 Napi::Value device_facts_value(Napi::Env env, const DeviceFacts& facts);
 Napi::Value timing_value(Napi::Env env, const ProductTiming& timing);
 Napi::Value floats_value(Napi::Env env, const at::Tensor& tensor);
+// The elements of a contiguous tensor on the CPU as they lie in memory.
+Napi::Value bytes_value(Napi::Env env, const at::Tensor& tensor);
 // Two numbers a parameter: see GradientMoments.
 Napi::Value gradient_moments_value(Napi::Env env, const std::vector<GradientMoments>& moments);
 Napi::Value norms_value(Napi::Env env, const std::vector<double>& norms);

@@ -52,6 +52,8 @@ Napi::Function EngineObject::define(Napi::Env env) {
                       InstanceMethod<&EngineObject::compare_states>("compareStates"),
                       InstanceMethod<&EngineObject::loss>("loss"),
                       InstanceMethod<&EngineObject::predict>("predict"),
+                      InstanceMethod<&EngineObject::prefix_rows>("prefixRows"),
+                      InstanceMethod<&EngineObject::keep_prefix_rows>("keepPrefixRows"),
                       InstanceMethod<&EngineObject::take_snapshot>("takeSnapshot"),
                       InstanceMethod<&EngineObject::restore_snapshot>("restoreSnapshot"),
                       InstanceMethod<&EngineObject::memory>("memory"),

@@ -52,6 +52,10 @@ class EngineObject : public Napi::ObjectWrap<EngineObject> {
   Napi::Value moment_steps(const Napi::CallbackInfo& info);
   Napi::Value dump_tensors(const Napi::CallbackInfo& info);
 
+  // In prefix_rows.cc.
+  Napi::Value prefix_rows(const Napi::CallbackInfo& info);
+  Napi::Value keep_prefix_rows(const Napi::CallbackInfo& info);
+
   std::shared_ptr<Engine> engine_;
 };
 

@@ -15,7 +15,8 @@ export async function stepOverEveryToken(
   batch: PackedBatch,
   { store, signal }: { store?: PrefixStore; signal?: AbortSignal } = {},
 ): Promise<StepResult> {
-  return engineOf(model).call((native) => native.step(trainer.id, batch, false, true, store?.native), signal);
+  const options = { updateNow: false, everyToken: true, flags: 0 };
+  return engineOf(model).call((native) => native.step(trainer.id, batch, options, store?.native), signal);
 }
 
 /**

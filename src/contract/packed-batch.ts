@@ -15,6 +15,21 @@ export interface PackedBatch {
   examples?: Int32Array;
   /** What each sequence counts for in the loss of a training step, above 0, shape [B]; 1 each where it is left out. */
   weights?: Float32Array;
+  /**
+   * Place of each sequence's first token in the whole batch, all shares of it end to end; shape [B]. Dropout masks are
+   * drawn by it, so that ranks drop what one process would. Left out, the places are those within this batch.
+   */
+  rows?: Int32Array;
+}
+
+/**
+ * What one rank trains on in a step whose gradients are summed in one order on any number of ranks: the shares
+ * `first`, `first + 1`, ... of the `gradientShards` that the whole batch is laid out in. A share may be without sequences.
+ */
+export interface BatchShards {
+  shards: readonly PackedBatch[];
+  /** Number of the first of them among all. */
+  first: number;
 }
 
 /** A batch as ragged arrays, one inner array a sequence; packed before it reaches the engine. */

@@ -6,7 +6,7 @@ export interface StepResult {
   gradNorm: number | null;
   /** Learning rate of this update, before the factors of layers and of weights that were thawed. */
   learningRate: number;
-  /** Number of tokens in the batch, special tokens included. */
+  /** Number of tokens in the batch, special tokens included; of all ranks, as the loss, `labelled` and `weight` are. */
   tokens: number;
   /** Number of those that have a label. */
   labelled: number;
@@ -14,6 +14,8 @@ export interface StepResult {
   weight: number;
   /** Whether the parameters were updated (false while gradients are accumulated). */
   updated: boolean;
+  /** Bitwise or of the `flags` that the ranks gave this step; those of the caller where it trains alone. */
+  flags: number;
 }
 
 /** One named tensor of the model, under its Hugging Face name. */

@@ -88,6 +88,22 @@ export function addMeasured(earlier: Measured | null, later: Measured | null): M
   };
 }
 
+/** What several processes measured at the same time, no two the same: sums over those that measured a part. */
+export function sumMeasured(all: readonly (Measured | null)[]): Measured | null {
+  const measured = all.filter((one) => one !== null);
+  if (measured.length === 0) return null;
+  const sum = (values: (number | null)[]) => {
+    const known = values.filter((value) => value !== null);
+    return known.length === 0 ? null : known.reduce((total, value) => total + value, 0);
+  };
+  return {
+    joules: byPart((part) => sum(measured.map(({ joules }) => joules[part]))),
+    seconds: measured[0]!.seconds,
+    idlePower: byPart((part) => sum(measured.map(({ idlePower }) => idlePower[part]))),
+    sources: [...new Set(measured.flatMap(({ sources }) => sources))],
+  };
+}
+
 /**
  * The figures from what was measured. Pure.
  *

@@ -2,7 +2,7 @@
 export { packExamples, packRagged } from '../batching/pack.js';
 export { padBatch } from '../batching/pad.js';
 export type { EncodedDataset, EncodedSplits } from '../contract/encoded-dataset.js';
-export { IGNORED_LABEL } from '../contract/packed-batch.js';
+export { type BatchShards, IGNORED_LABEL } from '../contract/packed-batch.js';
 export { type DatasetOptions, downloadDataset, type HubDataset } from '../data/hub/download-dataset.js';
 export { KNOWN_DATASETS, type KnownDataset } from '../data/hub/known-datasets.js';
 export { LabelSet } from '../data/label-set.js';

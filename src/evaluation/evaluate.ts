@@ -2,6 +2,7 @@ import { z } from 'zod';
 import { tokenBudgetBatches } from '../batching/batches.js';
 import { lengthSortedOrder } from '../batching/order.js';
 import type { EncodedDataset } from '../contract/encoded-dataset.js';
+import type { Peers } from '../contract/peers.js';
 import { LabelSet } from '../data/label-set.js';
 import type { Sentence } from '../data/sentence.js';
 import { PermafrostError } from '../errors/error.js';
@@ -17,6 +18,7 @@ import type { ErrorKindCounts, PairedEntity } from './entity-errors.js';
 import { EvaluationSum, type UnknownGold } from './evaluation-sum.js';
 import { isAllOutside, type Metrics } from './metrics.js';
 import { SentenceScores } from './sentence-scores.js';
+import { predictShared } from './share-batches.js';
 import { scoreTokens, tagScores, wordScores } from './word-scores.js';
 import { countWords, outsideTags, putWordTags } from './word-tags.js';
 
@@ -47,6 +49,8 @@ export interface EvaluateOptions {
   scores?: boolean;
   /** Where the outputs of the frozen prefix are kept. */
   store?: PrefixStore;
+  /** Processes that evaluate the same together, each a part of the batches; all come to the same. @internal */
+  peers?: Peers;
   signal?: AbortSignal;
 }
 
@@ -75,6 +79,7 @@ const evaluateSchema = z.strictObject({
   ...judgingShape,
   maxTokens: z.int().positive().optional(),
   store: z.custom<PrefixStore>((value) => typeof value === 'object' && value !== null).optional(),
+  peers: z.custom<Peers>((value) => typeof value === 'object' && value !== null).optional(),
   signal: z
     .custom<AbortSignal>((value) => value instanceof AbortSignal, 'expected an AbortSignal')
     .optional(),
@@ -162,24 +167,32 @@ export function warningsOf(metrics: Metrics): string[] {
 export async function predictTags(
   model: TokenClassifier,
   dataset: EncodedDataset,
-  options: { decoding?: Decoding; maxTokens?: number; store?: PrefixStore; signal?: AbortSignal } = {},
+  options: {
+    decoding?: Decoding;
+    maxTokens?: number;
+    store?: PrefixStore;
+    peers?: Peers;
+    signal?: AbortSignal;
+  } = {},
 ): Promise<{ predicted: string[][]; lossSum: number; labelled: number }> {
   const batches = [
     ...tokenBudgetBatches(dataset, lengthSortedOrder(dataset), options.maxTokens ?? EVALUATION_TOKENS),
   ];
   const predicted = outsideTags(dataset);
   let [lossSum, labelled] = [0, 0];
-  const { store, signal } = options;
+  const { store, signal, peers } = options;
   const decoder = await decoderOf(model, decodingOf(model, options.decoding));
   const sentences = decoder && new SentenceScores(dataset, model.labels, decoder);
   const callOptions = { ...(store && { store }), ...(signal && { signal }) };
   for (let start = 0; start < batches.length; start += BATCHES_A_CALL) {
     const group = batches.slice(start, start + BATCHES_A_CALL);
-    const part = await model.predictWithLoss(
-      group.map(({ batch, indices }) => ({ ...batch, examples: indices })),
-      { ...callOptions, ...(sentences && { scored: group.map(({ indices }) => sentences.wanted(indices)) }) },
-    );
-    if (part.labelled > 0) lossSum += part.loss * part.labelled;
+    const asked = group.map(({ batch, indices }) => ({ ...batch, examples: indices }));
+    const scored = sentences && group.map(({ indices }) => sentences.wanted(indices));
+    const withScores = { ...callOptions, ...(scored && { scored }) };
+    const part = await (peers
+      ? predictShared(model, asked, peers, withScores)
+      : model.predictWithLoss(asked, withScores));
+    lossSum += part.lossSum;
     labelled += part.labelled;
     for (const [i, { indices }] of group.entries()) {
       if (sentences) await sentences.add(predicted, indices, part.scores[i]!);

@@ -93,6 +93,7 @@ function costOf({ result, modelSeconds, startedAt, finishedAt }: EndedRun) {
     tokensPerSecond: seconds.train === 0 ? 0 : tokens / seconds.train,
     memoryBytes: result.memoryBytes,
     energy: result.energy,
+    ranks: result.ranks,
     peakRssBytes: result.peakRssBytes,
   };
 }

@@ -4,8 +4,10 @@ import { digestOf, digestSentences } from '../io/digest.js';
 import type { MaskedLanguageModel } from '../model/masked-language-model.js';
 import { addon } from '../native/addon.js';
 import { RunDirectory } from '../training/directory.js';
+import { withRanks } from '../training/join.js';
 import { type PretrainEvent, type PretrainResult, pretrain } from '../training/pretrain.js';
-import { savingShape } from '../training/settings.js';
+import type { Ranks } from '../training/ranks.js';
+import { savingShape, type TrainingSettings } from '../training/settings.js';
 import { describeEnvironment, type Environment } from './environment.js';
 import {
   type PretrainingOptions,
@@ -58,6 +60,8 @@ export interface PretrainRecord extends Environment {
   seconds: PretrainResult['seconds'];
   /** In CodeCarbon's names; null where the machine has no counters. */
   energy: PretrainResult['energy'];
+  /** The processes that trained together; null where there was one. */
+  ranks: PretrainResult['ranks'];
   resumed: boolean;
   trainableParameters: number;
   totalParameters: number;
@@ -70,6 +74,8 @@ export interface RunPretrainingOptions {
   directory: string;
   /** Deletes what an earlier run left in `directory`. @default false */
   restart?: boolean;
+  /** Trains on several processes together, of which rank 0 alone writes; see `pretrain`. @default 'off' */
+  distributed?: TrainingSettings['distributed'];
   signal?: AbortSignal;
 }
 
@@ -83,12 +89,28 @@ export interface RunPretrainingOptions {
  */
 export async function* runPretraining({
   options: given,
-  directory: path,
-  restart = false,
-  signal,
+  distributed,
+  ...where
 }: RunPretrainingOptions): AsyncGenerator<PretrainEvent, PretrainRecord> {
   const options = parsePretrainingOptions(given);
-  const directory = await RunDirectory.open(path);
+  const { device = 'auto' } = options;
+  return yield* withRanks({ distributed, device, signal: where.signal }, (ranks) =>
+    runAs(ranks, { options, ...where }),
+  );
+}
+
+async function* runAs(
+  ranks: Ranks,
+  {
+    options,
+    directory: path,
+    restart = false,
+    signal,
+  }: Omit<RunPretrainingOptions, 'options' | 'distributed'> & {
+    options: ReturnType<typeof parsePretrainingOptions>;
+  },
+): AsyncGenerator<PretrainEvent, PretrainRecord> {
+  const directory = await ranks.onFirst(() => RunDirectory.open(path));
   try {
     const text = await readPretrainingText(options);
     const source = await findPretrainingModel(options, text);
@@ -96,6 +118,7 @@ export async function* runPretraining({
     const facts = { train: factsOf(text.train), validation: factsOf(text.validation) };
     return yield* recordedRun<MaskedLanguageModel, PretrainEvent, PretrainResult, PretrainRecord>({
       directory,
+      ranks,
       identity: identityOf({ options, model: source.description, data: facts, tokenizer: source.tokenizer }),
       async readRecord(file) {
         const record = JSON.parse(await readFile(file, 'utf8')) as PretrainRecord;
@@ -111,7 +134,9 @@ export async function* runPretraining({
       createModel: () => source.create(signal),
       start: (model, abort) =>
         pretrain({
-          ...{ model, ...text, directory, restart, signal: abort },
+          ...{ model, ...text, restart, signal: abort },
+          ...(directory && { directory }),
+          ...(ranks.group && { distributed: ranks.group }),
           ...pretrainingCourse(options),
           ...pick(savingShape, options),
         }),
@@ -120,7 +145,7 @@ export async function* runPretraining({
       signal,
     });
   } finally {
-    await directory.close();
+    await directory?.close();
   }
 }
 
@@ -170,6 +195,7 @@ function composeRecord(
     losses: { first: losses[0]!, last: losses.at(-1)!, digest: digestOf(losses) },
     seconds,
     energy: result.energy,
+    ranks: result.ranks,
     resumed: result.resumed,
     trainableParameters: result.trainableParameters,
     totalParameters: result.totalParameters,

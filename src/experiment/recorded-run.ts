@@ -3,11 +3,13 @@ import { writeFileAtomic } from '../io/atomic-write.js';
 import type { RunDirectory } from '../training/directory.js';
 import type { EventRun } from '../training/event-run.js';
 import { requireSame } from '../training/identity.js';
+import type { Ranks } from '../training/ranks.js';
 
 /** A training that leaves a record, whatever it trains. */
 export interface RecordedRun<Model extends AsyncDisposable, Event, Result, Record> {
-  /** Where weights, state and record go; null where nothing is written. */
+  /** Where weights, state and record go; null where nothing is written, and on all ranks but the first. */
   directory: RunDirectory | null;
+  ranks: Ranks;
   /** The record of a run that was finished there, and what it was a run of; null for a file that is not whole. */
   readRecord(file: string): Promise<{ record: Record; identity: object } | null>;
   /** What this is a run of, as JSON. */
@@ -35,12 +37,10 @@ export interface RecordedRun<Model extends AsyncDisposable, Event, Result, Recor
 export async function* recordedRun<Model extends AsyncDisposable, Event, Result, Record>(
   run: RecordedRun<Model, Event, Result, Record>,
 ): AsyncGenerator<Event, Record> {
-  const { directory, signal } = run;
-  const earlier =
-    directory && !run.restart && existsSync(directory.record) ? await run.readRecord(directory.record) : null;
+  const { directory, ranks, signal } = run;
+  const earlier = await ranks.tell(() => findRecord(run));
   if (earlier !== null) {
-    requireSame(directory!.path, earlier.identity, JSON.parse(JSON.stringify(run.identity)) as object);
-    yield run.finished(earlier.record, directory!.path);
+    yield run.finished(earlier.record, earlier.path);
     return earlier.record;
   }
   // The training would go on without a listener; this ends it where the consumer stops early.
@@ -59,4 +59,16 @@ export async function* recordedRun<Model extends AsyncDisposable, Event, Result,
     left.abort();
     await training.result.catch(() => undefined);
   }
+}
+
+/** The record of this very run, where it was finished before. @throws RUN_MISMATCH */
+async function findRecord<Model extends AsyncDisposable, Event, Result, Record>(
+  run: RecordedRun<Model, Event, Result, Record>,
+): Promise<{ record: Record; path: string } | null> {
+  const { directory, restart } = run;
+  if (directory === null || restart || !existsSync(directory.record)) return null;
+  const earlier = await run.readRecord(directory.record);
+  if (earlier === null) return null;
+  requireSame(directory.path, earlier.identity, JSON.parse(JSON.stringify(run.identity)) as object);
+  return { record: earlier.record, path: directory.path };
 }

@@ -203,6 +203,14 @@ const costSchema = {
   memoryBytes: z.strictObject({ parameters: count, gradients: count, optimizer: count, workspace: count }),
   /** Energy of training and validation, in CodeCarbon's names; null where the machine has no counters. */
   energy: energySchema.nullable().default(null),
+  /**
+   * The processes that trained together, and by rank their hosts and devices; null where there was one. Tokens and losses
+   * are those of all, energy is summed over their machines and cards; seconds and memory are those of the first.
+   */
+  ranks: z
+    .strictObject({ number: z.int().positive(), hosts: z.array(z.string()), devices: z.array(z.string()) })
+    .nullable()
+    .default(null),
   /** Highest resident set size of the process so far, in bytes. Grows over a grid that runs in one process. */
   peakRssBytes: count,
 };

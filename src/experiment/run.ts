@@ -13,7 +13,10 @@ import {
   finetune,
   type TrainingEvent,
 } from '../training/finetune.js';
+import { withRanks } from '../training/join.js';
 import { PrefixCache } from '../training/prefix-cache.js';
+import type { Ranks } from '../training/ranks.js';
+import type { TrainingSettings } from '../training/settings.js';
 import { composeRecord } from './compose-record.js';
 import { describeEnvironment } from './environment.js';
 import { recordedRun } from './recorded-run.js';
@@ -46,6 +49,8 @@ export interface RunScenarioOptions {
    * measured; it is trained again, to the same bits, where these are gone. @default true
    */
   test?: boolean;
+  /** Trains on several processes together, of which rank 0 alone writes; see `finetune`. @default 'off' */
+  distributed?: TrainingSettings['distributed'];
   signal?: AbortSignal;
 }
 
@@ -59,22 +64,31 @@ export type RunScenario = (options: RunScenarioOptions) => AsyncGenerator<Traini
  * @throws LOCKED, RUN_MISMATCH, WRITE_FAILED from the directory; what creating the model and training throw;
  *   `signal.reason` on abort.
  */
-export const runScenario: RunScenario = async function* (options) {
+export const runScenario: RunScenario = (options) => {
+  const { workspace, distributed, signal } = options;
+  return withRanks({ distributed, device: workspace.device, signal }, (ranks) => runAs(ranks, options));
+};
+
+async function* runAs(ranks: Ranks, options: RunScenarioOptions): AsyncGenerator<TrainingEvent, RunRecord> {
   const { workspace, scenario, seed, complete, signal } = options;
   const { directory: path, restart = false, test = true } = options;
   const startedAt = new Date();
   const portion = workspace.portion(scenario);
-  const directory = path === undefined ? null : await RunDirectory.open(path, options.lock);
+  const directory =
+    path === undefined ? null : await ranks.onFirst(() => RunDirectory.open(path, options.lock));
   const data = { data: workspace.data.digest, tokenizer: workspace.tokenizer.digest };
   let modelSeconds = 0;
   let encoded: EncodedSplits | undefined;
   const needsTests = (record: RunRecord) => test && portion.splits.test !== null && record.test === null;
   try {
-    const isAgain =
-      restart ||
-      (directory !== null && (await lacksWeights(directory, { scenario, seed, data, needsTests })));
+    const isAgain = await ranks.tell(
+      async () =>
+        restart ||
+        (directory !== null && (await lacksWeights(directory, { scenario, seed, data, needsTests }))),
+    );
     const record = yield* recordedRun<TokenClassifier, TrainingEvent, FinetuneResult, RunRecord>({
       directory,
+      ranks,
       identity: { ...scenario, seed, ...data },
       async readRecord(file) {
         const record = await readRunRecord(file).catch(unlessNewer);
@@ -98,7 +112,11 @@ export const runScenario: RunScenario = async function* (options) {
       },
       start: (model, abort) => {
         const { prefixCache = workspace.prefix && new PrefixCache(workspace.prefix) } = options;
-        const where = directory ? { directory, restart: isAgain } : {};
+        const where = {
+          ...(directory && { directory }),
+          ...(ranks.group && { distributed: ranks.group }),
+          restart: isAgain,
+        };
         const given = { model, encoded, prefixCache, seed, signal: abort, ...where };
         const { train, validation, test: held } = portion.splits;
         const splits = { train, validation, ...(held && test && { test: held }) };
@@ -106,7 +124,8 @@ export const runScenario: RunScenario = async function* (options) {
       },
       compose: async (model, result) => {
         const { libtorch, availableCores, nvidiaDriver } = addon();
-        const measured = { model, data: portion, directory: path ?? null, signal };
+        const { peers } = ranks;
+        const measured = { model, data: portion, directory: directory?.path ?? null, peers, signal };
         const scores = test
           ? await measureTests({ ...measured, test: result.test })
           : { test: null, tests: {} };
@@ -143,7 +162,7 @@ export const runScenario: RunScenario = async function* (options) {
   } finally {
     await directory?.close();
   }
-};
+}
 
 /** Whether this very run was finished before, is to be measured on test sets, and has left no weights to do that with. */
 async function lacksWeights(

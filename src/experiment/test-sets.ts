@@ -1,5 +1,6 @@
 import { join } from 'node:path';
 import type { EncodedDataset } from '../contract/encoded-dataset.js';
+import type { Peers } from '../contract/peers.js';
 import type { Sentence } from '../data/sentence.js';
 import { evaluate } from '../evaluation/evaluate.js';
 import type { Metrics } from '../evaluation/metrics.js';
@@ -21,15 +22,18 @@ export interface MeasureTestsOptions {
   test?: Metrics | null;
   /** The run's, for what the model answers; null keeps no answers. */
   directory: string | null;
+  /** Ranks that measure the same together. */
+  peers?: Peers | undefined;
   signal?: AbortSignal | undefined;
 }
 
 /** Measures a model on the test split and on every test set that has a name. @throws `signal.reason` on abort */
 export async function measureTests(options: MeasureTestsOptions): Promise<TestScores> {
-  const { model, data, directory, signal } = options;
+  const { model, data, directory, peers, signal } = options;
   const { splits } = data;
   const measure = async (split: string, sentences: Sentence[], dataset: EncodedDataset) => {
-    const evaluation = await evaluate({ model, sentences, dataset, ...(signal && { signal }) });
+    const given = { model, sentences, dataset, ...(peers && { peers }), ...(signal && { signal }) };
+    const evaluation = await evaluate(given);
     const answers = predictionsOf(split, sentences, evaluation.predicted);
     if (directory !== null) await writePredictions(predictionsFile(directory, split), answers);
     return evaluation.metrics;

@@ -36,6 +36,8 @@ export interface Workspace {
   notes: ReadingNotes;
   /** Sizes and digests of the splits. */
   data: RunRecord['data'];
+  /** Where models are, as it was asked for. */
+  device: string;
   /** CPU threads that were asked for, null for all cores. */
   threads: number | null;
   /** Grams of CO2 equivalents a kilowatt-hour, null where it was not given. */
@@ -97,6 +99,7 @@ export async function assembleWorkspace(
     tokenizer: model.tokenizer,
     numLayers: model.numLayers,
     data,
+    device: checked.device ?? 'auto',
     threads: checked.threads ?? null,
     carbonIntensity: checked.carbonIntensity ?? null,
     prefix: prefixCacheOptions(checked, training),

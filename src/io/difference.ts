@@ -20,7 +20,8 @@ export function describeDifferences(found: readonly Difference[]): string {
   return found.map(({ path, was, is }) => `\`${path}\` ${short(was)} there, ${short(is)} now`).join('; ');
 }
 
-function flatten(value: unknown, path = '', into = new Map<string, string>()): Map<string, string> {
+/** The innermost values of JSON as texts, each by its path. */
+export function flatten(value: unknown, path = '', into = new Map<string, string>()): Map<string, string> {
   if (value !== null && typeof value === 'object') {
     for (const [key, inner] of Object.entries(value)) flatten(inner, path ? `${path}.${key}` : key, into);
   } else if (value !== undefined) {

@@ -1,5 +1,5 @@
 import { packRagged } from '../batching/pack.js';
-import type { PackedBatch, RaggedBatch } from '../contract/packed-batch.js';
+import type { BatchShards, PackedBatch, RaggedBatch } from '../contract/packed-batch.js';
 import { PermafrostError } from '../errors/error.js';
 
 /**
@@ -23,7 +23,28 @@ export function toPacked(batch: PackedBatch | RaggedBatch): PackedBatch {
  * @throws INVALID_BATCH
  */
 export function toPackedList(batches: readonly (PackedBatch | RaggedBatch)[]): PackedBatch[] {
-  if (Array.isArray(batches)) return batches.map(toPacked);
+  return list(batches).map(toPacked);
+}
+
+/**
+ * The same for what a rank trains on, a batch or shards of one.
+ *
+ * @throws INVALID_BATCH
+ */
+export function toShares(batch: PackedBatch | RaggedBatch | BatchShards): PackedBatch | BatchShards {
+  const isShards = typeof batch === 'object' && batch !== null && 'shards' in batch;
+  return isShards ? batch : toPacked(batch);
+}
+
+/** @throws INVALID_BATCH */
+export function toSharesList(
+  batches: readonly (PackedBatch | RaggedBatch | BatchShards)[],
+): (PackedBatch | BatchShards)[] {
+  return list(batches).map(toShares);
+}
+
+function list<T>(batches: readonly T[]): readonly T[] {
+  if (Array.isArray(batches)) return batches;
   throw new PermafrostError(
     'INVALID_BATCH',
     'predict: expected an array of batches, got one value. Put it in [ ].',

@@ -39,6 +39,18 @@ export interface PredictOptions {
   signal?: AbortSignal;
 }
 
+/** What a model answers on batches. */
+export interface Predictions {
+  /** Class of each token, shape [T] a batch. */
+  predicted: Int32Array[];
+  /** Mean, and sum, over the labelled tokens of all batches. */
+  loss: number;
+  lossSum: number;
+  labelled: number;
+  /** Of the tokens that were asked for, shape [tokens, classes] a batch. */
+  scores: Float32Array[];
+}
+
 /** The engine that a model computes on; for measurements. @internal */
 export let engineOf: (model: EncoderModel) => Engine;
 
@@ -185,16 +197,16 @@ export abstract class EncoderModel {
    * Mean loss over the labelled tokens of all batches, all of which count alike, dropout off: their cross-entropy, or of
    * a chain the negative log likelihood of its words.
    *
-   * @returns the mean, and the number of labelled tokens; a mean of NaN where there are none.
+   * @returns the mean, the sum, and the number of labelled tokens; a mean of NaN where there are none.
    * @throws INVALID_BATCH
    */
   async loss(
     batches: readonly (PackedBatch | RaggedBatch)[],
     options: { signal?: AbortSignal } = {},
-  ): Promise<{ loss: number; labelled: number }> {
+  ): Promise<{ loss: number; lossSum: number; labelled: number }> {
     const packed = toPackedList(batches);
     const { sum, labelled } = await this.#parts.engine.call((native) => native.loss(packed), options.signal);
-    return { loss: sum / labelled, labelled };
+    return { loss: sum / labelled, lossSum: sum, labelled };
   }
 
   /**
@@ -232,13 +244,30 @@ export abstract class EncoderModel {
   async predictWithLoss(
     batches: readonly (PackedBatch | RaggedBatch)[],
     { store, scored, signal }: PredictOptions = {},
-  ): Promise<{ predicted: Int32Array[]; loss: number; labelled: number; scores: Float32Array[] }> {
+  ): Promise<Predictions> {
     const packed = toPackedList(batches);
     const { classes, loss, scores } = await this.#parts.engine.call(
       (native) => native.predict(packed, store?.native, scored),
       signal,
     );
-    return { predicted: classes, loss: loss.sum / loss.labelled, labelled: loss.labelled, scores };
+    const { sum: lossSum, labelled } = loss;
+    return { predicted: classes, loss: lossSum / labelled, lossSum, labelled, scores };
+  }
+
+  /**
+   * Outputs of the frozen prefix for a batch that has `examples`, as bytes: computed and kept where the store lacks them.
+   * Another model of the same weights keeps them by `keepPrefixRows`.
+   *
+   * @internal
+   * @throws INVALID_BATCH, INVALID_PLAN
+   */
+  async prefixRows(batch: PackedBatch, store: PrefixStore): Promise<Uint8Array> {
+    return this.#parts.engine.call((native) => native.prefixRows(batch, store.native));
+  }
+
+  /** @internal */
+  async keepPrefixRows(batch: PackedBatch, store: PrefixStore, rows: Uint8Array): Promise<void> {
+    await this.#parts.engine.call((native) => native.keepPrefixRows(batch, store.native, rows));
   }
 
   /**

@@ -2,7 +2,7 @@ import { z } from 'zod';
 import { PermafrostError } from '../errors/error.js';
 import { parseOptions } from '../errors/option-error.js';
 import type { HubOptions } from '../hub/snapshot.js';
-import type { NativeTrainerOptions } from '../native/addon.js';
+import type { NativeGroup, NativeTrainerOptions } from '../native/addon.js';
 import { Tokenizer } from '../text/tokenizer.js';
 import { lossShape, nativeLoss } from './loss-options.js';
 
@@ -133,6 +133,11 @@ export const adamwShape = {
     .describe("peak learning rate of the head (default: the top layer's)"),
 };
 
+/** Ranks that have met to train one model together, as a trainer needs them: a `Group` is one. */
+export interface TrainingGroup {
+  readonly native: NativeGroup;
+}
+
 const trainerSchema = z.strictObject({
   ...adamwShape,
   /** Updates that the schedule is laid out for. @default none, and the rate is constant */
@@ -157,6 +162,21 @@ const trainerSchema = z.strictObject({
    * weights of the layers that learn. @default false
    */
   trackGradientL1: z.boolean().default(false),
+  /**
+   * Trains together with the other ranks of a group, each of which makes a trainer of the same options and calls it
+   * alike. @default none
+   */
+  group: z
+    .custom<TrainingGroup>(
+      (value) => typeof value === 'object' && value !== null && 'native' in value,
+      'expected a Group',
+    )
+    .optional(),
+  /**
+   * Parts that every batch comes in. The sum of their gradients has one order, and does not depend on the number of
+   * ranks in a single bit; a rank then gives `step` those parts that are its own. @default one a rank, summed as it is fastest
+   */
+  gradientShards: z.int().min(1).max(4096).optional(),
 });
 
 const stageSchema = z.strictObject({
@@ -203,6 +223,7 @@ export type ParsedDeviceOptions = z.output<z.ZodObject<typeof deviceShape, z.cor
  */
 export function parseTrainerOptions(options: TrainerOptions, labels: readonly string[]) {
   const { warmupRatio, warmupSteps, betas, ...parsed } = parseOptions(trainerSchema, options, 'trainer');
+  const { group, ...others } = parsed;
   const { learningRate, layerDecay = 1, headLearningRate = learningRate, totalSteps, schedule } = parsed;
   const needing =
     options.schedule !== undefined && schedule !== 'constant'
@@ -227,7 +248,9 @@ export function parseTrainerOptions(options: TrainerOptions, labels: readonly st
   /** Updates of a warm-up within so many. */
   const warmupWithin = (steps: number) => warmupSteps ?? Math.ceil(warmupRatio * steps);
   const native: NativeTrainerOptions = {
-    ...parsed,
+    ...others,
+    ...(group && { group: group.native }),
+    gradientShards: parsed.gradientShards ?? 0,
     beta1: betas[0],
     beta2: betas[1],
     frozenDropout: parsed.frozenDropout === 'on',

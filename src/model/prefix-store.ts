@@ -6,6 +6,8 @@ import { nativeError } from '../native/call.js';
 /** Type in which outputs are kept. */
 export type StorePrecision = 'fp32' | 'bf16' | 'fp16';
 
+export const ELEMENT_BYTES: Readonly<Record<StorePrecision, number>> = { fp32: 4, bf16: 2, fp16: 2 };
+
 /** What a prefix store keeps, and where. */
 export interface PrefixStoreOptions {
   /** Size of the encoder's hidden states. */
@@ -31,16 +33,17 @@ export interface PrefixStoreOptions {
 export class PrefixStore {
   /** For the model's calls. */
   readonly native: NativePrefixStore;
+  /** Whether it has room for the outputs of all examples at one depth. */
+  readonly holdsAll: boolean;
 
   /** @throws INVALID_OPTION, ADDON_MISSING, ADDON_MISMATCH */
   constructor(dataset: EncodedDataset, options: PrefixStoreOptions) {
+    const { hiddenSize, precision = 'fp32', deviceBytes = 0, memoryBytes, fileBytes = 0 } = options;
+    const whole = dataset.inputIds.length * hiddenSize * ELEMENT_BYTES[precision];
+    this.holdsAll = deviceBytes + memoryBytes + fileBytes >= whole;
     try {
       this.native = new (addon().PrefixStore)(dataset.offsets, {
-        hiddenSize: options.hiddenSize,
-        precision: options.precision ?? 'fp32',
-        deviceBytes: options.deviceBytes ?? 0,
-        memoryBytes: options.memoryBytes,
-        fileBytes: options.fileBytes ?? 0,
+        ...{ hiddenSize, precision, deviceBytes, memoryBytes, fileBytes },
         directory: options.directory ?? tmpdir(),
         depths: Int32Array.from(options.depths),
       });

@@ -1,8 +1,8 @@
-import type { PackedBatch, RaggedBatch } from '../contract/packed-batch.js';
+import type { BatchShards, PackedBatch, RaggedBatch } from '../contract/packed-batch.js';
 import type { GradientMoments, StepResult } from '../contract/results.js';
 import type { NativeMoments, NativeParameter, TrainerPosition } from '../native/addon.js';
 import type { Engine } from '../native/engine.js';
-import { toPacked, toPackedList } from './batch-input.js';
+import { toShares, toSharesList } from './batch-input.js';
 import { parseStageOptions, type StageOptions } from './options.js';
 import type { PrefixStore } from './prefix-store.js';
 
@@ -57,21 +57,35 @@ export class Trainer {
    * @param options.store where the frozen prefix's outputs are kept; used with `frozenDropout: 'off'` and
    *   a batch that has `examples`.
    *
+   * @param options.flags bits, up to 32 of them, that this rank raises; every rank's result has those of all.
+   *
    * On a card a promise settles when its loss has been read back; later steps may be under way by then.
    *
-   * @throws INVALID_BATCH; NON_FINITE, with the weights as they were; INVALID_PLAN where nothing learns;
-   *   DISPOSED where a later trainer replaced this one
+   * With the option `group` every rank calls it alike, with its share of the batch, which may be without sequences
+   * (`cuSeqlens: [0]`): the ranks take the step of one trainer with the whole batch, and have the same result. With
+   * `gradientShards` a rank gives its shares of those. No other call of the group is to be under way meanwhile.
+   *
+   * @throws INVALID_BATCH; NON_FINITE, with the weights as they were, on every rank; INVALID_PLAN where nothing learns;
+   *   DISPOSED where a later trainer replaced this one; RANK_FAILED where another rank is gone or did not take the step
    */
   async step(
-    batch: PackedBatch | RaggedBatch,
-    options: { updateNow?: boolean; store?: PrefixStore; signal?: AbortSignal } = {},
+    batch: PackedBatch | RaggedBatch | BatchShards,
+    options: { updateNow?: boolean; store?: PrefixStore; signal?: AbortSignal; flags?: number } = {},
   ): Promise<StepResult> {
-    const packed = toPacked(batch);
-    const { updateNow = false, store, signal } = options;
-    return this.#engine.call(
-      (native) => native.step(this.id, packed, updateNow, false, store?.native),
-      signal,
-    );
+    const shares = toShares(batch);
+    const { updateNow = false, store, signal, flags = 0 } = options;
+    const native = { updateNow, everyToken: false, flags };
+    return this.#engine.call((made) => made.step(this.id, shares, native, store?.native), signal);
+  }
+
+  /**
+   * Gives every rank of the group what rank 0 has: its weights, or with `'state'` also moments, sums of gradients and
+   * position, so that all go on from a state that rank 0 alone has read. To be called by every rank, under the same plan.
+   *
+   * @throws RANK_FAILED, DISPOSED
+   */
+  async broadcast(what: 'weights' | 'state' = 'state'): Promise<void> {
+    await this.#engine.call((native) => native.broadcast(this.id, what));
   }
 
   /**
@@ -79,9 +93,9 @@ export class Trainer {
    *
    * @throws INVALID_BATCH, INVALID_PLAN, DISPOSED
    */
-  async gradients(batch: PackedBatch | RaggedBatch): Promise<Map<string, number>> {
-    const packed = toPacked(batch);
-    return this.#byName(await this.#engine.call((native) => native.gradients(this.id, packed)));
+  async gradients(batch: PackedBatch | RaggedBatch | BatchShards): Promise<Map<string, number>> {
+    const shares = toShares(batch);
+    return this.#byName(await this.#engine.call((native) => native.gradients(this.id, shares)));
   }
 
   /**
@@ -143,12 +157,12 @@ export class Trainer {
    * @throws INVALID_BATCH, INVALID_PLAN, NON_FINITE, DISPOSED
    */
   async gradientMoments(
-    batches: readonly (PackedBatch | RaggedBatch)[],
+    batches: readonly (PackedBatch | RaggedBatch | BatchShards)[],
     options: { signal?: AbortSignal } = {},
   ): Promise<Map<string, GradientMoments>> {
-    const packed = toPackedList(batches);
+    const shares = toSharesList(batches);
     const moments = await this.#engine.call(
-      (native) => native.gradientMoments(this.id, packed),
+      (native) => native.gradientMoments(this.id, shares),
       options.signal,
     );
     const found = new Map<string, GradientMoments>();

@@ -13,6 +13,14 @@ export interface NativeBatch {
   examples?: Int32Array;
   /** What each sequence counts for in the loss. */
   weights?: Float32Array;
+  /** Place of each sequence's first token in the whole batch, by which dropout masks are drawn. */
+  rows?: Int32Array;
+}
+
+/** Shares of one batch: `gradientShards` in all, of which these are the first, and those behind it. */
+export interface NativeShards {
+  shards: readonly NativeBatch[];
+  first: number;
 }
 
 export interface NativePrefixStoreOptions {
@@ -97,6 +105,18 @@ export interface NativeTrainerOptions {
   readBackEvery: number;
   /** Whether gradients of layers are added up. */
   trackGradientL1: boolean;
+  /** Ranks that train together; left out, it trains alone. */
+  group?: NativeGroup;
+  /** Parts of a batch whose gradients are summed in one order; 0 where there are as many as ranks. */
+  gradientShards: number;
+}
+
+export interface NativeStepOptions {
+  updateNow: boolean;
+  /** Computes the whole last layer for tokens without a label, too. */
+  everyToken: boolean;
+  /** 32 bits, of which all ranks get those of all. */
+  flags: number;
 }
 
 export interface NativePlan {
@@ -209,12 +229,13 @@ export interface NativeEngine {
   createTrainer(options: NativeTrainerOptions): Promise<number>;
   step(
     trainer: number,
-    batch: NativeBatch,
-    updateNow: boolean,
-    everyToken: boolean,
+    batch: NativeBatch | NativeShards,
+    options: NativeStepOptions,
     store?: NativePrefixStore,
   ): Promise<StepResult>;
-  gradients(trainer: number, batch: NativeBatch): Promise<Float64Array>;
+  /** Gives every rank what rank 0 has: 'weights', or the 'state': weights, moments, sums of gradients and position. */
+  broadcast(trainer: number, what: 'weights' | 'state'): Promise<void>;
+  gradients(trainer: number, batch: NativeBatch | NativeShards): Promise<Float64Array>;
   position(trainer: number): Promise<TrainerPosition>;
   seek(trainer: number, updates: number, passes: number): Promise<void>;
   /**
@@ -259,7 +280,7 @@ export interface NativeEngine {
     dtype: 'F32' | 'F16',
   ): Promise<void>;
   /** For each parameter the mean squared norm of the batches' gradients and the squared norm of their mean; NaN where it does not learn. */
-  gradientMoments(trainer: number, batches: NativeBatch[]): Promise<Float64Array>;
+  gradientMoments(trainer: number, batches: readonly (NativeBatch | NativeShards)[]): Promise<Float64Array>;
   logits(batch: NativeBatch): Promise<Float32Array>;
   /** Outputs of the embeddings and of each layer, of the labelled tokens where there are labels, else of all. */
   hiddenStates(batch: NativeBatch): Promise<Float32Array>;
@@ -272,6 +293,10 @@ export interface NativeEngine {
   ): Promise<void>;
   loss(batches: NativeBatch[]): Promise<NativeLoss>;
   /** @param scored tokens of each batch whose scores are wanted, too */
+  /** Outputs of the frozen prefix for a batch that has `examples`, by way of the store, as bytes of the activations' type. */
+  prefixRows(batch: NativeBatch, store: NativePrefixStore): Promise<Uint8Array>;
+  /** Keeps in the store what another engine of the same weights gave for the batch. */
+  keepPrefixRows(batch: NativeBatch, store: NativePrefixStore, rows: Uint8Array): Promise<void>;
   predict(
     batches: NativeBatch[],
     store?: NativePrefixStore,

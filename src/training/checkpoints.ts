@@ -5,11 +5,12 @@ import type { RunDirectory } from './directory.js';
 import type { CheckpointEvent, EvaluatedSplit } from './events.js';
 import { requireSame } from './identity.js';
 import type { Progress } from './progress.js';
+import type { Ranks } from './ranks.js';
 import { readState, restoreState, type StoredState, writeFinalState, writeState } from './state-file.js';
 
 /**
  * What a training keeps of itself: the best weights, in its directory or else in a snapshot of the engine, and with a
- * directory the state to go on from.
+ * directory the state to go on from. Of several ranks the first keeps both for all, and gives them back to all.
  */
 export class Checkpoints<Scores> {
   /** Names of the parameters that learn or have learnt. */
@@ -17,14 +18,21 @@ export class Checkpoints<Scores> {
   readonly #model: EncoderModel;
   readonly #directory: RunDirectory | null;
   readonly #saveMilliseconds: number;
+  readonly #ranks: Ranks;
   #identity: object = {};
   #stored: StoredState<Scores> | null = null;
   #savedAt = performance.now();
   #savedStep = -1;
 
-  constructor(model: EncoderModel, directory: RunDirectory | null, saveMinutes: number) {
+  /** @param directory of the first rank, which alone has one. */
+  constructor(
+    model: EncoderModel,
+    { directory, ranks }: { directory: RunDirectory | null; ranks: Ranks },
+    saveMinutes: number,
+  ) {
     this.#model = model;
     this.#directory = directory;
+    this.#ranks = ranks;
     this.#saveMilliseconds = saveMinutes * 60_000;
   }
 
@@ -36,14 +44,18 @@ export class Checkpoints<Scores> {
   /**
    * Finds the progress that an earlier process left in the directory, and makes sure of room for what will be written.
    *
-   * @param identify tells all that decides the bits of the training, as JSON.
+   * @param identity all that decides the bits of the training, as JSON; null where nothing is kept.
    * @param hasSums whether the state has a sum of gradients of each weight beside its two moments.
    * @throws RUN_MISMATCH, WEIGHTS_FORMAT, WRITE_FAILED
    */
-  async find(identify: () => Promise<object>, hasSums: boolean): Promise<Progress<Scores> | null> {
-    if (this.#directory === null) return null;
+  async find(identity: object | null, hasSums: boolean): Promise<Progress<Scores> | null> {
+    return this.#ranks.tell(() => this.#find(identity, hasSums));
+  }
+
+  async #find(identity: object | null, hasSums: boolean): Promise<Progress<Scores> | null> {
+    if (this.#directory === null || identity === null) return null;
     this.#stored = await readState(this.#directory.state);
-    this.#identity = JSON.parse(JSON.stringify(await identify())) as object;
+    this.#identity = JSON.parse(JSON.stringify(identity)) as object;
     if (this.#stored !== null) requireSame(this.#directory.path, this.#stored.identity, this.#identity);
     // Weights, both moments and sums of all that may come to learn.
     const weights = 4 * this.#model.parameters().reduce((sum, { count }) => sum + count, 0);
@@ -53,8 +65,11 @@ export class Checkpoints<Scores> {
 
   /** Puts weights, moments and position where the state that was found has them, under its plan. */
   async goOn(trainer: Trainer): Promise<void> {
-    const names = await restoreState(this.#directory!.state, this.#model, trainer, this.#stored!);
-    for (const name of names) this.learnt.add(name);
+    await this.#ranks.onFirst(async () => {
+      const names = await restoreState(this.#directory!.state, this.#model, trainer, this.#stored!);
+      for (const name of names) this.learnt.add(name);
+    });
+    if (this.#ranks.group) await trainer.broadcast('state');
   }
 
   /**
@@ -64,6 +79,7 @@ export class Checkpoints<Scores> {
    * @throws WRITE_FAILED
    */
   async keepBest(predictions?: Iterable<Prediction>): Promise<string | null> {
+    if (!this.#ranks.isFirst) return null;
     if (this.#directory === null) await this.#model.takeSnapshot();
     else await this.#model.save(this.#directory.best);
     await this.keepPredictions('validation', predictions);
@@ -77,7 +93,12 @@ export class Checkpoints<Scores> {
   }
 
   /** Puts the best weights back into the model. @param again whether they may be asked for once more. */
-  async restoreBest({ again = false }: { again?: boolean } = {}): Promise<void> {
+  async restoreBest(trainer: Trainer, { again = false }: { again?: boolean } = {}): Promise<void> {
+    await this.#ranks.onFirst(() => this.#restoreBest(again));
+    if (this.#ranks.group) await trainer.broadcast('weights');
+  }
+
+  async #restoreBest(again: boolean): Promise<void> {
     if (this.#directory !== null) return this.#model.loadWeights(this.#directory.best);
     await this.#model.restoreSnapshot();
     if (again) await this.#model.takeSnapshot();

@@ -188,6 +188,14 @@ export interface TrainingMemory {
   workspace: number;
 }
 
+/** The processes that trained together: of the last part of a run that was resumed. */
+export interface RanksSummary {
+  number: number;
+  /** Host and device of each, by rank. */
+  hosts: string[];
+  devices: string[];
+}
+
 /** What only the process that ends a training knows of it. */
 export interface TrainingEnd<Scores> {
   test: Scores | null;
@@ -206,6 +214,11 @@ export interface TrainingEnd<Scores> {
   energy: EnergyUse | null;
   /** Highest resident set size of the process so far, in bytes. */
   peakRssBytes: number;
+  /**
+   * The ranks that trained together, null where there was one process. Tokens and losses are those of all together;
+   * energy is the sum over their machines and cards; seconds, memory and prefix store are those of the first.
+   */
+  ranks: RanksSummary | null;
 }
 
 /** What a finished run is worth. */

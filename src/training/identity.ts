@@ -3,6 +3,7 @@ import { tokenizerOf } from '../evaluation/encoding.js';
 import { describeDifferences, differences } from '../io/difference.js';
 import { digestArrays, digestOf } from '../io/digest.js';
 import type { EncoderModel } from '../model/encoder-model.js';
+import { addon } from '../native/addon.js';
 import type { FrozenPrefix } from './prefix.js';
 import type { TrainingSettings } from './settings.js';
 import type { Task } from './task.js';
@@ -15,10 +16,12 @@ export async function identityOf(
 ): Promise<object> {
   const { model, epochs, maxSteps, gradientAccumulation, evaluateEvery, optimizer, earlyStopping, seed } =
     settings;
+  const { gradientShards } = settings;
   const { name: _, ...device } = await model.deviceFacts();
   return {
     ...task.identity,
     ...{ epochs, maxSteps, gradientAccumulation, evaluateEvery, optimizer, earlyStopping, seed },
+    ...(gradientShards !== undefined && { gradientShards }),
     freezing: settings.freezing.notation,
     frozenDropout: prefix.trainerDropout,
     prefixPrecision: prefix.precision === 'fp32' ? null : prefix.precision,
@@ -27,6 +30,13 @@ export async function identityOf(
     tokenizer: tokenizerOf(model).digest,
     weights: await digestOfWeights(model),
   };
+}
+
+/** What must be alike on all ranks of a training beside its identity, before the first of their steps. */
+export function factsOf({ model }: TrainingSettings, identity: object): object {
+  const { version, libtorch } = addon();
+  const [device] = model.device.split(':');
+  return { ...identity, permafrost: version, libtorch: libtorch.loadedVersion, device };
 }
 
 /** @throws RUN_MISMATCH naming what differs */

@@ -1,4 +1,6 @@
+import { PermafrostError } from '../errors/error.js';
 import type { Decision } from '../freezing/schedule.js';
+import { digestOf } from '../io/digest.js';
 import type { EncoderModel } from '../model/encoder-model.js';
 import type { PrefixStore } from '../model/prefix-store.js';
 import type { Trainer } from '../model/trainer.js';
@@ -7,12 +9,14 @@ import { Checkpoints } from './checkpoints.js';
 import type { RunDirectory } from './directory.js';
 import type { EvaluatedSplit, FreezeEvent, ProgressEvent, TrainingEnd, TrainingResult } from './events.js';
 import { freezeModel } from './freeze-model.js';
-import { identityOf } from './identity.js';
+import { factsOf, identityOf } from './identity.js';
 import type { RunLog } from './log/run-log.js';
 import { FrozenPrefix } from './prefix.js';
 import { epochTraining, type Progress, resultOf, startProgress } from './progress.js';
+import type { Ranks } from './ranks.js';
 import { RunEnergy } from './run-energy.js';
 import type { TrainingSettings } from './settings.js';
+import { sharePrefix } from './share-prefix.js';
 import { beginStage, makeTrainer } from './stage-trainer.js';
 import { BatchSource, optimizerSteps } from './steps.js';
 import { afterEvaluation, shouldStop } from './stopping.js';
@@ -23,7 +27,8 @@ import { type Phases, TokenRate } from './timing.js';
  * The training loop, whatever it trains: steps, evaluations, the best weights, the state to go on from, changes of the
  * plan, until the last step or early stopping; then the best weights and the test split.
  *
- * What comes next follows from the progress alone, so that a training which goes on from a state takes the same way.
+ * What comes next follows from the progress alone, so that a training which goes on from a state takes the same way, and
+ * of several ranks each takes it by itself.
  */
 export class Training<Scores> {
   readonly #prefix: FrozenPrefix;
@@ -31,6 +36,7 @@ export class Training<Scores> {
   readonly #checkpoints: Checkpoints<Scores>;
   readonly #energy: RunEnergy;
   readonly #log: RunLog | null;
+  readonly #ranks: Ranks;
   readonly #rate = new TokenRate();
   #progress: Progress<Scores>;
   #trainer!: Trainer;
@@ -39,33 +45,35 @@ export class Training<Scores> {
   #store: PrefixStore | undefined;
   /** The parts of the result that freezing decides. */
   #frozen!: FreezeEvent;
+  /** Whether weights and progress are of one moment, between which a change of the plan takes them. */
+  #isChanging = false;
 
   constructor(
     private readonly settings: TrainingSettings,
     private readonly task: Task<Scores>,
-    { directory, log }: { directory: RunDirectory | null; log: RunLog | null },
+    { directory, log, ranks }: { directory: RunDirectory | null; log: RunLog | null; ranks: Ranks },
     private readonly phases: Phases,
   ) {
     const { model, freezing, frozenDropout, saveMinutes } = settings;
     const { numLayers } = model.config;
     this.#prefix = new FrozenPrefix(model, freezing.reachable(numLayers), frozenDropout, task.prefixCache);
     this.#calendar = new Calendar(settings, (epoch) => task.countBatches(epoch));
-    this.#checkpoints = new Checkpoints(model, directory, saveMinutes);
-    this.#energy = new RunEnergy(settings);
+    this.#checkpoints = new Checkpoints(model, { directory, ranks }, saveMinutes);
+    this.#energy = new RunEnergy(settings, ranks);
     this.#log = log;
+    this.#ranks = ranks;
     const { state, plan, untilEpoch = settings.epochs } = freezing.start(numLayers);
     const untilStep = this.#calendar.stepsThrough(untilEpoch);
     this.#progress = startProgress(state, { untilStep, plan, reason: freezing.notation });
   }
 
   async *run(): AsyncGenerator<ProgressEvent<Scores>, TrainingResult<Scores>> {
-    const { signal } = this.settings;
     yield* this.#begin();
     if (this.#progress.end !== null) return resultOf(this.#progress, this.#progress.end);
     try {
       while (!this.#progress.isOver) {
         yield* this.#train();
-        signal?.throwIfAborted();
+        await this.#ranks.throwIfStopped();
         const endsEpoch = this.#calendar.endsEpoch(this.#progress);
         if (endsEpoch) yield this.#closeEpoch();
         const isMeasured = this.#calendar.isEvaluationDue(this.#progress);
@@ -73,14 +81,16 @@ export class Training<Scores> {
         const isInterval = this.#calendar.isIntervalDue(this.#progress);
         if (isMeasured || isInterval) yield* this.#observe({ isMeasured, isInterval, endsEpoch });
         if (this.#progress.stoppedEarly && !endsEpoch) yield this.#closeEpoch();
-        const isDue = this.#calendar.isStateDue(this.#progress) || this.#checkpoints.isTimeDue();
+        const isTimeDue = this.#ranks.isSaveDue(this.#checkpoints.isTimeDue());
+        const isDue = this.#calendar.isStateDue(this.#progress) || isTimeDue;
         if (endsEpoch || this.#progress.stoppedEarly) this.#nextEpoch();
         if (endsEpoch || isDue || this.#progress.isOver) yield* this.#save();
       }
       return yield* this.#finish();
     } catch (error) {
       // Wherever the abort came: the engine is at rest, and the progress is that of its last update.
-      if (signal?.aborted) yield* this.#save();
+      if (this.#ranks.isStopped) yield* this.#save();
+      else if (await this.#isLeftWhole(error)) yield* this.#write();
       throw error;
     }
   }
@@ -88,8 +98,11 @@ export class Training<Scores> {
   /** Freezes, makes the trainer, and puts both where an earlier process stopped. */
   async *#begin(): AsyncGenerator<ProgressEvent<Scores>> {
     const { intervals } = this.settings.freezing;
-    const identify = () => identityOf(this.settings, this.task, this.#prefix);
-    const found = await this.#checkpoints.find(identify, intervals !== undefined);
+    // Which takes a while, as it reads all weights.
+    const isIdentified = this.#checkpoints.path !== null || this.#ranks.group !== null;
+    const identity = isIdentified ? await identityOf(this.settings, this.task, this.#prefix) : null;
+    if (identity !== null) await this.#ranks.agree(factsOf(this.settings, identity));
+    const found = await this.#checkpoints.find(identity, intervals !== undefined);
     if (found) this.#progress = found;
     await this.#log?.begin(found, this.#calendar.totalSteps);
     const { loss } = this.task;
@@ -97,32 +110,36 @@ export class Training<Scores> {
       totalSteps: this.#calendar.totalSteps,
       frozenDropout: this.#prefix.trainerDropout,
       loss,
+      ranks: this.#ranks,
     };
     this.#trainer = await makeTrainer(this.settings, this.#progress.stages, course);
     yield await this.#freeze();
     if (found) {
       const { epoch, losses, isOver, end, seconds } = found;
-      const [step, finished, path] = [losses.length, end !== null, this.#checkpoints.path!];
+      const [step, finished] = [losses.length, end !== null];
+      const path = await this.#ranks.tell(async () => this.#checkpoints.path!);
       this.phases.goOnFrom(seconds);
       if (!isOver) await this.#checkpoints.goOn(this.#trainer);
-      else if (finished) await this.#checkpoints.restoreBest();
+      else if (finished) await this.#checkpoints.restoreBest(this.#trainer);
       yield { type: 'resume', path, epoch, step, finished };
     }
     await this.#energy.begin(this.#progress.energy, this.#progress);
+    await this.#sharePrefix();
   }
 
   /** Steps until something else is due. */
   async *#train(): AsyncGenerator<ProgressEvent<Scores>> {
-    const { signal, gradientAccumulation } = this.settings;
+    const { gradientAccumulation } = this.settings;
     const { epoch, losses, stepsOfEpoch } = this.#progress;
     const done = stepsOfEpoch * gradientAccumulation;
-    this.#source ??= new BatchSource(this.task.batches(epoch, done), this.task.countBatches(epoch) - done);
+    const shares = () => this.#ranks.sharesOf(this.task.batches(epoch, done));
+    this.#source ??= new BatchSource(shares(), this.task.countBatches(epoch) - done);
     const steps = optimizerSteps(this.#trainer, this.#source, {
       numSteps: this.#calendar.stepsAhead(this.#progress),
       accumulation: gradientAccumulation,
       store: this.#store,
-      isAborted: () => signal?.aborted === true,
-      isPauseDue: () => this.#checkpoints.isTimeDue(),
+      ranks: this.#ranks,
+      isSaveDue: () => this.#checkpoints.isTimeDue(),
     });
     for await (const step of this.phases.measureEach('train', steps)) {
       this.#energy.sample();
@@ -190,7 +207,8 @@ export class Training<Scores> {
     const { plan, reason, fromBest, untilEpoch } = decision;
     const { epoch, losses, stages, stopping } = this.#progress;
     const step = losses.length;
-    if (fromBest) await this.#checkpoints.restoreBest({ again: true });
+    this.#isChanging = true;
+    if (fromBest) await this.#checkpoints.restoreBest(this.#trainer, { again: true });
     const first = this.#calendar.endsEpoch(this.#progress) ? epoch + 1 : epoch;
     const untilStep = this.#calendar.stepsThrough(untilEpoch ?? this.settings.epochs);
     const stage = { stage: stages.length + 1, epoch: first, step, untilStep, plan, reason };
@@ -200,6 +218,9 @@ export class Training<Scores> {
     const thaws = [...namesOfLearning(this.settings.model)].some((name) => !learnt.has(name));
     if (fromBest || thaws) this.#progress.stopping = { ...stopping, waited: 0 };
     await beginStage(this.#trainer, stage, this.settings.optimizer);
+    this.#isChanging = false;
+    await this.#sharePrefix();
+    await this.#ranks.agree({ stage, schedule: this.#progress.schedule, losses: digestOf(losses) });
   }
 
   /** Freezes by the plan of the present stage. */
@@ -212,13 +233,29 @@ export class Training<Scores> {
     return this.#frozen;
   }
 
+  /** Has the kept prefix computed in parts, where it serves more than one epoch. */
+  async #sharePrefix(): Promise<void> {
+    const { epoch, stages, isOver } = this.#progress;
+    const { model, freezing } = this.settings;
+    const stage = stages.at(-1)!;
+    const isLast = stage.untilStep <= this.#calendar.stepsThrough(Math.max(epoch, stage.epoch));
+    // A plan that may change at any interval is left again too soon.
+    const isBrief = freezing.intervals !== undefined || isLast;
+    if (this.#store === undefined || isOver || isBrief) return;
+    const store = this.#store;
+    await this.phases.measure('train', () =>
+      sharePrefix(model, store, this.task.prefixBatches(), this.#ranks),
+    );
+  }
+
   /** Brings back the best weights and measures them on the test split. */
   async *#finish(): AsyncGenerator<ProgressEvent<Scores>, TrainingResult<Scores>> {
-    const { model, signal } = this.settings;
+    const { model } = this.settings;
     const { bestEpoch: epoch, bestStep: step } = this.#progress.stopping;
     const memoryBytes = await model.memory();
+    await this.#energy.share();
     this.#energy.end();
-    await this.#checkpoints.restoreBest();
+    await this.#checkpoints.restoreBest(this.#trainer);
     const test = this.task.hasTest ? await this.#measure('test') : null;
     if (test) {
       const { predictions, ...measured } = test;
@@ -227,7 +264,7 @@ export class Training<Scores> {
       yield { type: 'evaluation', split: 'test', epoch, step, ...measured, score, best: true };
     }
     const best = this.#progress.evaluations.find((evaluation) => evaluation.step === step)!;
-    signal?.throwIfAborted();
+    await this.#ranks.askIfStopped();
     const { trainableParameters, totalParameters } = this.#frozen;
     const end: TrainingEnd<Scores> = {
       test: test?.metrics ?? null,
@@ -239,13 +276,30 @@ export class Training<Scores> {
       memoryBytes,
       energy: this.#energy.use(this.#progress.tokens),
       peakRssBytes: process.resourceUsage().maxRSS * 1024,
+      ranks: this.#ranks.summary(),
     };
     this.#progress.end = end;
     yield* this.#save();
     return resultOf(this.#present(), end);
   }
 
+  /** Writes the state, at a moment that all ranks come to. */
   async *#save(): AsyncGenerator<ProgressEvent<Scores>> {
+    await this.#energy.share();
+    yield* this.#write();
+    this.#ranks.saved();
+  }
+
+  /** Whether another rank's end has left weights and progress of the last common update here. */
+  async #isLeftWhole(error: unknown): Promise<boolean> {
+    const isFailure = error instanceof PermafrostError && error.code === 'RANK_FAILED';
+    const mayWrite = this.#checkpoints.path !== null && !this.#isChanging && !this.#progress.isOver;
+    if (!isFailure || !mayWrite) return false;
+    const { updates } = await this.#trainer.position();
+    return updates === this.#progress.losses.length;
+  }
+
+  async *#write(): AsyncGenerator<ProgressEvent<Scores>> {
     await this.phases.measure('save', async () => this.#log?.flush());
     yield* this.phases.measureEach(
       'save',
@@ -260,7 +314,8 @@ export class Training<Scores> {
 
   async #measure(split: EvaluatedSplit): Promise<Measured<Scores> & { seconds: number }> {
     const started = performance.now();
-    const measured = await this.phases.measure(split, () => this.task.measure(split));
+    const { peers } = this.#ranks;
+    const measured = await this.phases.measure(split, () => this.task.measure(split, peers));
     return { ...measured, seconds: (performance.now() - started) / 1000 };
   }
 }

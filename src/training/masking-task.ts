@@ -4,14 +4,17 @@ import { maskTokens } from '../batching/mask-tokens.js';
 import { epochOrder, lengthSortedOrder } from '../batching/order.js';
 import type { EncodedDataset } from '../contract/encoded-dataset.js';
 import type { PackedBatch } from '../contract/packed-batch.js';
+import type { Peers } from '../contract/peers.js';
 import { PermafrostError } from '../errors/error.js';
 import { maxLengthFor, tokenizerOf } from '../evaluation/encoding.js';
+import { lossShared } from '../evaluation/share-batches.js';
 import { digestArrays } from '../io/digest.js';
 import { Random } from '../io/random.js';
 import { inTurns } from '../io/turns.js';
 import { MaskedLanguageModel } from '../model/masked-language-model.js';
 import { encodeWordSteps } from '../text/encode.js';
 import { segmentWords } from '../text/segments.js';
+import type { EvaluatedSplit } from './events.js';
 import { requireFinite } from './require-finite.js';
 import { optimizerShape, stoppingOption, stoppingShape, trainingShape } from './settings.js';
 import type { Measured, Task } from './task.js';
@@ -144,15 +147,21 @@ export class MaskingTask implements Task<MaskingScores> {
 
   keepPrefix(): undefined {}
 
+  prefixBatches(): PackedBatch[] {
+    return [];
+  }
+
   /** @throws NON_FINITE */
-  async measure(): Promise<Measured<MaskingScores>> {
+  async measure(_: EvaluatedSplit, peers?: Peers): Promise<Measured<MaskingScores>> {
     const { model, batchTokens, signal } = this.#options;
     const order = lengthSortedOrder(this.#validation);
     const batches = [...tokenBudgetBatches(this.#validation, order, batchTokens)].map(({ batch }) => batch);
     let [sum, labelled] = [0, 0];
     for (let at = 0; at < batches.length; at += BATCHES_A_CALL) {
-      const part = await model.loss(batches.slice(at, at + BATCHES_A_CALL), signal ? { signal } : {});
-      sum += part.loss * part.labelled;
+      const group = batches.slice(at, at + BATCHES_A_CALL);
+      const options = signal ? { signal } : {};
+      const part = await (peers ? lossShared(model, group, peers, options) : model.loss(group, options));
+      sum += part.lossSum;
       labelled += part.labelled;
     }
     const loss = sum / labelled;

@@ -1,12 +1,10 @@
 import { freemem } from 'node:os';
 import type { EncodedDataset } from '../contract/encoded-dataset.js';
-import { PrefixStore, type StorePrecision } from '../model/prefix-store.js';
+import { ELEMENT_BYTES, PrefixStore, type StorePrecision } from '../model/prefix-store.js';
 import type { PrefixStoreUsage } from '../native/addon.js';
 
 /** Share of the free memory that is used where the caller sets no budget. */
 const DEFAULT_MEMORY_SHARE = 0.25;
-
-const ELEMENT_BYTES: Readonly<Record<StorePrecision, number>> = { fp32: 4, bf16: 2, fp16: 2 };
 
 /** Budget of a prefix cache. */
 export interface PrefixCacheOptions {

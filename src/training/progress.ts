@@ -99,6 +99,8 @@ export function resultOf<Scores>(
     seconds: progress.seconds!,
     resumed,
     ...end,
+    // A state of an earlier version does not tell.
+    ranks: end.ranks ?? null,
   };
 }
 

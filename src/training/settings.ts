@@ -1,4 +1,5 @@
 import { z } from 'zod';
+import { Group } from '../distributed/group.js';
 import type { EnergyCounter } from '../energy/counter.js';
 import { type Freezing, isFreezing } from '../freezing/schedule.js';
 import { scheduleOf } from '../freezing/schedule-notation.js';
@@ -35,6 +36,17 @@ export const courseShape = {
   maxSteps: z.int().positive().optional().describe('upper bound on optimizer steps'),
   /** Batches that make up one optimizer step. @default 1 */
   gradientAccumulation: z.int().positive().default(1).describe('batches that make up one optimizer step'),
+  /**
+   * Parts into which each batch is cut, and whose gradients are summed in one order: the bits of the training then do not
+   * depend on the number of ranks. At least as many as ranks; best a multiple of their number.
+   * @default as many as ranks, and results of other numbers of ranks differ by rounding
+   */
+  gradientShards: z
+    .int()
+    .positive()
+    .max(4096)
+    .optional()
+    .describe('parts of a batch that are summed in one order, for the same bits on any number of ranks'),
   /**
    * Longest example in tokens, special tokens included.
    * @default what the model was fine-tuned with before, else 128, or its positions if fewer
@@ -121,6 +133,17 @@ export const trainingShape = {
       'expected the path of a directory',
     )
     .optional(),
+  /**
+   * Trains on several processes together, each of which makes the same call and computes its share of every batch: `env`
+   * with those that `permafrost launch`, torchrun, Slurm or Kubeflow have started, or with a group that you have joined.
+   * Only rank 0 writes to `directory`. @default 'off': alone
+   */
+  distributed: z
+    .union([
+      z.enum(['env', 'off']),
+      z.custom<Group>((value) => value instanceof Group, "expected 'env', 'off' or a Group"),
+    ])
+    .default('off'),
   /** Deletes what an earlier training left in `directory`, and begins anew. @default false */
   restart: z.boolean().default(false),
   /** Fixes order, dropout and masks. @default 42 */

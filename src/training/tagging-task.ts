@@ -1,8 +1,9 @@
 import { z } from 'zod';
-import { batchesOf } from '../batching/batches.js';
+import { batchesOf, tokenBudgetBatches } from '../batching/batches.js';
 import { epochOrder } from '../batching/order.js';
 import type { EncodedDataset, EncodedSplits } from '../contract/encoded-dataset.js';
 import type { PackedBatch } from '../contract/packed-batch.js';
+import type { Peers } from '../contract/peers.js';
 import { LabelSet } from '../data/label-set.js';
 import type { Sentence } from '../data/sentence.js';
 import { PermafrostError } from '../errors/error.js';
@@ -27,6 +28,9 @@ import { requireFinite } from './require-finite.js';
 import { optimizerShape, stoppingOption, stoppingShape, trainingShape } from './settings.js';
 import { lossFor, taggingLossSchema } from './tagging-loss.js';
 import type { Measured, Task } from './task.js';
+
+/** Tokens whose prefix is computed at once; without gradients a batch costs little memory. */
+const PREFIX_TOKENS = 4096;
 
 /** When training ends before the last epoch. */
 export const taggingStoppingShape = {
@@ -216,12 +220,18 @@ export class TaggingTask implements Task<Metrics> {
     return this.#splits.train.store;
   }
 
+  *prefixBatches(): Generator<PackedBatch> {
+    const { dataset } = this.#splits.train;
+    for (const { batch, indices } of tokenBudgetBatches(dataset, this.#examples, PREFIX_TOKENS))
+      yield { ...batch, examples: indices };
+  }
+
   /** @throws NON_FINITE; `signal.reason` on abort */
-  async measure(name: EvaluatedSplit): Promise<Measured<Metrics>> {
+  async measure(name: EvaluatedSplit, peers?: Peers): Promise<Measured<Metrics>> {
     const { model, signal, decoding } = this.#options;
     const { sentences: gold, dataset, store } = this.#splits[name]!;
     const options = { model, sentences: gold, dataset, ...(decoding && { decoding }) };
-    const where = { ...(store && { store }), ...(signal && { signal }) };
+    const where = { ...(store && { store }), ...(peers && { peers }), ...(signal && { signal }) };
     const { metrics, predicted, loss } = await evaluate({ ...options, ...where });
     if (loss !== null) requireFinite(loss, name);
     return { metrics, loss, predictions: predictionsOf(name, gold, predicted) };

@@ -1,4 +1,5 @@
 import type { PackedBatch } from '../contract/packed-batch.js';
+import type { Peers } from '../contract/peers.js';
 import type { Prediction } from '../evaluation/predictions.js';
 import type { LossOptions } from '../model/loss-options.js';
 import type { PrefixStore } from '../model/prefix-store.js';
@@ -30,8 +31,15 @@ export interface Task<Scores> {
   batches(epoch: number, from: number): Iterable<PackedBatch>;
   /** To be called whenever the plan has changed: where the frozen prefix's outputs of training batches are kept. */
   keepPrefix(prefix: FrozenPrefix): PrefixStore | undefined;
-  /** Measures the model's present weights. @throws NON_FINITE; `signal.reason` on abort */
-  measure(split: EvaluatedSplit): Promise<Measured<Scores>>;
+  /** All training examples, in whatever batches are quickly computed; for what is kept of them. */
+  prefixBatches(): Iterable<PackedBatch>;
+  /**
+   * Measures the model's present weights.
+   *
+   * @param peers ranks that each measure a part of the split; all come to the same.
+   * @throws NON_FINITE; `signal.reason` on abort
+   */
+  measure(split: EvaluatedSplit, peers?: Peers): Promise<Measured<Scores>>;
   /** What a person should know of the data, and of the best weights by their scores: sentences. */
   warnings(best: Scores): string[];
   /** What the best weights have most of; finite. */

@@ -29,6 +29,7 @@ export function fakeWorkspace(overrides: Partial<Workspace> = {}): Workspace {
     },
     splits,
     labels: ['B-PER', 'O'],
+    device: 'cpu',
     tokenizer: { digest: 'f'.repeat(64), vocabSize: 100 } as unknown as Workspace['tokenizer'],
     numLayers: 12,
     data,
@@ -89,6 +90,7 @@ export function fakeResult(seed: number, strategy: string): FinetuneResult {
     prefixStore: null,
     memoryBytes: { parameters: 400, gradients: 40, optimizer: 80, workspace: 1000 },
     energy: null,
+    ranks: null,
     peakRssBytes: 1e8,
   };
 }
