@@ -3,8 +3,10 @@ import { realpathSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 import { Command, CommanderError } from 'commander';
 import { packageVersion } from '../experiment/environment.js';
+import { addExamples } from './command-facts.js';
 import { addBenchCommand } from './commands/bench.js';
 import { addCompareCommand } from './commands/compare.js';
+import { addCompletionCommand } from './commands/completion.js';
 import { addConvertCommand } from './commands/convert.js';
 import { addDatasetsCommand } from './commands/datasets.js';
 import { addDoctorCommand } from './commands/doctor.js';
@@ -21,6 +23,7 @@ import { addSearchCommand } from './commands/search.js';
 import { addStudyCommand } from './commands/study.js';
 import { addTrainCommand } from './commands/train.js';
 import { addWatchCommand } from './commands/watch.js';
+import { configured } from './configuration/configure.js';
 import type { Runner } from './context.js';
 import {
   AlreadyReported,
@@ -31,28 +34,17 @@ import {
   isHelp,
   wrongUse,
 } from './failure.js';
+import { helpConfiguration } from './help.js';
 import { Output } from './output.js';
 
-const COMMANDS = [
-  addPaperCommand,
-  addSearchCommand,
-  addPretrainCommand,
-  addTrainCommand,
-  addWatchCommand,
-  addEvaluateCommand,
-  addPredictCommand,
-  addStudyCommand,
-  addExportCommand,
-  addPushCommand,
-  addReportCommand,
-  addCompareCommand,
-  addInspectCommand,
-  addConvertCommand,
-  addDatasetsCommand,
-  addBenchCommand,
-  addDoctorCommand,
-  addLibtorchCommand,
-];
+/** By what they are for, in the order of the help. */
+const COMMANDS: Readonly<Record<string, readonly ((program: Command, run: Runner) => void)[]>> = {
+  Train: [addTrainCommand, addPaperCommand, addSearchCommand, addPretrainCommand],
+  'Look at runs': [addWatchCommand, addReportCommand, addCompareCommand, addStudyCommand],
+  Models: [addEvaluateCommand, addPredictCommand, addExportCommand, addPushCommand],
+  Data: [addInspectCommand, addConvertCommand, addDatasetsCommand],
+  'This machine': [addDoctorCommand, addLibtorchCommand, addBenchCommand, addCompletionCommand],
+};
 
 /** Whoever ends a job sends one of these: a person, a scheduler, a terminal that closes. */
 const SIGNALS = ['SIGINT', 'SIGTERM', 'SIGHUP', 'SIGUSR1'] as const;
@@ -68,8 +60,18 @@ export function buildProgram(run: Runner): Command {
     .enablePositionalOptions()
     // Its errors are told as all others are.
     .configureOutput({ outputError: () => {} })
+    .configureHelp(helpConfiguration())
     .exitOverride();
-  for (const add of COMMANDS) add(program, run);
+  addExamples(program, {
+    'the whole paper in small, in about two minutes': 'permafrost paper --preset demo --seeds 1',
+    'one model, its six lower layers frozen':
+      'permafrost train --preset demo --freeze bottom-up:6 --out out/first',
+    'its answers': 'echo "Aya met Omar in Paris ." | permafrost predict --model out/first/best',
+  });
+  for (const [group, commands] of Object.entries(COMMANDS)) {
+    program.commandsGroup(`${group}:`);
+    for (const add of commands) add(program, run);
+  }
   // Settings of the program do not reach its commands by themselves.
   for (const command of program.commands.flatMap((command) => [command, ...command.commands])) {
     command.exitOverride();
@@ -95,9 +97,10 @@ export async function main(args: string[]): Promise<number> {
   for (const signal of SIGNALS) process.on(signal, interrupt);
   let running: Command | null = null;
   try {
-    const run: Runner = (action) => (flags, command) => {
+    const run: Runner = (action) => async (flags, command) => {
       running = command;
-      return action(flags, { output, args, signal: controller.signal });
+      const settled = await configured(flags, command, output);
+      return action(settled, { output, args, signal: controller.signal });
     };
     await buildProgram(run).parseAsync(args, { from: 'user' });
     return EXIT_DONE;
