@@ -13,6 +13,7 @@ import { addDoctorCommand } from './commands/doctor.js';
 import { addEvaluateCommand } from './commands/evaluate.js';
 import { addExportCommand } from './commands/export.js';
 import { addInspectCommand } from './commands/inspect.js';
+import { addLaunchCommand } from './commands/launch.js';
 import { addLibtorchCommand } from './commands/libtorch.js';
 import { addPaperCommand } from './commands/paper.js';
 import { addPredictCommand } from './commands/predict.js';
@@ -39,7 +40,7 @@ import { Output } from './output.js';
 
 /** By what they are for, in the order of the help. */
 const COMMANDS: Readonly<Record<string, readonly ((program: Command, run: Runner) => void)[]>> = {
-  Train: [addTrainCommand, addPaperCommand, addSearchCommand, addPretrainCommand],
+  Train: [addTrainCommand, addPaperCommand, addSearchCommand, addPretrainCommand, addLaunchCommand],
   'Look at runs': [addWatchCommand, addReportCommand, addCompareCommand, addStudyCommand],
   Models: [addEvaluateCommand, addPredictCommand, addExportCommand, addPushCommand],
   Data: [addInspectCommand, addConvertCommand, addDatasetsCommand],
@@ -128,6 +129,9 @@ if (isEntryPoint()) {
   });
   // A terminal that is gone must not keep a training from writing its state.
   process.stderr.on('error', () => {});
+  // Whoever started this process among others and is gone can ask nobody to stop any more.
+  process.once('disconnect', () => process.kill(process.pid, 'SIGTERM'));
+  process.channel?.unref();
   // Not process.exit(): standard output may still be on its way into a pipe.
   process.exitCode = await main(process.argv.slice(2));
 }

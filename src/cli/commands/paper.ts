@@ -11,6 +11,7 @@ import { probe } from '../../training/directory.js';
 import { addExamples } from '../command-facts.js';
 import { commandText } from '../command-text.js';
 import type { CommandContext, Runner } from '../context.js';
+import { devicesOption, runOnDevices } from '../devices.js';
 import { reportGrid } from '../grid-report.js';
 import { workspaceOf } from '../open-workspace.js';
 import {
@@ -36,6 +37,7 @@ const paperShape = {
     value: 'list',
   }),
   saveModels: z.boolean().default(false).describe("keep each run's best weights, as best/ in its directory"),
+  devices: devicesOption,
   out: outOption('out/<dataset>'),
   latex: latexOption,
 };
@@ -68,6 +70,7 @@ async function paper(flags: Flags, context: CommandContext): Promise<void> {
   const options = checkedOptions(paperShape, flags, 'paper');
   const { out, latex, saveModels } = options;
   const trainSizes = parseTrainSizes(options.trainSizes);
+  if (await runOnDevices(options.devices, flags.device, context)) return;
   // Before data are fetched and read, which can take long.
   if (out !== undefined) await probe(out);
   const workspace = await workspaceOf(flags, context);

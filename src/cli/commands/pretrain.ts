@@ -10,11 +10,12 @@ import { addExamples } from '../command-facts.js';
 import type { CommandContext, Runner } from '../context.js';
 import { addTrainingOptions, outOption } from '../options.js';
 import { showTraining } from '../progress/show.js';
+import { distributedOption, ownRank } from '../ranks.js';
 import { checkedOptions, type Flags, optionsOf } from '../schema-options.js';
 
 const DEFAULT_DIRECTORY = join('out', 'pretrain');
 
-const ownShape = { out: outOption(DEFAULT_DIRECTORY) };
+const ownShape = { distributed: distributedOption, out: outOption(DEFAULT_DIRECTORY) };
 
 export function addPretrainCommand(program: Command, run: Runner): void {
   const command = program
@@ -31,10 +32,12 @@ export function addPretrainCommand(program: Command, run: Runner): void {
   addTrainingOptions(command, ownShape, pretrainingGroups).action(run(pretrain));
 }
 
-async function pretrain(flags: Flags, { output, signal }: CommandContext): Promise<void> {
-  const { out: directory = DEFAULT_DIRECTORY } = checkedOptions(ownShape, flags, 'pretrain');
+async function pretrain(given: Flags, outer: CommandContext): Promise<void> {
+  const { out: directory = DEFAULT_DIRECTORY, ...own } = checkedOptions(ownShape, given, 'pretrain');
+  const { distributed, context, flags } = ownRank(own.distributed, given, outer);
+  const { output, signal } = context;
   const options = optionsOf(pretrainingShape, flags);
-  const events = runPretraining({ options, directory, restart: flags.restart === true, signal });
+  const events = runPretraining({ options, directory, distributed, restart: flags.restart === true, signal });
   const { seed = 42 } = parsePretrainingOptions(options);
   const record = await showTraining(output, events, { strategy: 'pretrain', seed });
   const [model, file] = [join(directory, 'best'), join(directory, 'record.json')];

@@ -14,6 +14,7 @@ import { probe } from '../../training/directory.js';
 import { addExamples } from '../command-facts.js';
 import { commandText } from '../command-text.js';
 import type { CommandContext, Runner } from '../context.js';
+import { devicesOption, runOnDevices } from '../devices.js';
 import { workspaceOf } from '../open-workspace.js';
 import {
   addTrainingOptions,
@@ -45,6 +46,7 @@ const searchShape = {
       value: 'n',
       isValueOptional: true,
     }),
+  devices: devicesOption,
   out: outOption('out/search-<dataset>'),
   latex: latexOption,
 };
@@ -70,6 +72,7 @@ async function searchPlans(flags: Flags, context: CommandContext): Promise<void>
   const { output, args, signal } = context;
   const options = checkedOptions(searchShape, flags, 'search');
   const { strategies, depths = null, folds, halving, out } = options;
+  if (await runOnDevices(options.devices, flags.device, context)) return;
   // Before data are fetched and read, which can take long.
   if (out !== undefined) await probe(out);
   const workspace = await workspaceOf(flags, context);

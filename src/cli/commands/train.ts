@@ -12,6 +12,7 @@ import { metricsText } from '../metrics-text.js';
 import { workspaceOf } from '../open-workspace.js';
 import { addTrainingOptions, experimentGroups, freezeOption, outOption } from '../options.js';
 import { showTraining } from '../progress/show.js';
+import { distributedOption, ownRank } from '../ranks.js';
 import { checkedOptions, type Flags } from '../schema-options.js';
 import { writeCard } from '../write-card.js';
 
@@ -21,6 +22,7 @@ const trainShape = {
   trainSize: portionShape.trainSize.describe('training sentences to take, of an order that all runs share'),
   /** Which part of how many is measured on, of training and validation data together. */
   fold: portionShape.fold,
+  distributed: distributedOption,
   out: outOption('out/<run>'),
   language: z.string().optional().meta({
     description: 'language of the data, for the model card',
@@ -53,13 +55,14 @@ export function addTrainCommand(program: Command, run: Runner): void {
   addTrainingOptions(command, trainShape, experimentGroups).action(run(train));
 }
 
-async function train(flags: Flags, context: CommandContext): Promise<void> {
+async function train(given: Flags, outer: CommandContext): Promise<void> {
+  const options = checkedOptions(trainShape, given, 'train');
+  const { distributed, isFirst, context, flags } = ownRank(options.distributed, given, outer);
   const { output, args, signal } = context;
-  const options = checkedOptions(trainShape, flags, 'train');
   const { seed, out, baseModel } = options;
   if (baseModel !== undefined) parseRepo(baseModel, 'model');
   // Before data are fetched and read, which can take long.
-  if (out !== undefined) await probe(out);
+  if (out !== undefined && isFirst) await probe(out);
   const workspace = await workspaceOf(flags, context);
   const freezing = parseFreezing(options.freeze);
   freezing.start(workspace.numLayers);
@@ -67,7 +70,7 @@ async function train(flags: Flags, context: CommandContext): Promise<void> {
   const directory = out ?? join('out', runId(scenario, seed));
   const [model, file] = [join(directory, 'best'), join(directory, 'record.json')];
   const events = runScenario({
-    ...{ workspace, scenario, seed, directory, restart: flags.restart === true, signal },
+    ...{ workspace, scenario, seed, directory, distributed, restart: flags.restart === true, signal },
     complete: (record) => writeCard(directory, record, args, options),
   });
   const record = await showTraining(output, events, { strategy: scenario.strategy, seed });
