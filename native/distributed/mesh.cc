@@ -103,7 +103,7 @@ class Meeting {
     card.member = {options_.rank, host_name(), getpid(), options_.device};
     card.size = options_.size;
     card.version = PERMAFROST_VERSION;
-    card.identity = listener.local_name.empty() ? "" : host_identity();
+    card.identity = listener.local_name.empty() || !options_.is_local_allowed ? "" : host_identity();
     card.address = listener.address;
     card.port = listener.port;
     card.local_name = listener.local_name;

@@ -29,6 +29,7 @@ struct MeetingOptions {
   std::string device;
   double first_timeout = 600;  // seconds for all ranks to come, and for the first exchange
   double timeout = 120;        // seconds that a rank may be silent, or behind the others, afterwards
+  bool is_local_allowed = true;  // whether ranks of one host use local sockets, which cost half of what TCP does
 };
 
 // Two connections with each other rank: what is summed and gathered goes by the first, signs of life and the news of

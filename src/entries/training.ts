@@ -1,5 +1,8 @@
 // permafrost/training: events and figures of a training one by one, kept prefixes, energy, arithmetic of freezing.
 export type { LayerPart } from '../contract/freeze-plan.js';
+export { placeOf } from '../distributed/environment.js';
+export { Group, type GroupOptions, type Member } from '../distributed/group.js';
+export type { Place } from '../distributed/place.js';
 export type { EnergyCounter, EnergyPart } from '../energy/counter.js';
 export { energyCounters } from '../energy/energy-counters.js';
 export type { EnergyUse } from '../energy/energy-use.js';
@@ -32,6 +35,7 @@ export type {
   PhaseSeconds,
   PrefixStoreSummary,
   ProgressEvent,
+  RanksSummary,
   ResumeEvent,
   Stage,
   StageSummary,

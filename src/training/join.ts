@@ -41,6 +41,9 @@ function groupOf(distributed: Group | 'off' | undefined): Group | null {
   return distributed instanceof Group ? distributed : null;
 }
 
+/** Groups that this process has joined by its environment, as many as every other rank. */
+let joined = 0;
+
 async function joinEnvironment(device: string): Promise<Group | null> {
   const place = placeOf();
   if (place === null) {
@@ -51,7 +54,10 @@ async function joinEnvironment(device: string): Promise<Group | null> {
       { option: 'distributed' },
     );
   }
-  return place.size === 1 ? null : Group.join(place, { device: numbered(device) });
+  if (place.size === 1) return null;
+  // Each training of a process meets by keys of its own.
+  const prefix = `${place.prefix}/${joined++}`;
+  return Group.join({ ...place, prefix }, { device: numbered(device) });
 }
 
 /** A device by its number, where it is one that the engine chooses. */
