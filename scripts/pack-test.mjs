@@ -2,6 +2,7 @@
 //
 //   node scripts/pack-test.mjs            the engine is a prebuilt one, from the objects that this clone built, and there
 //                                         is no compiler
+//   node scripts/pack-test.mjs --prebuilt FILE      the same with the tarball of a prebuilt engine
 //   node scripts/pack-test.mjs --build    the engine is built by a second installation, from the packed sources
 import { spawnSync } from 'node:child_process';
 import {
@@ -16,8 +17,13 @@ import {
   writeFileSync,
 } from 'node:fs';
 import { tmpdir } from 'node:os';
-import { join } from 'node:path';
+import { basename, join, resolve } from 'node:path';
+import { parseArgs } from 'node:util';
 import { findProgram, PROJECT_ROOT, REMEDY } from './toolchain.mjs';
+
+const { values } = parseArgs({
+  options: { build: { type: 'boolean', default: false }, prebuilt: { type: 'string' } },
+});
 
 const MAX_PACKAGES = 60;
 const MAX_MEGABYTES = 60;
@@ -141,19 +147,24 @@ function pathWithoutCompiler(folder) {
   return bin;
 }
 
-function testWithPrebuilt(folder, project) {
+function makePrebuilt(folder) {
   const prebuild = join(PROJECT_ROOT, 'scripts', 'prebuild.mjs');
   output(process.execPath, [prebuild, '--allow-newer-symbols', '--out', folder], PROJECT_ROOT);
-  const tarball = readdirSync(folder).find((name) => name.includes('-libtorch-') && name.endsWith('.tgz'));
+  const name = readdirSync(folder).find((file) => file.includes('-libtorch-') && file.endsWith('.tgz'));
+  return join(folder, name);
+}
+
+function testWithPrebuilt(folder, project) {
+  const tarball = values.prebuilt ? resolve(values.prebuilt) : makePrebuilt(folder);
   const env = { PATH: pathWithoutCompiler(folder) };
   const started = performance.now();
-  install(project, join(folder, tarball), env);
+  install(project, tarball, env);
   const printed = output('npm', ['rebuild', 'permafrost', '--foreground-scripts'], project, env);
   if (!printed.includes('is there, prebuilt'))
     throw new Error(`The prebuilt engine was not taken:\n${printed}`);
   execute(project, 'with-engine.js', WITH_ENGINE, env);
   const seconds = ((performance.now() - started) / 1000).toFixed(1);
-  console.log(`installs ${tarball} without a compiler and trains a step, in ${seconds} s`);
+  console.log(`installs ${basename(tarball)} without a compiler and trains a step, in ${seconds} s`);
 }
 
 function testWithBuild(folder, tarball) {
@@ -200,7 +211,7 @@ const folder = mkdtempSync(join(tmpdir(), 'permafrost-pack-'));
 try {
   const tarball = packInto(folder);
   const project = testWithoutLibtorch(folder, tarball);
-  if (process.argv.includes('--build')) testWithBuild(folder, tarball);
+  if (values.build) testWithBuild(folder, tarball);
   else testWithPrebuilt(folder, project);
 } catch (error) {
   console.error(error.message);
