@@ -43,7 +43,7 @@ export function buildSteps(makeSteps) {
         return true;
       }
       const make = /^\[ *\d+%\] (\w+)/.exec(line);
-      if (make === null) return /^(ninja: |Scanning dependencies|Consolidate compiler|\[\d\/\d\])/.test(line);
+      if (make === null) return /^(ninja: |Scanning dependencies|Consolidate compiler)/.test(line);
       // Make names a step when it begins: the one named before it is done.
       if (make[1] !== 'Built') done = Math.min(done + 1, total - 1);
       return true;
@@ -61,17 +61,14 @@ export function buildSteps(makeSteps) {
  *
  * @param {string} what said of it, such as `building the engine`
  * @param {{ env?: NodeJS.ProcessEnv, steps?: ReturnType<typeof buildSteps>, quiet?: boolean,
- *   stream?: NodeJS.WriteStream }} [options] `quiet`: what it prints to stdout is not shown
+ *   stream?: NodeJS.WriteStream, intervalMs?: number }} [options] `quiet`: what it prints to stdout is not shown
  * @throws where it fails, once all of its output is shown
  */
-export async function runShown(
-  what,
-  command,
-  args,
-  { env, steps, quiet = false, stream = process.stderr } = {},
-) {
+export async function runShown(what, command, args, options = {}) {
+  const { env, steps, quiet = false, stream = process.stderr } = options;
   const started = performance.now();
   const isTerminal = stream.isTTY === true;
+  const { intervalMs = isTerminal ? TERMINAL_INTERVAL_MS : LOG_INTERVAL_MS } = options;
   const clear = () => isTerminal && stream.write('\r\x1b[K');
   const tell = () => {
     const elapsed = performance.now() - started;
@@ -80,7 +77,7 @@ export async function runShown(
     stream.write(isTerminal ? `\r\x1b[K${text.slice(0, (stream.columns ?? 80) - 1)}` : `${text}\n`);
   };
   const child = spawn(command, args, { cwd: PROJECT_ROOT, env, stdio: ['ignore', 'pipe', 'pipe'] });
-  const timer = setInterval(tell, isTerminal ? TERMINAL_INTERVAL_MS : LOG_INTERVAL_MS);
+  const timer = setInterval(tell, intervalMs);
   // Whoever ends this process does not mean to leave a compiler behind.
   const stop = (signal) => child.kill(signal);
   process.once('SIGTERM', stop);

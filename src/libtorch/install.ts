@@ -17,7 +17,7 @@ export interface InstallOptions {
   directory?: string;
   /** What the archive must hash to; stands in for that of the release. */
   sha256?: string;
-  /** Builds the engine against it. @default true */
+  /** Sees to an engine for it: the prebuilt one, else one that is built here. @default true */
   build?: boolean;
   signal?: AbortSignal;
   /** @default process.env */
@@ -39,12 +39,12 @@ export interface Installed {
   checkedBy: 'sha256' | 'crc32' | null;
   /** Libraries that libtorch asks for and that this system does not have. */
   missingLibraries: string[];
-  /** Whether the engine was built against it. */
+  /** Whether there is an engine for it. */
   isBuilt: boolean;
 }
 
 /**
- * Fetches a libtorch, unpacks it, makes it the one that builds take, and builds the engine against it.
+ * Fetches a libtorch, unpacks it, makes it the one that builds take, and sees to an engine for it.
  *
  * A call that was cut goes on where it stopped: the part of the archive that arrived is kept beside the directory.
  *
