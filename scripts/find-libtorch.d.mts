@@ -4,7 +4,8 @@ export interface FoundLibtorch {
   version: string;
   libraryDir: string;
   cmakePrefix: string;
-  source: 'LIBTORCH' | 'installed' | 'system' | 'python';
+  /** How it was found: `LIBTORCH`, `installed`, `system` or `python`. */
+  source: string;
   cuda: boolean;
   /** Whether it has the C++11 ABI of libstdc++; null where it does not say. */
   cxx11Abi: boolean | null;

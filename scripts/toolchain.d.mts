@@ -5,7 +5,6 @@ export interface Toolchain {
   libtorch: LibtorchFinding;
   cmake: string | null;
   compiler: string | null;
-  make: string | null;
   missing: string[];
 }
 

@@ -1,3 +1,4 @@
+import type { FoundLibtorch, LibtorchFinding } from '../../scripts/find-libtorch.mjs';
 import { inspectToolchain, type Toolchain } from '../../scripts/toolchain.mjs';
 import { cardCounters } from '../energy/nvml.js';
 import { raplCounters, raplProblem } from '../energy/rapl.js';
@@ -14,7 +15,11 @@ export interface DoctorFacts {
   /** Why there is no engine. */
   engineError: PermafrostError | null;
   driver: NvidiaDriver;
-  toolchain: Toolchain;
+  toolchain: Omit<Toolchain, 'libtorch'> & {
+    libtorch: Pick<LibtorchFinding, 'tried'> & {
+      found: Pick<FoundLibtorch, 'root' | 'version' | 'source' | 'cuda'> | null;
+    };
+  };
   /** Number of threads that the environment asks OpenMP for. */
   ompNumThreads: string | null;
   /** Names of the energy counters, and why those of the processor are missing. */
