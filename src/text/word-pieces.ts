@@ -1,4 +1,4 @@
-import type { PreTokenizer } from 'tokenizers';
+import type { PreTokenizer } from '@anush008/tokenizers';
 import { PermafrostError } from '../errors/error.js';
 
 /** Appends the ids of a piece's sub-tokens: what a model makes of what normalizer and pre-tokenizer leave. */
