@@ -1,9 +1,8 @@
-import type { Encoding, Tokenizer as NativeTokenizer } from '@anush008/tokenizers';
 import { ATTACHED_CHARACTERS } from '../data/split-words.js';
 import { PermafrostError } from '../errors/error.js';
 import { Turns } from '../io/turns.js';
 import { type CuttableDocument, chunksOf, isCuttable } from './text-chunks.js';
-import { tokenizersLibrary } from './tokenizers-library.js';
+import { type Encoding, type NativeTokenizer, tokenizersLibrary } from './tokenizers-library.js';
 
 /** A text as token ids, without special tokens, and where in the text each token stands. */
 export interface EncodedText {

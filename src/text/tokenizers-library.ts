@@ -4,7 +4,32 @@ import { PermafrostError } from '../errors/error.js';
 /** Hugging Face's `tokenizers`, built for one platform a package. */
 export const TOKENIZERS_PACKAGE = '@anush008/tokenizers';
 
-type Library = typeof import('@anush008/tokenizers');
+// What is used of it. The package's own declarations do not compile where libraries are checked.
+
+export interface PreTokenizer {
+  preTokenizeString(text: string): [piece: string, range: [start: number, end: number]][];
+}
+
+export interface Normalizer {
+  normalizeString(text: string): string;
+}
+
+export interface Encoding {
+  getIds(): number[];
+  /** In code points. */
+  getOffsets(): number[][];
+  getWordIds(): (number | null | undefined)[];
+}
+
+export interface NativeTokenizer {
+  encode(text: string, pair: null, options: { addSpecialTokens: boolean }): Promise<Encoding>;
+  getNormalizer(): Normalizer | null;
+  getPreTokenizer(): PreTokenizer | null;
+}
+
+interface Library {
+  Tokenizer: { fromString(json: string): NativeTokenizer };
+}
 
 let loaded: Library | undefined;
 
