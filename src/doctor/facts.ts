@@ -1,9 +1,9 @@
+import { inspectToolchain, type Toolchain } from '../../scripts/toolchain.mjs';
 import { cardCounters } from '../energy/nvml.js';
 import { raplCounters, raplProblem } from '../energy/rapl.js';
 import { PermafrostError } from '../errors/error.js';
 import { dependencyVersion, packageVersion } from '../experiment/environment.js';
 import { type NvidiaDriver, probeNvidiaDriver } from '../libtorch/nvidia-driver.js';
-import { loadScripts, type Toolchain } from '../libtorch/scripts.js';
 import { type Addon, addon, type NativeLibtorch } from '../native/addon.js';
 import { TOKENIZERS_PACKAGE } from '../text/tokenizers-library.js';
 import { type SelfTest, selfTest } from './self-test.js';
@@ -43,7 +43,7 @@ export async function gatherFacts(env: NodeJS.ProcessEnv = process.env): Promise
     },
     engineError,
     driver,
-    toolchain: (await loadScripts()).inspectToolchain(),
+    toolchain: inspectToolchain(),
     ompNumThreads: env.OMP_NUM_THREADS ?? null,
     energy: {
       counters: [...raplCounters(), ...cards.flatMap((device) => cardCounters(device))].map(
