@@ -6,6 +6,7 @@ import { PermafrostError } from '../errors/error.js';
 import { dependencyVersion, packageVersion } from '../experiment/environment.js';
 import { type NvidiaDriver, probeNvidiaDriver } from '../libtorch/nvidia-driver.js';
 import { type Addon, addon, type NativeLibtorch } from '../native/addon.js';
+import { TOKENIZERS_PACKAGE } from '../text/tokenizers-library.js';
 import { type SelfTest, selfTest } from './self-test.js';
 
 /** Everything that the doctor looks at; judging it is left to diagnose.ts. */
@@ -38,7 +39,7 @@ export async function gatherFacts(env: NodeJS.ProcessEnv = process.env): Promise
       permafrost: packageVersion(),
       node: process.versions.node,
       platform: `${process.platform} ${process.arch}`,
-      tokenizers: dependencyVersion('tokenizers'),
+      tokenizers: dependencyVersion(TOKENIZERS_PACKAGE),
     },
     engine: engine && {
       version: engine.version,
