@@ -39,9 +39,18 @@ function inspectRoot(root, source) {
   const cmakePrefix = existsSync(join(root, 'share/cmake/Torch'))
     ? join(root, 'share/cmake')
     : join(libraryDir, 'cmake');
+  const cuda = hasLibrary(libraryDir, 'torch_cuda');
   return {
-    found: { root, version, libraryDir, cmakePrefix, source, cuda: hasLibrary(libraryDir, 'torch_cuda') },
+    found: { root, version, libraryDir, cmakePrefix, source, cuda, cxx11Abi: readAbi(cmakePrefix) },
   };
+}
+
+/** Whether libtorch was built with the C++11 ABI of libstdc++; null where it does not say. */
+function readAbi(cmakePrefix) {
+  const config = join(cmakePrefix, 'Torch', 'TorchConfig.cmake');
+  if (!existsSync(config)) return null;
+  const stated = /_GLIBCXX_USE_CXX11_ABI=([01])/.exec(readFileSync(config, 'utf8'))?.[1];
+  return stated === undefined ? null : stated === '1';
 }
 
 function hasLibrary(dir, name) {
@@ -102,12 +111,7 @@ function pythonRoot(env) {
   return root === '' ? { problem: 'python3 has no torch' } : { root };
 }
 
-/**
- * @param {NodeJS.ProcessEnv} [env]
- * @returns {{ found: null | { root: string, version: string, libraryDir: string, cmakePrefix: string,
- *   source: 'LIBTORCH' | 'installed' | 'system' | 'python', cuda: boolean },
- *   tried: { source: string, where: string, problem: string }[] }}
- */
+/** Looks for a libtorch, in the order that is said above; types stand in find-libtorch.d.mts. */
 export function findLibtorch(env = process.env) {
   const tried = [];
   const attempt = (root, source) => {

@@ -1,12 +1,32 @@
-// Packs the package and uses it from an empty folder: first where no libtorch can be found, then with the engine.
+// Packs the package and uses it from an empty folder: first where no libtorch can be found, then with an engine.
 //
-//   node scripts/pack-test.mjs            the engine is the addon that this clone built
+//   node scripts/pack-test.mjs            the engine is a prebuilt one, from the objects that this clone built, and there
+//                                         is no compiler
+//   node scripts/pack-test.mjs --prebuilt FILE      the same with the tarball of a prebuilt engine
 //   node scripts/pack-test.mjs --build    the engine is built by a second installation, from the packed sources
 import { spawnSync } from 'node:child_process';
-import { copyFileSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import {
+  existsSync,
+  lstatSync,
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  symlinkSync,
+  writeFileSync,
+} from 'node:fs';
 import { tmpdir } from 'node:os';
-import { join } from 'node:path';
-import { PROJECT_ROOT, REMEDY } from './toolchain.mjs';
+import { basename, join, resolve } from 'node:path';
+import { parseArgs } from 'node:util';
+import { findProgram, PROJECT_ROOT, REMEDY } from './toolchain.mjs';
+
+const { values } = parseArgs({
+  options: { build: { type: 'boolean', default: false }, prebuilt: { type: 'string' } },
+});
+
+const MAX_PACKAGES = 60;
+const MAX_MEGABYTES = 60;
 
 const HIDDEN = { LIBTORCH: join(tmpdir(), 'no-libtorch-here') };
 
@@ -39,6 +59,9 @@ const model = await permafrost.TokenClassifier.create(config, { seed: 1 });
 const { data, shape } = await model.logits({ inputIds: [[1, 2, 3], [4, 5]] });
 assert.deepEqual(shape, [5, 2]);
 assert.ok(data.every(Number.isFinite));
+const trainer = await model.trainer({ learningRate: 1e-3 });
+const { loss } = await trainer.step({ inputIds: [[1, 2, 3], [4, 5]], labels: [[0, 1, 1], [1, 0]] });
+assert.ok(Number.isFinite(loss) && loss > 0);
 await model.dispose();
 `;
 
@@ -54,6 +77,13 @@ function output(command, args, cwd, extraEnv = {}) {
   return text;
 }
 
+/** Every file that the build compiles. */
+function nativeSources() {
+  const text = readFileSync(join(PROJECT_ROOT, 'native', 'sources.cmake'), 'utf8');
+  const sources = [...text.matchAll(/^ {2}(\S+\.cc)/gm)].map((match) => `native/${match[1]}`);
+  return sources.filter((name) => !name.startsWith('native/test/'));
+}
+
 function packInto(folder) {
   // dist/ is made by the set-up, and the test runs on what is there.
   const args = ['pack', '--ignore-scripts', '--json', '--pack-destination', folder];
@@ -64,14 +94,19 @@ function packInto(folder) {
   const expected = [
     'LICENSE',
     'CMakeLists.txt',
-    'binding.gyp',
-    'native/sources.cmake',
+    ...nativeSources(),
     'dist/index.d.ts',
+    'docs/guide.md',
+    'examples/train.ts',
     'checkpoints/demo/model.safetensors',
     'checkpoints/demo-kk/model.safetensors',
   ];
   const missing = expected.filter((name) => !names.has(name));
   if (missing.length > 0) throw new Error(`The package lacks ${missing.join(', ')}.`);
+  const needless = [...names].filter((name) =>
+    /^(test|bench|native\/test|scripts\/(setup|pack-test))\b/.test(name),
+  );
+  if (needless.length > 0) throw new Error(`The package holds ${needless.join(', ')}.`);
   return join(folder, filename);
 }
 
@@ -99,33 +134,85 @@ function testWithoutLibtorch(folder, tarball) {
   if (remedies !== 1) throw new Error(`Expected one remedy, got ${remedies} in:\n${printed}`);
   execute(project, 'without-engine.js', WITHOUT_ENGINE, HIDDEN);
   console.log('installs and imports without libtorch, and says what to do');
+  testWeight(project);
   return project;
 }
 
-function testWithOwnAddon(project) {
-  const installed = join(project, 'node_modules', 'permafrost');
-  output(process.execPath, [join(installed, 'scripts', 'build-native.mjs'), '--configure-only'], project);
-  const release = join(installed, 'build', 'Release');
-  mkdirSync(release, { recursive: true });
-  copyFileSync(join(PROJECT_ROOT, 'build', 'Release', 'permafrost.node'), join(release, 'permafrost.node'));
-  execute(project, 'with-engine.js', WITH_ENGINE);
-  console.log('configures its native build, and runs the engine of this clone');
+/** A folder with the programs that installing needs: npm's, and no compiler. */
+function pathWithoutCompiler(folder) {
+  const bin = join(folder, 'bin');
+  mkdirSync(bin);
+  for (const name of ['npm', 'sh']) symlinkSync(findProgram(name), join(bin, name));
+  symlinkSync(process.execPath, join(bin, 'node'));
+  return bin;
+}
+
+function makePrebuilt(folder) {
+  const prebuild = join(PROJECT_ROOT, 'scripts', 'prebuild.mjs');
+  output(process.execPath, [prebuild, '--allow-newer-symbols', '--out', folder], PROJECT_ROOT);
+  const name = readdirSync(folder).find((file) => file.includes('-libtorch-') && file.endsWith('.tgz'));
+  return join(folder, name);
+}
+
+function testWithPrebuilt(folder, project) {
+  const tarball = values.prebuilt ? resolve(values.prebuilt) : makePrebuilt(folder);
+  const env = { PATH: pathWithoutCompiler(folder) };
+  const started = performance.now();
+  install(project, tarball, env);
+  const printed = output('npm', ['rebuild', 'permafrost', '--foreground-scripts'], project, env);
+  if (!printed.includes('is there, prebuilt'))
+    throw new Error(`The prebuilt engine was not taken:\n${printed}`);
+  execute(project, 'with-engine.js', WITH_ENGINE, env);
+  const seconds = ((performance.now() - started) / 1000).toFixed(1);
+  console.log(`installs ${basename(tarball)} without a compiler and trains a step, in ${seconds} s`);
 }
 
 function testWithBuild(folder, tarball) {
   const project = emptyProject(folder, 'with-libtorch');
   const printed = install(project, tarball);
   if (printed.includes(REMEDY)) throw new Error(`The engine was not built:\n${printed}`);
+  const left = readdirSync(join(project, 'node_modules', 'permafrost', 'build'), { recursive: true });
+  if (left.sort().join() !== `Release,${join('Release', 'permafrost.node')}`)
+    throw new Error(`Left: ${left}`);
   execute(project, 'with-engine.js', WITH_ENGINE);
   console.log('installs with libtorch, builds its engine and runs it');
+}
+
+/** What an installation without an engine brings. */
+function testWeight(project) {
+  const modules = join(project, 'node_modules');
+  const names = Object.keys(JSON.parse(readFileSync(join(modules, '.package-lock.json'), 'utf8')).packages);
+  const sizes = names
+    .filter((name) => existsSync(join(project, name)))
+    .map((name) => ({ name, bytes: bytesBelow(join(project, name)) }));
+  const megabytes = sizes.reduce((sum, { bytes }) => sum + bytes, 0) / 1e6;
+  const heaviest = sizes.sort((a, b) => b.bytes - a.bytes).slice(0, 8);
+  const list = heaviest.map(
+    ({ name, bytes }) => `${name.replace('node_modules/', '')} ${(bytes / 1e6).toFixed(1)}`,
+  );
+  const text = `${sizes.length} packages, ${megabytes.toFixed(1)} MB (${list.join(', ')})`;
+  if (sizes.length > MAX_PACKAGES || megabytes > MAX_MEGABYTES) {
+    throw new Error(
+      `Too heavy: ${text}; at most ${MAX_PACKAGES} packages and ${MAX_MEGABYTES} MB are allowed`,
+    );
+  }
+  console.log(text);
+}
+
+/** Bytes of a package's own files. */
+function bytesBelow(path) {
+  const stat = lstatSync(path);
+  if (!stat.isDirectory()) return stat.size;
+  const names = readdirSync(path).filter((name) => name !== 'node_modules');
+  return names.reduce((sum, name) => sum + bytesBelow(join(path, name)), 0);
 }
 
 const folder = mkdtempSync(join(tmpdir(), 'permafrost-pack-'));
 try {
   const tarball = packInto(folder);
   const project = testWithoutLibtorch(folder, tarball);
-  if (process.argv.includes('--build')) testWithBuild(folder, tarball);
-  else testWithOwnAddon(project);
+  if (values.build) testWithBuild(folder, tarball);
+  else testWithPrebuilt(folder, project);
 } catch (error) {
   console.error(error.message);
   process.exitCode = 1;

@@ -3,7 +3,9 @@
 import { createHash } from 'node:crypto';
 import { existsSync, readdirSync, readFileSync, statSync, writeFileSync } from 'node:fs';
 import { join, relative } from 'node:path';
-import { findProgram, inspectToolchain, PROJECT_ROOT, REMEDY, run } from './toolchain.mjs';
+import { buildWithCmake, defaultBuildDirectory, publish } from './cmake-build.mjs';
+import { runShown } from './progress.mjs';
+import { findProgram, inspectToolchain, PROJECT_ROOT, REMEDY } from './toolchain.mjs';
 
 const STAMP = join(PROJECT_ROOT, '.setup-stamp.json');
 const PACKAGES = { libtorch: 'libtorch-dev', cmake: 'cmake', 'a C++ compiler': 'g++', make: 'make' };
@@ -43,10 +45,10 @@ function writeStamp() {
 }
 
 /** Runs `work` unless it succeeded with the same digest before and its output is still there. */
-function part(name, digest, output, work) {
+async function part(name, digest, output, work) {
   if (stamp[name] === digest && existsSync(join(PROJECT_ROOT, output))) return;
   console.log(`setup: ${name}`);
-  work();
+  await work();
   stamp[name] = digest;
   writeStamp();
 }
@@ -67,18 +69,18 @@ function systemPackages() {
   return packages;
 }
 
-function installSystemPackages() {
+async function installSystemPackages() {
   const packages = systemPackages();
   if (packages.length > 0 && process.getuid?.() === 0 && findProgram('apt-get') !== null) {
     console.log(`setup: apt-get install ${packages.join(' ')}`);
     // Hundreds of lines that nobody reads; errors go to stderr.
-    const stdio = ['ignore', 'ignore', 'inherit'];
-    const options = { stdio, env: { ...process.env, DEBIAN_FRONTEND: 'noninteractive' } };
+    const options = { quiet: true, env: { ...process.env, DEBIAN_FRONTEND: 'noninteractive' } };
+    const install = ['install', '-y', '-q', '--no-install-recommends', ...packages];
     stamp.blas = 'asked for';
     writeStamp();
     try {
-      run('apt-get', ['update', '-q'], options);
-      run('apt-get', ['install', '-y', '-q', '--no-install-recommends', ...packages], options);
+      await runShown('apt-get update', 'apt-get', ['update', '-q'], options);
+      await runShown('apt-get install', 'apt-get', install, options);
     } catch (error) {
       console.error(`setup: ${error.message}`);
     }
@@ -87,31 +89,42 @@ function installSystemPackages() {
   if (missing.length > 0) throw new Error(`Not found: ${missing.join(', ')}. ${REMEDY}`);
 }
 
-function setup() {
-  installSystemPackages();
+async function setup() {
+  await installSystemPackages();
 
-  part('packages', digestOf(['package.json', 'package-lock.json']), 'node_modules/.package-lock.json', () => {
-    // The native build is a part of its own below.
-    run('npm', ['ci', '--no-audit', '--no-fund'], { env: { ...process.env, PERMAFROST_SKIP_BUILD: '1' } });
-  });
+  await part(
+    'packages',
+    digestOf(['package.json', 'package-lock.json']),
+    'node_modules/.package-lock.json',
+    () => {
+      // The native build is a part of its own below.
+      const env = { ...process.env, PERMAFROST_SKIP_BUILD: '1' };
+      return runShown('npm ci', 'npm', ['ci', '--no-audit', '--no-fund'], { env });
+    },
+  );
 
   const { root, version } = inspectToolchain().libtorch.found;
-  const nativeInputs = ['native', 'cmake', 'CMakeLists.txt', 'scripts/build-native.mjs'];
-  part('native build', digestOf(nativeInputs, [root, version]), 'build/Release/permafrost.node', () => {
-    const env = { ...process.env };
-    // The published addon is the one that the stamp speaks of.
-    delete env.PERMAFROST_BUILD_DIR;
-    run(process.execPath, ['scripts/build-native.mjs'], { env });
-  });
+  const nativeInputs = ['native', 'cmake', 'CMakeLists.txt', 'scripts/cmake-build.mjs'];
+  await part(
+    'native build',
+    digestOf(nativeInputs, [root, version]),
+    'build/Release/permafrost.node',
+    async () => {
+      // The published addon is the one that the stamp speaks of, wherever PERMAFROST_BUILD_DIR has others built.
+      const buildDir = defaultBuildDirectory({ ...process.env, PERMAFROST_BUILD_DIR: '' });
+      await buildWithCmake({ buildDir, definitions: { PERMAFROST_SANITIZE: '' }, target: 'permafrost' });
+      publish(buildDir);
+    },
+  );
 
   const typescriptInputs = ['src', 'tsconfig.json', 'package-lock.json', 'scripts/guard-entries.mjs'];
-  part('TypeScript build', digestOf(typescriptInputs), 'dist/index.js', () => {
-    run(process.execPath, ['scripts/build-typescript.mjs']);
-  });
+  await part('TypeScript build', digestOf(typescriptInputs), 'dist/index.js', () =>
+    runShown('compiling the TypeScript', process.execPath, ['scripts/build-typescript.mjs']),
+  );
 }
 
 try {
-  setup();
+  await setup();
 } catch (error) {
   console.error(`setup failed: ${error instanceof Error ? error.message : error}`);
   process.exitCode = 1;

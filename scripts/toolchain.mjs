@@ -7,11 +7,11 @@ import { findLibtorch } from './find-libtorch.mjs';
 
 export const PROJECT_ROOT = resolve(dirname(fileURLToPath(import.meta.url)), '..');
 
-/** Also stands in src/native/load-addon.ts; a test holds the two together. */
+/** What to do where there is no engine. */
 export const REMEDY =
   'Install libtorch, cmake and a C++ compiler (Debian, Ubuntu: apt-get install libtorch-dev libopenblas0-openmp ' +
   'cmake g++; elsewhere "npx permafrost libtorch install", or LIBTORCH set to the directory of an unpacked libtorch), ' +
-  'then run "npm rebuild permafrost", or "npm run setup" in a clone.';
+  'then run "npm rebuild permafrost --foreground-scripts", or "npm run setup" in a clone.';
 
 /** Path of a program on the PATH, or null. */
 export function findProgram(name, env = process.env) {

@@ -1,5 +1,6 @@
 #include "binding/describe_libraries.h"
 
+#include "binding/libtorch_root.h"
 #include "core/blas.h"
 #include "core/libtorch.h"
 #include "core/matrix_product.h"
@@ -65,7 +66,7 @@ std::optional<double> cuda_runtime() {
 Napi::Object describe_libtorch(Napi::Env env) {
   Napi::Object value = Napi::Object::New(env);
   value.Set("builtVersion", PERMAFROST_LIBTORCH_VERSION);
-  value.Set("root", PERMAFROST_LIBTORCH_ROOT);
+  value.Set("root", libtorch_root());
   value.Set("loadedVersion", loaded_version());
   value.Set("loadedPath", file_of(reinterpret_cast<const void*>(&at::show_config)));
   value.Set("hasCuda", at::globalContext().hasCUDA());

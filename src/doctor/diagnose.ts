@@ -1,3 +1,4 @@
+import { TOKENIZERS_PACKAGE } from '../text/tokenizers-library.js';
 import { cudaVersionText, type DoctorFacts } from './facts.js';
 import { compareVersions } from './versions.js';
 
@@ -49,7 +50,11 @@ function packageChecks({ versions }: DoctorFacts): Check[] {
       ? fault('node', `${node} (${platform})`, `Install Node.js ${MINIMUM_NODE} or later.`)
       : ok('node', `${node} (${platform})`),
     tokenizers === null
-      ? fault('tokenizers', 'not installed', 'Run "npm install" again; it brings the package "tokenizers".')
+      ? fault(
+          'tokenizers',
+          'not installed',
+          `Run "npm install" again; it brings the package ${TOKENIZERS_PACKAGE}.`,
+        )
       : ok('tokenizers', tokenizers),
   ];
 }

@@ -1,10 +1,12 @@
+import type { FoundLibtorch, LibtorchFinding } from '../../scripts/find-libtorch.mjs';
+import { inspectToolchain, type Toolchain } from '../../scripts/toolchain.mjs';
 import { cardCounters } from '../energy/nvml.js';
 import { raplCounters, raplProblem } from '../energy/rapl.js';
 import { PermafrostError } from '../errors/error.js';
 import { dependencyVersion, packageVersion } from '../experiment/environment.js';
 import { type NvidiaDriver, probeNvidiaDriver } from '../libtorch/nvidia-driver.js';
-import { loadScripts, type Toolchain } from '../libtorch/scripts.js';
 import { type Addon, addon, type NativeLibtorch } from '../native/addon.js';
+import { TOKENIZERS_PACKAGE } from '../text/tokenizers-library.js';
 import { type SelfTest, selfTest } from './self-test.js';
 
 /** Everything that the doctor looks at; judging it is left to diagnose.ts. */
@@ -14,7 +16,11 @@ export interface DoctorFacts {
   /** Why there is no engine. */
   engineError: PermafrostError | null;
   driver: NvidiaDriver;
-  toolchain: Toolchain;
+  toolchain: Omit<Toolchain, 'libtorch'> & {
+    libtorch: Pick<LibtorchFinding, 'tried'> & {
+      found: Pick<FoundLibtorch, 'root' | 'version' | 'source' | 'cuda'> | null;
+    };
+  };
   /** Number of threads that the environment asks OpenMP for. */
   ompNumThreads: string | null;
   /** Names of the energy counters, and why those of the processor are missing. */
@@ -33,7 +39,7 @@ export async function gatherFacts(env: NodeJS.ProcessEnv = process.env): Promise
       permafrost: packageVersion(),
       node: process.versions.node,
       platform: `${process.platform} ${process.arch}`,
-      tokenizers: dependencyVersion('tokenizers'),
+      tokenizers: dependencyVersion(TOKENIZERS_PACKAGE),
     },
     engine: engine && {
       version: engine.version,
@@ -42,7 +48,7 @@ export async function gatherFacts(env: NodeJS.ProcessEnv = process.env): Promise
     },
     engineError,
     driver,
-    toolchain: (await loadScripts()).inspectToolchain(),
+    toolchain: inspectToolchain(),
     ompNumThreads: env.OMP_NUM_THREADS ?? null,
     energy: {
       counters: [...raplCounters(), ...cards.flatMap((device) => cardCounters(device))].map(

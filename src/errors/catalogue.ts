@@ -122,7 +122,8 @@ export const ERROR_CATALOGUE: Readonly<Record<ErrorCode, CatalogueEntry>> = {
     remedy: 'Start all with the same command, version and data.',
   },
   ADDON_MISSING: {
-    meaning: 'The native engine is not built, or does not load. The message lists every path that was tried.',
+    meaning:
+      'The native engine is not built, or does not load: the message lists every path that was tried. Or the binary of the tokenizers is not installed.',
     remedy:
       'Run `permafrost doctor`; then install libtorch (`permafrost libtorch install`) and build the engine.',
   },

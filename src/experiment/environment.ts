@@ -2,6 +2,7 @@ import { readFileSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import { arch, availableParallelism, cpus, platform, release, totalmem } from 'node:os';
 import { dirname, join } from 'node:path';
+import { TOKENIZERS_PACKAGE } from '../text/tokenizers-library.js';
 import type { RunRecord } from './run-record.js';
 
 export type Environment = Pick<RunRecord, 'versions' | 'hardware'>;
@@ -25,7 +26,7 @@ export function describeEnvironment({ libtorch, device, cards = () => [] }: Engi
       permafrost: packageVersion(),
       node: process.versions.node,
       libtorch,
-      tokenizers: dependencyVersion('tokenizers'),
+      tokenizers: dependencyVersion(TOKENIZERS_PACKAGE),
     },
     hardware: {
       cpuModel: cpus()[0]?.model.trim() || arch(),

@@ -3,12 +3,12 @@ import { readdirSync } from 'node:fs';
 import { readFile, rm } from 'node:fs/promises';
 import { join, resolve } from 'node:path';
 import { fileURLToPath } from 'node:url';
+import { dataDirectory, findLibtorch, selectionFile } from '../../scripts/find-libtorch.mjs';
 import { PermafrostError } from '../errors/error.js';
 import { writeFileAtomic } from '../io/atomic-write.js';
 import { download } from '../io/download.js';
 import { withFileLock } from '../io/process-lock.js';
 import type { LibtorchRelease } from './releases.js';
-import { loadScripts, scriptFile } from './scripts.js';
 import { unpack } from './unpack.js';
 
 export interface InstallOptions {
@@ -17,7 +17,7 @@ export interface InstallOptions {
   directory?: string;
   /** What the archive must hash to; stands in for that of the release. */
   sha256?: string;
-  /** Builds the engine against it. @default true */
+  /** Sees to an engine for it: the prebuilt one, else one that is built here. @default true */
   build?: boolean;
   signal?: AbortSignal;
   /** @default process.env */
@@ -39,12 +39,12 @@ export interface Installed {
   checkedBy: 'sha256' | 'crc32' | null;
   /** Libraries that libtorch asks for and that this system does not have. */
   missingLibraries: string[];
-  /** Whether the engine was built against it. */
+  /** Whether there is an engine for it. */
   isBuilt: boolean;
 }
 
 /**
- * Fetches a libtorch, unpacks it, makes it the one that builds take, and builds the engine against it.
+ * Fetches a libtorch, unpacks it, makes it the one that builds take, and sees to an engine for it.
  *
  * A call that was cut goes on where it stopped: the part of the archive that arrived is kept beside the directory.
  *
@@ -56,10 +56,9 @@ export async function installLibtorch(
   onEvent: (event: InstallEvent) => void = () => undefined,
 ): Promise<Installed> {
   const { release, env = process.env, build = true } = options;
-  const scripts = await loadScripts();
   const name = `libtorch-${release.version}-${release.build}`;
-  const directory = resolve(options.directory ?? join(scripts.dataDirectory(env), name));
-  const inspect = () => scripts.findLibtorch({ ...env, LIBTORCH: directory });
+  const directory = resolve(options.directory ?? join(dataDirectory(env), name));
+  const inspect = () => findLibtorch({ ...env, LIBTORCH: directory });
   const fetchMissing = async (): Promise<Installed['checkedBy']> => {
     const present = inspect().found;
     if (present !== null) {
@@ -79,7 +78,7 @@ export async function installLibtorch(
       ? await fetchMissing()
       : await withFileLock(`${directory}.lock`, fetchMissing, options.signal);
   await writeFileAtomic(
-    scripts.selectionFile(env),
+    selectionFile(env),
     `${JSON.stringify({ root: directory, version: release.version, build: release.build }, null, 2)}\n`,
   );
   if (build) {
@@ -175,9 +174,9 @@ async function buildEngine(
   env: NodeJS.ProcessEnv,
   signal: AbortSignal | undefined,
 ): Promise<void> {
-  const script = fileURLToPath(scriptFile('build-native.mjs'));
-  // The compiler's output belongs to neither results nor JSON.
-  const child = spawn(process.execPath, [script], {
+  const script = fileURLToPath(new URL('../../scripts/install.mjs', import.meta.url));
+  // What it says belongs to neither results nor JSON.
+  const child = spawn(process.execPath, [script, '--required'], {
     env: { ...env, LIBTORCH: directory },
     stdio: ['ignore', 2, 2],
     ...(signal && { signal }),

@@ -1,17 +1,23 @@
 import { existsSync, realpathSync } from 'node:fs';
 import { createRequire } from 'node:module';
-import { dirname, join, resolve, sep } from 'node:path';
+import { dirname, resolve, sep } from 'node:path';
 import { fileURLToPath } from 'node:url';
+import type { LibtorchFinding } from '../../scripts/find-libtorch.mjs';
+import { MUSL_PROBLEM, type SystemLibc, systemLibc } from '../../scripts/prebuilt.mjs';
+import { REMEDY } from '../../scripts/toolchain.mjs';
 import { PermafrostError } from '../errors/error.js';
+import { type AddonFile, addonFiles, type PrebuiltAddon } from './addon-files.js';
 
 /** What the addon says about libtorch: the one it was built against, and the one in this process. */
 export interface LoadedLibtorch {
   builtVersion: string;
-  /** Root of the libtorch that the addon was built against. */
+  /** Root of the libtorch that the addon was built against; of a prebuilt addon, of the one that it was given. */
   root: string;
   loadedVersion: string;
   /** The file from which this process took libtorch. */
   loadedPath: string;
+  /** CUDA version of the runtime library in this process, 1000 * major + 10 * minor; null without CUDA. */
+  cudaRuntime?: number | null;
 }
 
 /** One place where the addon was looked for, and why it was not taken. */
@@ -27,13 +33,11 @@ export interface LoadAddonOptions {
   env?: NodeJS.ProcessEnv;
   /** Loads one file. @default Node's `require` */
   load?: (path: string) => unknown;
+  /** Finds the libtorch that a prebuilt addon is given. @default scripts/find-libtorch.mjs */
+  find?: (env: NodeJS.ProcessEnv) => LibtorchFinding;
+  /** Tells the C library of this system. @default what the process says */
+  libc?: () => SystemLibc | null;
 }
-
-// Also stands in scripts/toolchain.mjs, which must work before anything is compiled.
-export const ADDON_REMEDY =
-  'Install libtorch, cmake and a C++ compiler (Debian, Ubuntu: apt-get install libtorch-dev libopenblas0-openmp ' +
-  'cmake g++; elsewhere "npx permafrost libtorch install", or LIBTORCH set to the directory of an unpacked libtorch), ' +
-  'then run "npm rebuild permafrost", or "npm run setup" in a clone.';
 
 const REBUILD =
   'Build the addon again: "npm rebuild permafrost --foreground-scripts", or "npm run setup" in a clone.';
@@ -47,19 +51,20 @@ const ownRoot = resolve(dirname(fileURLToPath(import.meta.url)), '..', '..');
 let loaded: unknown;
 
 /**
- * Loads the native addon on first use and checks that its libtorch is the one it was built against.
+ * Loads the native addon on first use and checks that its libtorch is the one it was built for.
  *
- * Looks in `build/Release`, `build/Debug` and `prebuilds/<platform>-<arch>` of the package.
+ * Takes `build/Release` or `build/Debug` of the package, which was built here on purpose; else the prebuilt addon of the
+ * package `@permafrost/<platform>-<arch>-libtorch-<minor>-<cpu|cuda>` that fits the libtorch that is found.
  *
  * @throws ADDON_MISSING where no addon is found or none loads; `details.attempts` lists every path
- * @throws ADDON_MISMATCH where the libtorch in the process is another one than the addon was built against
+ * @throws ADDON_MISMATCH where the libtorch in the process is another one than the addon was built for
  */
 export function loadAddon(options: LoadAddonOptions = {}): unknown {
   const isDefault = Object.keys(options).length === 0;
   if (isDefault && loaded !== undefined) return loaded;
-  const { packageRoot = ownRoot, env = process.env, load = require } = options;
-  const addon = withThreadSettings(() => loadFirst(candidates(packageRoot, env), load));
-  checkLibtorch(addon);
+  const { packageRoot = ownRoot, load = require, libc = systemLibc } = options;
+  const files = addonFiles({ ...options, packageRoot, libc });
+  const addon = withThreadSettings(() => loadFirst(files, load, libc));
   if (isDefault) loaded = addon;
   return addon;
 }
@@ -81,76 +86,83 @@ function withThreadSettings<T>(load: () => T): T {
   }
 }
 
-function candidates(
-  packageRoot: string,
-  env: NodeJS.ProcessEnv,
-): { paths: string[]; attempts: LoadAttempt[] } {
-  const override = env.PERMAFROST_ADDON;
-  if (override) return { paths: [resolve(override)], attempts: [] };
-  const { path } = require('node-gyp-build') as { path(directory: string): string };
-  try {
-    return { paths: [path(packageRoot)], attempts: [] };
-  } catch {
-    // node-gyp-build throws only where none of these directories holds an addon.
-    const directories = ['build/Release', 'build/Debug', `prebuilds/${process.platform}-${process.arch}`];
-    const attempts = directories.map((directory) => ({
-      path: join(packageRoot, directory),
-      problem: 'no addon there',
-    }));
-    return { paths: [], attempts };
-  }
-}
-
-function loadFirst(found: ReturnType<typeof candidates>, load: (path: string) => unknown): unknown {
-  const attempts = [...found.attempts];
-  for (const path of found.paths) {
-    if (!existsSync(path)) {
-      attempts.push({ path, problem: 'no such file' });
+function loadFirst(
+  files: Iterable<AddonFile>,
+  load: (path: string) => unknown,
+  libc: () => SystemLibc | null,
+): unknown {
+  const attempts: LoadAttempt[] = [];
+  let wrongLibrary: PermafrostError | null = null;
+  for (const { path, problem, prebuilt } of files) {
+    if (problem !== null) {
+      attempts.push({ path, problem });
       continue;
     }
     try {
-      return load(path);
+      if (prebuilt) openLibraries(prebuilt, load);
+      const addon = load(path);
+      checkLibtorch(addon, prebuilt);
+      return addon;
     } catch (error) {
-      const problem = error instanceof Error ? error.message : String(error);
-      if (WRONG_LIBRARY.test(problem)) throw mismatch(`${path} does not load: ${problem}`, { path, problem });
-      attempts.push({ path, problem });
+      if (error instanceof PermafrostError) throw error;
+      const reason = error instanceof Error ? error.message : String(error);
+      attempts.push({ path, problem: reason });
+      // A later addon may fit; where none does, this says more than that there is none.
+      if (WRONG_LIBRARY.test(reason)) {
+        wrongLibrary ??= mismatch(`${path} does not load: ${reason}`, { path, problem: reason, attempts });
+      }
     }
   }
+  if (wrongLibrary !== null) throw wrongLibrary;
+  const remedy = libc()?.name === 'musl' ? MUSL_PROBLEM : REMEDY;
   const list = attempts.map(({ path, problem }) => `  ${path}: ${problem}`).join('\n');
-  throw new PermafrostError(
-    'ADDON_MISSING',
-    `The native engine is not there. Tried:\n${list}\n${ADDON_REMEDY}`,
-    {
-      attempts,
-      remedy: ADDON_REMEDY,
-    },
-  );
+  throw new PermafrostError('ADDON_MISSING', `The native engine is not there. Tried:\n${list}\n${remedy}`, {
+    attempts,
+    remedy,
+  });
 }
 
-function checkLibtorch(addon: unknown): void {
+/** A prebuilt addon asks for libtorch by name; the loader takes what is open already for what is asked for. */
+function openLibraries({ preload, libraries }: PrebuiltAddon, load: (path: string) => unknown): void {
+  const { open } = load(preload) as { open(path: string): void };
+  for (const library of libraries) open(library);
+}
+
+function checkLibtorch(addon: unknown, prebuilt: PrebuiltAddon | null): void {
   const { libtorch } = addon as { libtorch?: LoadedLibtorch };
   if (libtorch === undefined)
     throw mismatch('The addon does not say which libtorch it was built against.', {});
+  if (prebuilt) libtorch.root = prebuilt.root;
   const { builtVersion, loadedVersion, root, loadedPath } = libtorch;
-  const details = { ...libtorch };
-  if (builtVersion !== loadedVersion) {
-    throw mismatch(
-      `The addon was built against libtorch ${builtVersion} (${root}), but this process loaded libtorch ` +
-        `${loadedVersion} from ${loadedPath}.`,
-      details,
+  const refused = (what: string) => mismatch(what, { ...libtorch });
+  // Releases that differ in the last number alone have one interface.
+  const isSame = prebuilt ? minorOf(builtVersion) === minorOf(loadedVersion) : builtVersion === loadedVersion;
+  if (!isSame) {
+    throw refused(
+      `The addon was built against libtorch ${builtVersion}${prebuilt ? '' : ` (${root})`}, but this process loaded ` +
+        `libtorch ${loadedVersion} from ${loadedPath}.`,
     );
   }
-  // A prebuilt addon was built where its root no longer exists; its version is all there is to compare.
+  const cuda = libtorch.cudaRuntime ? Math.floor(libtorch.cudaRuntime / 1000) : null;
+  if (prebuilt && cuda !== null && cuda !== prebuilt.cuda) {
+    throw refused(
+      `The addon was built for CUDA ${prebuilt.cuda}, but the libtorch at ${root} is for CUDA ${cuda}.`,
+    );
+  }
+  // An addon that was copied from where it was built has a root that does not exist here; there is the version alone.
   if (
     existsSync(root) &&
     existsSync(loadedPath) &&
     !realpathSync(loadedPath).startsWith(realpathSync(root) + sep)
   ) {
-    throw mismatch(
-      `The addon was built against the libtorch at ${root}, but this process loaded ${loadedPath}.`,
-      details,
+    throw refused(
+      `The addon ${prebuilt ? 'was given' : 'was built against'} the libtorch at ${root}, but this process loaded ${loadedPath}.`,
     );
   }
+}
+
+function minorOf(version: string): string {
+  return version.split('.').slice(0, 2).join('.');
 }
 
 function mismatch(what: string, details: Record<string, unknown>): PermafrostError {

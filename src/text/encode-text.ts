@@ -1,8 +1,8 @@
-import { type Encoding, Tokenizer as NativeTokenizer } from 'tokenizers';
 import { ATTACHED_CHARACTERS } from '../data/split-words.js';
 import { PermafrostError } from '../errors/error.js';
 import { Turns } from '../io/turns.js';
 import { type CuttableDocument, chunksOf, isCuttable } from './text-chunks.js';
+import { type Encoding, type NativeTokenizer, tokenizersLibrary } from './tokenizers-library.js';
 
 /** A text as token ids, without special tokens, and where in the text each token stands. */
 export interface EncodedText {
@@ -33,9 +33,10 @@ const ONLY_PUNCTUATION = /^[\p{P}!-/:-@[-`{-~]+$/u;
  * vocabulary would need
  */
 export function textEncoder(document: object, where: string): TextEncoder {
+  const library = tokenizersLibrary();
   let native: NativeTokenizer;
   try {
-    native = NativeTokenizer.fromString(JSON.stringify({ ...document, truncation: null, padding: null }));
+    native = library.Tokenizer.fromString(JSON.stringify({ ...document, truncation: null, padding: null }));
   } catch (cause) {
     throw new PermafrostError(
       'UNSUPPORTED_MODEL',

@@ -1,9 +1,9 @@
-import { Tokenizer as NativeTokenizer } from 'tokenizers';
 import { PermafrostError } from '../errors/error.js';
 import { bytePairModel } from './byte-pair-model.js';
 import { toReferenceText } from './reference-text.js';
 import { mapParts } from './sequence-layout.js';
 import type { BertNormalizerSettings, TokenizerDocument } from './tokenizer-document.js';
+import { tokenizersLibrary } from './tokenizers-library.js';
 import { unigramModel } from './unigram-model.js';
 import { wordPieceModel } from './word-piece-model.js';
 import type { PieceModel, PieceRules } from './word-pieces.js';
@@ -77,8 +77,9 @@ export function nativeParts(parts: Pick<TokenizerDocument, 'normalizer' | 'pre_t
     pre_tokenizer,
     model: { ...model, ...settings },
   };
+  const { Tokenizer } = tokenizersLibrary();
   try {
-    const native = NativeTokenizer.fromString(JSON.stringify(json));
+    const native = Tokenizer.fromString(JSON.stringify(json));
     const nativeNormalizer = native.getNormalizer();
     const normalize = (text: string) => nativeNormalizer?.normalizeString(prepare(text)) ?? text;
     return { normalize, preTokenizer: native.getPreTokenizer() };

@@ -1,5 +1,5 @@
-import type { PreTokenizer } from 'tokenizers';
 import { PermafrostError } from '../errors/error.js';
+import type { PreTokenizer } from './tokenizers-library.js';
 
 /** Appends the ids of a piece's sub-tokens: what a model makes of what normalizer and pre-tokenizer leave. */
 export type PieceModel = (piece: string, ids: number[]) => void;

@@ -21,7 +21,7 @@ function factsWith(
   others: Partial<DoctorFacts> = {},
 ): DoctorFacts {
   return {
-    versions: { permafrost: '0.1.0', node: '22.1.0', platform: 'linux x64', tokenizers: '0.23.2' },
+    versions: { permafrost: '0.1.0', node: '22.1.0', platform: 'linux x64', tokenizers: '0.6.0' },
     engine: {
       version: '0.1.0',
       availableCores: 2,
@@ -152,7 +152,7 @@ describe('diagnose', () => {
       'an old Node',
       factsWith(
         {},
-        { versions: { permafrost: '0.1.0', node: '20.9.0', platform: 'linux x64', tokenizers: '0.23.2' } },
+        { versions: { permafrost: '0.1.0', node: '20.9.0', platform: 'linux x64', tokenizers: '0.6.0' } },
       ),
       'fault',
       'node',

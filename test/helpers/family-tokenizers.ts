@@ -10,7 +10,7 @@ import {
   Tokenizer as NativeTokenizer,
   type PreTokenizer,
   Unigram,
-} from 'tokenizers';
+} from '@anush008/tokenizers';
 
 type Json = Record<string, unknown>;
 

@@ -62,6 +62,9 @@ const MAY_IMPORT: Record<string, string[]> = {
   contract: [],
 };
 
+/** Plain JavaScript that works before anything is compiled, and that the compiled program uses too. */
+const SCRIPTS = ['find-libtorch', 'prebuilt', 'toolchain'].map((name) => `../scripts/${name}.mjs`);
+
 interface Import {
   target: string;
   /** Erased by the compiler, so it can make no cycle at run time. */
@@ -111,6 +114,7 @@ export function checkImports(files: ReadonlyMap<string, string>): string[] {
     for (const { target, isType, isDynamic } of importsOf(source)) {
       if (!target.startsWith('.')) continue;
       const resolved = posix.normalize(posix.join(posix.dirname(path), target)).replace(/\.js$/, '.ts');
+      if (SCRIPTS.includes(resolved)) continue;
       if (resolved.startsWith('..')) {
         violations.push(`${path} imports ${target} from outside of src`);
         continue;

@@ -2,8 +2,10 @@ import { mkdirSync, mkdtempSync, realpathSync, rmSync, writeFileSync } from 'nod
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { systemLibc } from '../../scripts/prebuilt.mjs';
+import { REMEDY } from '../../scripts/toolchain.mjs';
 import { PermafrostError } from '../../src/errors/error.js';
-import { ADDON_REMEDY, loadAddon } from '../../src/native/load-addon.js';
+import { loadAddon } from '../../src/native/load-addon.js';
 
 let root: string;
 const libtorch = () => ({
@@ -20,6 +22,8 @@ function writeFile(...parts: string[]): string {
   return path;
 }
 
+const none = () => ({ found: null, tried: [] });
+
 function errorOf(action: () => unknown): PermafrostError {
   try {
     action();
@@ -33,6 +37,7 @@ function errorOf(action: () => unknown): PermafrostError {
 beforeEach(() => {
   root = realpathSync(mkdtempSync(join(tmpdir(), 'permafrost-load-')));
   writeFile('libtorch', 'lib', 'libtorch_cpu.so');
+  writeFileSync(join(root, 'package.json'), '{ "version": "1.2.3" }');
 });
 afterEach(() => rmSync(root, { recursive: true, force: true }));
 
@@ -49,12 +54,6 @@ describe('loadAddon', () => {
     expect(loadedPaths).toEqual([path]);
   });
 
-  it('takes the prebuilt addon of this platform where there is no local build', () => {
-    const path = writeFile('prebuilds', `${process.platform}-${process.arch}`, 'permafrost.node');
-    const load = (file: string) => ({ libtorch: libtorch(), file });
-    expect(loadAddon({ packageRoot: root, env: {}, load })).toMatchObject({ file: path });
-  });
-
   it('takes the file that PERMAFROST_ADDON names, and no other', () => {
     writeFile('build', 'Release', 'permafrost.node');
     const named = join(root, 'elsewhere.node');
@@ -64,16 +63,16 @@ describe('loadAddon', () => {
   });
 
   it('names every place it looked in, and the remedy, where there is no addon', () => {
-    const error = errorOf(() => loadAddon({ packageRoot: root, env: {} }));
+    const error = errorOf(() => loadAddon({ packageRoot: root, env: {}, find: none }));
     expect(error.code).toBe('ADDON_MISSING');
-    const places = ['build/Release', 'build/Debug', `prebuilds/${process.platform}-${process.arch}`];
-    for (const place of places) expect(error.message).toContain(join(root, place));
-    expect(error.message).toContain(ADDON_REMEDY);
+    for (const place of ['build/Release', 'build/Debug']) expect(error.message).toContain(join(root, place));
+    expect(error.message).toContain('no libtorch was found');
+    expect(error.message).toContain(REMEDY);
   });
 
   it('gives the reason of a file that does not load', () => {
     const path = writeFile('build', 'Release', 'permafrost.node');
-    const error = errorOf(() => loadAddon({ packageRoot: root, env: {} }));
+    const error = errorOf(() => loadAddon({ packageRoot: root, env: {}, find: none }));
     expect(error.code).toBe('ADDON_MISSING');
     expect(error.message).toContain(`${path}: `);
     expect(error.message).toMatch(/file too short|not a mach-o|invalid/i);
@@ -106,14 +105,164 @@ describe('loadAddon', () => {
     expect(error.message).toContain(loadedPath);
   });
 
-  it('accepts a prebuilt addon whose root does not exist here', () => {
+  it('accepts an addon whose root does not exist here', () => {
     writeFile('build', 'Release', 'permafrost.node');
     const addon = { libtorch: { ...libtorch(), root: join(root, 'gone') } };
     expect(loadAddon({ packageRoot: root, env: {}, load: () => addon })).toBe(addon);
   });
+});
 
-  it('gives the remedy that the installation prints', async () => {
-    const { REMEDY } = (await import('../../scripts/toolchain.mjs' as string)) as { REMEDY: string };
-    expect(REMEDY).toBe(ADDON_REMEDY);
+describe('loadAddon with a prebuilt engine', () => {
+  const name = `@permafrost/${process.platform}-${process.arch}-libtorch-2.6-cpu`;
+  const libraryDir = () => join(root, 'libtorch', 'lib');
+  const find = () => ({
+    found: {
+      root: join(root, 'libtorch'),
+      version: '2.6.0',
+      libraryDir: libraryDir(),
+      cmakePrefix: '',
+      source: 'LIBTORCH' as const,
+      cuda: false,
+      cxx11Abi: true,
+    },
+    tried: [],
+  });
+
+  function writePackage(engine: object = {}, version = '1.2.3'): string {
+    const described = {
+      libtorch: '2.6.1',
+      cuda: null,
+      cxx11Abi: true,
+      glibc: '2.28',
+      libraries: ['libc10.so', 'libtorch_cpu.so'],
+      ...engine,
+    };
+    writeFile('libtorch', 'lib', 'libc10.so');
+    writeFile('node_modules', name, 'permafrost_preload.node');
+    writeFileSync(
+      join(root, 'node_modules', name, 'package.json'),
+      JSON.stringify({ name, version, permafrost: described }),
+    );
+    return writeFile('node_modules', name, 'permafrost.node');
+  }
+
+  /** Loads nothing, and tells what was loaded and opened. */
+  function recorder(libtorchOfAddon: object = {}) {
+    const calls: string[] = [];
+    const load = (path: string) => {
+      calls.push(path);
+      if (path.endsWith('preload.node')) return { open: (library: string) => calls.push(library) };
+      return { libtorch: { ...libtorch(), builtVersion: '2.6.1', root: '', ...libtorchOfAddon } };
+    };
+    return { calls, load };
+  }
+
+  const search = (options: object = {}) => ({
+    packageRoot: root,
+    env: {},
+    find,
+    libc: () => ({ name: 'glibc' as const, version: '2.36' }),
+    ...options,
+  });
+
+  it('opens the libraries of the libtorch that is found, then loads the package for it', () => {
+    const path = writePackage();
+    const { calls, load } = recorder();
+    const addon = loadAddon(search({ load }));
+    expect(calls).toEqual([
+      join(root, 'node_modules', name, 'permafrost_preload.node'),
+      join(libraryDir(), 'libc10.so'),
+      join(libraryDir(), 'libtorch_cpu.so'),
+      path,
+    ]);
+    expect(addon).toMatchObject({ libtorch: { builtVersion: '2.6.1', root: join(root, 'libtorch') } });
+  });
+
+  it('takes what was built here before it', () => {
+    writePackage();
+    const path = writeFile('build', 'Release', 'permafrost.node');
+    const { calls, load } = recorder({ builtVersion: '2.6.0' });
+    loadAddon(search({ load }));
+    expect(calls).toEqual([path]);
+  });
+
+  it('takes it where what was built here no longer loads', () => {
+    const path = writePackage();
+    writeFile('build', 'Release', 'permafrost.node');
+    const { calls, load } = recorder();
+    const failing = (file: string) => {
+      if (file.includes('Release')) throw new Error('libtorch_cpu.so.1.13: cannot open shared object file');
+      return load(file);
+    };
+    expect(loadAddon(search({ load: failing }))).toBeTruthy();
+    expect(calls.at(-1)).toBe(path);
+  });
+
+  it('takes the package of the addon that PERMAFROST_ADDON names', () => {
+    const path = writePackage();
+    const { calls, load } = recorder();
+    loadAddon(search({ load, env: { PERMAFROST_ADDON: path } }));
+    expect(calls).toHaveLength(4);
+  });
+
+  it.each([
+    ['is not installed', () => undefined, `npm install ${name}@1.2.3`],
+    ['is of another version', () => writePackage({}, '1.2.4'), 'version 1.2.4, and permafrost of 1.2.3'],
+    [
+      'was built for a libtorch of other make',
+      () => writePackage({ libraries: ['libtorch_cpu.so.2.6'] }),
+      'libtorch_cpu.so.2.6; that is not in',
+    ],
+    ['has the other C++ ABI', () => writePackage({ cxx11Abi: false }), '_GLIBCXX_USE_CXX11_ABI=0'],
+    [
+      'needs a newer glibc',
+      () => writePackage({ glibc: '2.38' }),
+      'needs glibc 2.38, and this system has 2.36',
+    ],
+    ['is no engine', () => writePackage({ libraries: undefined }), 'does not describe an engine'],
+  ])('says why a package is not taken that %s', (_, write, problem) => {
+    write();
+    const { load } = recorder();
+    const error = errorOf(() => loadAddon(search({ load })));
+    expect(error.code).toBe('ADDON_MISSING');
+    expect(error.message).toContain(`${name}: `);
+    expect(error.message).toContain(problem);
+    expect(error.message).toContain(REMEDY);
+  });
+
+  it.each([
+    ['another minor version', { loadedVersion: '2.7.0' }, /2\.6\.1.*2\.7\.0/],
+    ['another CUDA', { cudaRuntime: 12_060 }, /CUDA 13.*CUDA 12/],
+  ])('refuses a libtorch of %s than it was built for', (_, loaded, message) => {
+    writePackage({ cuda: 13 });
+    const error = errorOf(() => loadAddon(search({ load: recorder(loaded).load })));
+    expect(error.code).toBe('ADDON_MISMATCH');
+    expect(error.message).toMatch(message);
+  });
+
+  it('says on a system with musl that libtorch needs glibc', () => {
+    const error = errorOf(() =>
+      loadAddon(search({ find: none, libc: () => ({ name: 'musl', version: null }) })),
+    );
+    expect(error.code).toBe('ADDON_MISSING');
+    expect(error.message).toMatch(/musl.*glibc alone.*bookworm-slim/);
+    expect(error.message).not.toContain('apt-get');
+  });
+});
+
+describe('systemLibc', () => {
+  const musl = (path: string) => path === '/lib/ld-musl-x86_64.so.1';
+  it.each([
+    ['glibc by what the process reports', 'linux', { glibcVersionRuntime: '2.36' }, () => false, 'glibc'],
+    ['glibc beside the loader of musl', 'linux', { glibcVersionRuntime: '2.36' }, musl, 'glibc'],
+    ['musl by its loader', 'linux', {}, musl, 'musl'],
+    ['neither where nothing tells', 'linux', {}, () => false, undefined],
+    ['neither on other systems', 'darwin', {}, musl, undefined],
+  ])('finds %s', (_, platform, header, exists, name) => {
+    expect(systemLibc(platform, () => ({ header }), exists)?.name).toBe(name);
+  });
+
+  it.runIf(process.platform === 'linux')('tells the glibc of this process', () => {
+    expect(systemLibc()?.version).toMatch(/^2\.\d+$/);
   });
 });

@@ -1,7 +1,7 @@
 import { mkdir, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { Tokenizer as NativeTokenizer } from 'tokenizers';
+import { Tokenizer as NativeTokenizer } from '@anush008/tokenizers';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { Tokenizer } from '../../src/text/tokenizer.js';
 import { describeShared, sharedPath } from '../helpers/shared.js';

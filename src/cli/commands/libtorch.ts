@@ -12,7 +12,7 @@ export function addLibtorchCommand(program: Command, run: Runner): void {
   const install = command
     .command('install')
     .description(
-      "download PyTorch's official libtorch for the driver that is here, and build the engine against it",
+      "download PyTorch's official libtorch for the driver that is here, and see to an engine for it",
     )
     .option('--cpu', 'the build without CUDA')
     .option('--cuda <version>', 'the build for a CUDA version such as 13.0 (default: what the driver serves)')
@@ -20,7 +20,7 @@ export function addLibtorchCommand(program: Command, run: Runner): void {
     .option('--directory <dir>', "where it is put (default: the user's data directory)")
     .option('--sha256 <digits>', 'what the archive must hash to')
     .option('--mirror <url>', 'where the archives lie, instead of download.pytorch.org/libtorch')
-    .option('--no-build', 'do not build the engine');
+    .option('--no-build', 'see to no engine');
   addJsonOption(install).action(run(installCommand));
 }
 
@@ -48,7 +48,7 @@ async function installCommand(flags: Flags, { output, signal }: CommandContext):
       output.note(
         event.type === 'present'
           ? `It is there already: ${event.directory}`
-          : 'Building the engine, which takes minutes …',
+          : 'The engine for it: a prebuilt one, else built here …',
       );
     }
   };
@@ -76,7 +76,7 @@ function report(installed: Installed, output: CommandContext['output']): void {
   output.print(`libtorch ${version} (${build}): ${directory}`);
   output.print(
     isBuilt
-      ? 'The engine was built against it. "npx permafrost doctor" tries it out.'
+      ? 'The engine for it is there. "npx permafrost doctor" tries it out.'
       : 'Builds of the engine find it there ("npm rebuild permafrost --foreground-scripts"); elsewhere set ' +
           `LIBTORCH=${directory}`,
   );
