@@ -14,7 +14,7 @@ export function manualPage(program: Command): string {
     '.I command',
     '.RI [ options ]',
     '.SH DESCRIPTION',
-    ...paragraph(
+    text(
       'Each command takes what it needs from flags; those that train take it from a file of settings, too (--config). ' +
         'What a run leaves in its directory repeats it, and a command that was stopped goes on when it is called again.',
     ),
@@ -40,7 +40,7 @@ export function manualPage(program: Command): string {
     '.SH ENVIRONMENT',
     ...Object.entries(ENVIRONMENT).flatMap(([name, does]) => ['.TP', `.B ${name}`, text(does)]),
   ];
-  return `${lines.join('\n')}\n`;
+  return `${lines.flatMap(wrapped).join('\n')}\n`;
 }
 
 const ENVIRONMENT: Readonly<Record<string, string>> = {
@@ -61,7 +61,7 @@ function section(command: Command): string[] {
   const groups = command.commands.length > 0 ? [] : optionGroups(command);
   return [
     `.SH "${text(commandPath(command).toUpperCase())}"`,
-    ...paragraph(sentence(command)),
+    text(sentence(command)),
     '.PP',
     `.B ${text(usageOf(command))}`,
     ...operands,
@@ -86,8 +86,16 @@ function exampleLines(command: Command): string[] {
   ]);
 }
 
-function paragraph(words: string): string[] {
-  return ['.PP', text(words)];
+/** A line of text as lines of at most 80 bytes; a request is one line, and text that is not filled is left alone. */
+function wrapped(line: string): string[] {
+  if (line.length <= 80 || line.startsWith('.')) return [line];
+  const lines: string[] = [''];
+  for (const word of line.split(' ')) {
+    const last = lines.at(-1)!;
+    if (last !== '' && last.length + word.length >= 80) lines.push(word.replace(/^(?=['.])/, '\\&'));
+    else lines[lines.length - 1] = last === '' ? word : `${last} ${word}`;
+  }
+  return lines;
 }
 
 /** Text that roff leaves as it is: backslashes, dashes that are typed, and no request at the beginning of a line. */

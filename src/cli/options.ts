@@ -77,6 +77,14 @@ export function addTrainingOptions(
   return addJsonOption(command);
 }
 
+/** Lets a command tell what it would do; behind {@link addTrainingOptions}. */
+export function addDryRunOption(command: Command): Command {
+  return command.option(
+    '--dry-run',
+    'read and check everything, tell what would be trained where, in how much memory and time; train nothing',
+  );
+}
+
 /** The groups of every command that trains scenarios. */
 export const experimentGroups: Readonly<Record<string, OptionShape>> = workspaceGroups;
 

@@ -8,7 +8,8 @@ import {
 } from '../../experiment/pretraining-options.js';
 import { addExamples } from '../command-facts.js';
 import type { CommandContext, Runner } from '../context.js';
-import { addTrainingOptions, outOption } from '../options.js';
+import { showPretrainingDryRun } from '../dry-run.js';
+import { addDryRunOption, addTrainingOptions, outOption } from '../options.js';
 import { showTraining } from '../progress/show.js';
 import { checkedOptions, type Flags, optionsOf } from '../schema-options.js';
 
@@ -28,13 +29,16 @@ export function addPretrainCommand(program: Command, run: Runner): void {
     'go on with a model on text of another field':
       'permafrost pretrain --model ./bert-base --text field.txt --epochs 1 --learning-rate 5e-5',
   });
-  addTrainingOptions(command, ownShape, pretrainingGroups).action(run(pretrain));
+  addDryRunOption(addTrainingOptions(command, ownShape, pretrainingGroups)).action(run(pretrain));
 }
 
-async function pretrain(flags: Flags, { output, signal }: CommandContext): Promise<void> {
+async function pretrain(flags: Flags, context: CommandContext): Promise<void> {
+  const { output, signal } = context;
   const { out: directory = DEFAULT_DIRECTORY } = checkedOptions(ownShape, flags, 'pretrain');
   const options = optionsOf(pretrainingShape, flags);
-  const events = runPretraining({ options, directory, restart: flags.restart === true, signal });
+  const restart = flags.restart === true;
+  if (flags.dryRun === true) return showPretrainingDryRun(options, { directory, restart }, context);
+  const events = runPretraining({ options, directory, restart, signal });
   const { seed = 42 } = parsePretrainingOptions(options);
   const record = await showTraining(output, events, { strategy: 'pretrain', seed });
   const [model, file] = [join(directory, 'best'), join(directory, 'record.json')];

@@ -7,10 +7,18 @@ import { parseFreezing } from '../../freezing/schedule-notation.js';
 import { parseRepo } from '../../hub/repo.js';
 import { probe } from '../../training/directory.js';
 import { addExamples } from '../command-facts.js';
+import { sayOtherSources } from '../configuration/configure.js';
 import type { CommandContext, Runner } from '../context.js';
+import { showDryRun } from '../dry-run.js';
 import { metricsText } from '../metrics-text.js';
 import { workspaceOf } from '../open-workspace.js';
-import { addTrainingOptions, experimentGroups, freezeOption, outOption } from '../options.js';
+import {
+  addDryRunOption,
+  addTrainingOptions,
+  experimentGroups,
+  freezeOption,
+  outOption,
+} from '../options.js';
 import { showTraining } from '../progress/show.js';
 import { checkedOptions, type Flags } from '../schema-options.js';
 import { writeCard } from '../write-card.js';
@@ -50,7 +58,7 @@ export function addTrainCommand(program: Command, run: Runner): void {
     'the same run again, with another seed':
       'permafrost train --config out/demo/record.json --seed 43 --out out/again',
   });
-  addTrainingOptions(command, trainShape, experimentGroups).action(run(train));
+  addDryRunOption(addTrainingOptions(command, trainShape, experimentGroups)).action(run(train));
 }
 
 async function train(flags: Flags, context: CommandContext): Promise<void> {
@@ -59,15 +67,22 @@ async function train(flags: Flags, context: CommandContext): Promise<void> {
   const { seed, out, baseModel } = options;
   if (baseModel !== undefined) parseRepo(baseModel, 'model');
   // Before data are fetched and read, which can take long.
-  if (out !== undefined) await probe(out);
+  const isDry = flags.dryRun === true;
+  if (out !== undefined && !isDry) await probe(out);
   const workspace = await workspaceOf(flags, context);
   const freezing = parseFreezing(options.freeze);
   freezing.start(workspace.numLayers);
   const scenario = scenarioOf(workspace.settings, freezing.notation, options);
   const directory = out ?? join('out', runId(scenario, seed));
+  const restart = flags.restart === true;
+  sayOtherSources(flags, workspace, context);
+  if (isDry) {
+    const what = { workspace, scenarios: [scenario], seeds: [seed], directory };
+    return showDryRun({ ...what, isGrid: false, restart }, context);
+  }
   const [model, file] = [join(directory, 'best'), join(directory, 'record.json')];
   const events = runScenario({
-    ...{ workspace, scenario, seed, directory, restart: flags.restart === true, signal },
+    ...{ workspace, scenario, seed, directory, restart, signal },
     complete: (record) => writeCard(directory, record, args, options),
   });
   const record = await showTraining(output, events, { strategy: scenario.strategy, seed });
