@@ -19,7 +19,7 @@ export function addressOf(document) {
   return ROOT_DOCUMENTS.includes(document) ? name.toLowerCase() : null;
 }
 
-/** Text with its links made those of the site; what stands in code is left. */
+/** Text without comments, with its links made those of the site; what stands in code is left. */
 function withLinks(text, document, images) {
   const target = (link) => {
     if (/^([a-z]+:|#)/.test(link)) return link;
@@ -34,6 +34,7 @@ function withLinks(text, document, images) {
     return `/${address}.md${anchor === undefined ? '' : `#${anchor}`}`;
   };
   return text
+    .replace(/^<!-- .*? -->\n/gms, '')
     .split(/(^```.*?^```$|`[^`\n]*`)/ms)
     .map((part, i) =>
       i % 2 === 1 ? part : part.replace(/\]\(([^)\s]+)\)/g, (_, link) => `](${target(link)})`),
