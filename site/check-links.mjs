@@ -21,7 +21,10 @@ export function faultsOf(directory, base) {
       .map((name) => [name, readFileSync(join(directory, name), 'utf8')]),
   );
   const anchors = new Map(
-    [...pages].map(([name, html]) => [name, new Set([...html.matchAll(/\bid="([^"]*)"/g)].map(([, id]) => id))]),
+    [...pages].map(([name, html]) => [
+      name,
+      new Set([...html.matchAll(/\bid="([^"]*)"/g)].map(([, id]) => id)),
+    ]),
   );
   const faults = [];
   for (const [name, html] of pages) {
@@ -41,7 +44,9 @@ export function faultsOf(directory, base) {
     }
   }
   for (const name of files.filter((file) => /\.css$/.test(file))) {
-    for (const [, url] of readFileSync(join(directory, name), 'utf8').matchAll(/url\(["']?((?:https?:)?\/\/[^)"']*)/g)) {
+    for (const [, url] of readFileSync(join(directory, name), 'utf8').matchAll(
+      /url\(["']?((?:https?:)?\/\/[^)"']*)/g,
+    )) {
       faults.push(`${name} fetches ${url}`);
     }
   }

@@ -13,7 +13,7 @@ const SECTIONS = [
     text: 'Look up',
     pages: ['commands', 'api', 'records', 'errors', 'troubleshooting', 'package-managers', 'bench/RESULTS'],
   },
-  { text: 'Take part', pages: ['architecture', 'CONTRIBUTING', 'SECURITY', 'CHANGELOG'] },
+  { text: 'Take part', pages: ['architecture', 'CONTRIBUTING', 'SECURITY', 'CHANGELOG', 'CITATION'] },
 ];
 
 /** Pages of API reference, made from the doc comments: what they are imported as, and their path. */

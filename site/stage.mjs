@@ -3,12 +3,13 @@ import { cpSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from 'nod
 import { basename, dirname, extname, join, posix } from 'node:path';
 
 const ROOT_DOCUMENTS = ['README.md', 'CONTRIBUTING.md', 'SECURITY.md', 'CHANGELOG.md', 'bench/RESULTS.md'];
-const LANGUAGES = { '.ts': 'ts', '.mjs': 'js', '.py': 'python' };
+const LANGUAGES = { '.ts': 'ts', '.mjs': 'js', '.py': 'python', '.cff': 'yaml' };
 
 /** Path in the site, without ending, of a document of the repository; null where it has no page. */
 export function addressOf(document) {
   if (document === 'README.md') return 'index';
   if (document === 'bench/RESULTS.md') return 'results';
+  if (document === 'CITATION.cff') return 'citation';
   if (document === 'examples/service' || document === 'examples/service/README.md') return 'examples/service';
   if (document === 'examples') return 'examples/train';
   const [folder] = document.split('/');
@@ -42,18 +43,15 @@ function withLinks(text, document, images) {
     .join('');
 }
 
-/** What an example says of itself in its first comment, and the program below it. */
-function exampleOf(file, text) {
-  const name = basename(file);
-  return `# ${name}\n\n\`examples/${name}\`\n\n\`\`\`${LANGUAGES[extname(file)]}\n${text.trimEnd()}\n\`\`\`\n`;
+/** A page that shows a file as it stands. */
+function fileOf(root, path) {
+  const text = readFileSync(join(root, path), 'utf8').trimEnd();
+  return `# ${basename(path)}\n\n\`\`\`${LANGUAGES[extname(path)]}\n${text}\n\`\`\`\n`;
 }
 
 /** Makes an entry's page of what TypeDoc wrote: its heading, and no HTML, which is read as text. */
 function referenceOf(text, title) {
-  return text
-    .replace(/^# .*$/m, `# ${title}`)
-    .replace(/<a id="[^"]*"><\/a> /g, '')
-    .replace(/\]\(([^)\s#]*)#([\w-]+)\)/g, (_, page, anchor) => `](${page}#${anchor.replaceAll('_', '-')})`);
+  return text.replace(/^# .*$/m, `# ${title}`).replace(/<a id="[^"]*"><\/a> /g, '');
 }
 
 /**
@@ -82,9 +80,9 @@ export function stage(root, pages) {
     const text = readFileSync(join(root, document), 'utf8');
     write(addressOf(document), withLinks(text, document, images));
   }
-  for (const name of readdirSync(join(root, 'examples'))) {
-    if (!(extname(name) in LANGUAGES)) continue;
-    write(`examples/${basename(name, extname(name))}`, exampleOf(name, readFileSync(join(root, 'examples', name), 'utf8')));
+  const shown = readdirSync(join(root, 'examples')).filter((name) => extname(name) in LANGUAGES);
+  for (const path of ['CITATION.cff', ...shown.map((name) => `examples/${name}`)]) {
+    write(addressOf(path), fileOf(root, path));
   }
   for (const image of images) cpSync(join(root, image), join(pages, 'public', basename(image)));
   const reference = join(pages, 'reference');
