@@ -358,8 +358,9 @@ describe('the line about what learns', () => {
     });
     const { output, err } = capture();
     await showGrid(output, streamOf(lacking));
-    expect(err().match(/parameters learn/g)).toHaveLength(2);
-    expect(err().match(/pooler\.weight/g)).toHaveLength(1);
-    expect(err().match(/no such head: its 9 parameters/g)).toHaveLength(1);
+    const told = err();
+    expect(told.match(/parameters learn/g)).toHaveLength(2);
+    expect(told.match(/pooler\.weight/g)).toHaveLength(1);
+    expect(told.match(/no such head: its 9 parameters/g)).toHaveLength(1);
   });
 });
