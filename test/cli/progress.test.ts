@@ -8,14 +8,14 @@ import { Output } from '../../src/cli/output.js';
 import { frozenText } from '../../src/cli/progress/evaluation-rows.js';
 import { formatSeconds } from '../../src/cli/progress/grid-view.js';
 import { clockText, shortNumber } from '../../src/cli/progress/live-line.js';
-import { freezeText, RunView, Screen } from '../../src/cli/progress/run-view.js';
+import { checkpointTexts, freezeText, RunView, Screen } from '../../src/cli/progress/run-view.js';
 import { showGrid } from '../../src/cli/progress/show.js';
 import { GridCourse, RunCourse } from '../../src/cli/progress/time-left.js';
 import { computeMetrics } from '../../src/entries/metrics.js';
 import type { MetricsLine } from '../../src/entries/training.js';
 import type { GridEvent } from '../../src/experiment/run-grid.js';
 import { runGrid } from '../../src/experiment/run-grid.js';
-import { parseFreezing } from '../../src/index.js';
+import { parseFreezing, type TrainingEvent } from '../../src/index.js';
 import { drain, fakeTrainer, fakeWorkspace } from '../experiment/fakes.js';
 import { Terminal } from '../helpers/terminal.js';
 
@@ -314,23 +314,53 @@ describe('a number', () => {
 });
 
 describe('the line about what learns', () => {
-  const line = (freshParameters: number, freshLabels: string[] = []) =>
-    freezeText({
-      stage: 1,
-      reason: 'bottom-up:1',
-      trainableParameters: 1200,
-      totalParameters: 5000,
-      freshParameters,
-      freshLabels,
-      device: 'cuda:0',
-    });
+  const counts = { trainableParameters: 1200, totalParameters: 5000 };
 
-  it('says that a head starts afresh, where the rest comes from a checkpoint', () => {
-    expect(line(90)).toBe(
-      '1,200 of 5,000 parameters learn on cuda:0; the checkpoint has no such head: its 90 parameters start afresh',
+  it('says where, and of later stages why', () => {
+    const event = { stage: 1, reason: 'bottom-up:1', ...counts, device: 'cuda:0' };
+    expect(freezeText(event)).toBe('1,200 of 5,000 parameters learn on cuda:0');
+    expect(freezeText({ ...event, stage: 2, reason: 'no rise' })).toBe(
+      'stage 2 (no rise): 1,200 of 5,000 parameters learn',
     );
-    expect(line(0)).toBe('1,200 of 5,000 parameters learn on cuda:0');
-    expect(line(33, ['B-LOC', 'I-LOC'])).toMatch(/keeps its rows.*B-LOC, I-LOC start afresh/);
-    expect(line(5000)).toBe('1,200 of 5,000 parameters learn on cuda:0');
+  });
+
+  it('stands below what a checkpoint lacks', () => {
+    const fresh = (freshParameters: number, freshLabels: string[] = []) =>
+      checkpointTexts({ ...counts, freshParameters, freshLabels });
+    expect(fresh(90)).toEqual(['the checkpoint has no such head: its 90 parameters start afresh']);
+    expect(fresh(0)).toEqual([]);
+    expect(fresh(33, ['B-LOC', 'I-LOC'])).toEqual([
+      expect.stringMatching(/keeps its rows.*B-LOC, I-LOC start afresh/),
+    ]);
+    expect(fresh(5000)).toEqual([]);
+  });
+
+  it('comes without what the runs before it said of the same checkpoint', async () => {
+    const events = await someEvents();
+    const freeze: TrainingEvent = {
+      type: 'freeze',
+      stage: 1,
+      epoch: 1,
+      step: 0,
+      untilStep: 10,
+      plan: parseFreezing('full').start(1).plan,
+      reason: 'full',
+      ...counts,
+      freshParameters: 9,
+      freshLabels: [],
+      frozenPrefix: -1,
+      unused: ['pooler.weight'],
+      device: 'cpu',
+    };
+    const lacking = events.flatMap((event): GridEvent[] => {
+      if (event.type !== 'run-start') return [event];
+      return [event, { ...event, type: 'run-event', event: freeze }];
+    });
+    const { output, err } = capture();
+    await showGrid(output, streamOf(lacking));
+    const told = err();
+    expect(told.match(/parameters learn/g)).toHaveLength(2);
+    expect(told.match(/pooler\.weight/g)).toHaveLength(1);
+    expect(told.match(/no such head: its 9 parameters/g)).toHaveLength(1);
   });
 });

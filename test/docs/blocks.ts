@@ -9,23 +9,28 @@ export interface CodeBlock {
   document: string;
   line: number;
   code: string;
+  /** Why it is not run, as the comment above it says; null where it is. */
+  notRun: string | null;
 }
 
-/** Every document of the repository that users read. */
+const OF_THE_ROOT = ['README.md', 'CONTRIBUTING.md', 'SECURITY.md', 'CHANGELOG.md'];
+
+/** Every document of the repository that people read. */
 export function documents(): string[] {
   const inDocs = readdirSync(join(ROOT, 'docs')).filter((name) => name.endsWith('.md'));
-  return ['README.md', ...inDocs.sort().map((name) => join('docs', name))];
+  return [...OF_THE_ROOT, ...inDocs.sort().map((name) => join('docs', name))];
 }
 
 /** Blocks of one language in a document. */
 export function codeBlocks(document: string, language: string): CodeBlock[] {
   const text = readFileSync(join(ROOT, document), 'utf8');
-  return [...text.matchAll(/^```(\w+)\n(.*?)^```$/gms)]
-    .filter((match) => match[1] === language)
+  return [...text.matchAll(/(?:^<!-- not run: ([^\n]*) -->\n)?^```(\w+)\n(.*?)^```$/gms)]
+    .filter((match) => match[2] === language)
     .map((match) => ({
       document,
-      line: text.slice(0, match.index).split('\n').length + 1,
-      code: match[2]!,
+      line: text.slice(0, text.indexOf('```', match.index)).split('\n').length + 1,
+      code: match[3]!,
+      notRun: match[1] ?? null,
     }));
 }
 

@@ -155,6 +155,29 @@ describe('the commands in the documents', () => {
   );
 });
 
+describe('the shell blocks in the documents', () => {
+  const blocks = documents().flatMap((document) => codeBlocks(document, 'sh'));
+  const run = blocks.filter(({ notRun }) => notRun === null);
+
+  it('are run as they stand where nothing above them says why not', () => {
+    expect(run.length).toBeGreaterThan(12);
+    const foreign = run.flatMap(({ document, line, code }) =>
+      shellCommands(code)
+        .filter(({ program, args }) => {
+          const isOurs = program === 'permafrost' || program === 'echo';
+          return !isOurs || args.some((arg) => /^(?:DIR|F|FILE|OUT|LENGTHS)\b/.test(arg));
+        })
+        .map(({ program, args }) => `${document}:${line}: ${program} ${args.join(' ')}`),
+    );
+    expect(foreign).toEqual([]);
+  });
+
+  it('say in words why they are not run', () => {
+    const reasons = blocks.flatMap(({ notRun }) => (notRun === null ? [] : [notRun]));
+    expect(reasons.filter((reason) => !/^\S+ .*\S$/.test(reason))).toEqual([]);
+  });
+});
+
 /** Whether it runs a script of the package or of the repository. */
 function isOfNode(program: ShellCommand['program'], [first]: ShellCommand['args']): boolean {
   if (program === 'node') return first !== undefined && !first.startsWith('-');
@@ -162,14 +185,29 @@ function isOfNode(program: ShellCommand['program'], [first]: ShellCommand['args'
 }
 
 describe('the links in the documents', () => {
-  it.each(documents())('%s links to files that are there', (document) => {
+  it.each(documents())('%s links to files and headings that are there', (document) => {
     const text = readFileSync(join(ROOT, document), 'utf8').replace(/```.*?```/gs, '');
-    const targets = [...text.matchAll(/\]\(([^)#]+)(?:#[^)]*)?\)/g)].map((match) => match[1]!);
-    const local = targets.filter((target) => !/^[a-z]+:/.test(target));
-    const missing = local.filter((target) => !existsSync(resolve(ROOT, dirname(document), target)));
+    const targets = [...text.matchAll(/\]\(([^)\s]+)\)/g)].map((match) => match[1]!);
+    const missing = targets.filter((target) => {
+      if (/^[a-z]+:/.test(target)) return false;
+      const [path, anchor] = target.split('#');
+      const file = path === '' ? join(ROOT, document) : resolve(ROOT, dirname(document), path!);
+      return !existsSync(file) || (anchor !== undefined && !headings(file).includes(anchor));
+    });
     expect(missing).toEqual([]);
   });
 });
+
+/** Anchors of a document's headings, as GitHub and the site make them. */
+function headings(file: string): string[] {
+  const text = readFileSync(file, 'utf8').replace(/^```.*?^```$/gms, '');
+  return [...text.matchAll(/^#+ (.*)$/gm)].map(([, title]) =>
+    title!
+      .toLowerCase()
+      .replace(/[^\p{L}\p{N} _-]/gu, '')
+      .replaceAll(' ', '-'),
+  );
+}
 
 describe('docs/errors.md', () => {
   it('is what "npm run docs:errors" writes', () => {

@@ -20,7 +20,7 @@ const EVERYTHING = [
 ];
 
 /** For each layer (directory of src, or file beside them) the layers below it that it may import. */
-const MAY_IMPORT: Record<string, string[]> = {
+export const MAY_IMPORT: Record<string, string[]> = {
   index: EVERYTHING,
   entries: EVERYTHING,
   cli: [

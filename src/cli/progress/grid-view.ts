@@ -4,8 +4,7 @@ import type { TrainingEvent } from '../../training/finetune.js';
 import { MetricsLines } from '../../training/log/metrics-lines.js';
 import type { PretrainEvent } from '../../training/pretrain.js';
 import type { Output } from '../output.js';
-import { unusedText } from '../unused-text.js';
-import { freezeText, RunView, Screen } from './run-view.js';
+import { checkpointTexts, freezeText, RunView, Screen } from './run-view.js';
 import { GridCourse } from './time-left.js';
 
 /** What a single training tells of itself, whatever it trains for. */
@@ -23,8 +22,7 @@ export class TrainingView {
   on(event: RunEvent): void {
     const line = event.type === 'done' ? this.#lines.end(event.result) : this.#lines.of(event);
     if (event.type === 'freeze') {
-      const left = unusedText(event.unused ?? []);
-      if (left !== null) this.#view.note(left);
+      for (const text of checkpointTexts(event)) this.#view.once(text);
       this.#view.note(freezeText(event));
     }
     if (event.type === 'resume') this.#view.note(resumeText(event));

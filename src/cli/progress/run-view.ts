@@ -2,6 +2,7 @@ import type { Metrics } from '../../evaluation/metrics.js';
 import type { MetricsLine, MetricsLineOf } from '../../training/log/metrics-line.js';
 import type { MaskingScores } from '../../training/masking-task.js';
 import type { Output } from '../output.js';
+import { unusedText } from '../unused-text.js';
 import { EvaluationRows, frozenText } from './evaluation-rows.js';
 import { barText, clockText, fitSegments, lossText, type Segment, shortNumber } from './live-line.js';
 import { RunCourse } from './time-left.js';
@@ -27,6 +28,7 @@ export class Screen {
   rowsShown = 0;
   #columns: number | null = null;
   #label = '';
+  readonly #said = new Set<string>();
 
   constructor(readonly output: Output) {}
 
@@ -44,6 +46,12 @@ export class Screen {
   note(label: string, text: string): void {
     this.output.note(`${label}: ${text}`);
     this.#label = label;
+  }
+
+  /** A line that several runs have in common. */
+  once(text: string): void {
+    if (!this.#said.has(text)) this.output.note(text);
+    this.#said.add(text);
   }
 
   /** A row of a run, below the lines of that run. */
@@ -69,7 +77,6 @@ export class RunView {
   #trainLoss: number | null = null;
   #lossSum = 0;
   #losses = 0;
-  #sinceBest = 0;
   #loggedAt = 0;
 
   /**
@@ -84,7 +91,7 @@ export class RunView {
     this.#all = all ?? this.course;
   }
 
-  /** Shows what a line tells, but for plans of freezing, of which events know more; see {@link freezeText}. */
+  /** Shows what a line tells, but for plans of freezing, of which events know more; see {@link freezeText} and {@link checkpointTexts}. */
   on(line: MetricsLine): void {
     this.course.on(line);
     if (line.type === 'stage') this.#frozen = frozenText(line.plan);
@@ -100,6 +107,11 @@ export class RunView {
 
   note(text: string): void {
     this.#screen.note(this.#label, text);
+  }
+
+  /** The same of what holds for several runs: once for all of them. */
+  once(text: string): void {
+    this.#screen.once(text);
   }
 
   /** Draws the live line. */
@@ -131,7 +143,6 @@ export class RunView {
     this.#screen.rowsShown++;
     if (!isValidation) return;
     this.#scores = line.metrics;
-    this.#sinceBest = line.best ? 0 : this.#sinceBest + 1;
     [this.#trainLoss, this.#lossSum, this.#losses, this.#isEvaluating] = [null, 0, 0, false];
   }
 
@@ -166,10 +177,8 @@ export class RunView {
   }
 
   #doneText({ stoppedEarly, epoch, step, bestEpoch, bestStep }: MetricsLineOf<'done'>): string {
-    const why = stoppedEarly
-      ? `stopped early, ${this.#sinceBest} evaluations after the best one`
-      : 'all steps done';
-    return `${why}: ${epoch} epochs, ${step} steps; kept the weights of epoch ${bestEpoch}, step ${bestStep}`;
+    const why = stoppedEarly ? `stopped early in epoch ${epoch}, step ${step}` : `all ${step} steps done`;
+    return `${why}; kept epoch ${bestEpoch}, step ${bestStep}`;
   }
 }
 
@@ -181,34 +190,43 @@ function scoreText(scores: Metrics | MaskingScores | null): string {
 /** New tokens that a line about them names. */
 const NAMED_TOKENS = 5;
 
-/** What a plan of freezing lets learn; of an event also where, and what begins afresh. */
+/** What a plan of freezing lets learn, and of the first one where. */
 export function freezeText(event: {
   stage: number;
   reason: string;
   trainableParameters: number;
   totalParameters: number;
   device: string;
+}): string {
+  const { stage, reason, trainableParameters, totalParameters, device } = event;
+  const learn = `${counted(trainableParameters)} of ${counted(totalParameters)} parameters learn`;
+  return stage > 1 ? `stage ${stage} (${reason}): ${learn}` : `${learn} on ${device}`;
+}
+
+/** What of a checkpoint is not taken, and what it lacks and starts afresh: a sentence each. */
+export function checkpointTexts(event: {
+  totalParameters: number;
+  unused?: readonly string[];
   freshParameters?: number;
   freshLabels?: readonly string[];
   freshTokens?: readonly string[];
-}): string {
-  const { stage, reason, trainableParameters, totalParameters, device } = event;
-  const { freshParameters = 0, freshLabels = [], freshTokens = [] } = event;
-  const [learn, total, fresh] = [trainableParameters, totalParameters, freshParameters].map((count) =>
-    count.toLocaleString('en'),
-  );
-  const drawn =
-    freshLabels.length > 0
-      ? `; the head keeps its rows of the labels that it knows, those of ${freshLabels.join(', ')} start afresh`
-      : freshParameters > 0 && freshParameters < totalParameters
-        ? `; the checkpoint has no such head: its ${fresh} parameters start afresh`
-        : '';
-  const named =
-    freshTokens.slice(0, NAMED_TOKENS).join(' ') + (freshTokens.length > NAMED_TOKENS ? ' …' : '');
-  const rows =
-    freshTokens.length > 0
-      ? `; the checkpoint has no rows for ${freshTokens.length} tokens, which start afresh: ${named}`
-      : '';
-  const change = stage > 1 ? `stage ${stage} (${reason}): ` : '';
-  return `${change}${learn} of ${total} parameters learn${stage > 1 ? '' : ` on ${device}${drawn}${rows}`}`;
+}): string[] {
+  const { totalParameters, unused = [], freshParameters = 0, freshLabels = [], freshTokens = [] } = event;
+  const left = unusedText(unused);
+  const texts = left === null ? [] : [left];
+  if (freshLabels.length > 0) {
+    texts.push(
+      `the head keeps its rows of the labels that it knows, those of ${freshLabels.join(', ')} start afresh`,
+    );
+  } else if (freshParameters > 0 && freshParameters < totalParameters) {
+    texts.push(`the checkpoint has no such head: its ${counted(freshParameters)} parameters start afresh`);
+  }
+  if (freshTokens.length > 0) {
+    const more = freshTokens.length > NAMED_TOKENS ? ' …' : '';
+    const named = freshTokens.slice(0, NAMED_TOKENS).join(' ') + more;
+    texts.push(`the checkpoint has no rows for ${freshTokens.length} tokens, which start afresh: ${named}`);
+  }
+  return texts;
 }
+
+const counted = (count: number) => count.toLocaleString('en');

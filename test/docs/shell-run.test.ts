@@ -1,0 +1,86 @@
+import { spawn } from 'node:child_process';
+import { once } from 'node:events';
+import {
+  chmodSync,
+  cpSync,
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  writeFileSync,
+} from 'node:fs';
+import { tmpdir } from 'node:os';
+import { delimiter, join } from 'node:path';
+import { text } from 'node:stream/consumers';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { writableHub } from '../helpers/local-hub.js';
+import { codeBlocks, documents, ROOT } from './blocks.js';
+import { writeSampleFiles } from './sample-files.js';
+
+const MINUTES = 60_000;
+
+/** Trainings of the demo among them: some ten minutes on two cores. */
+const isAsked = process.env.PERMAFROST_DOCS === '1';
+
+describe.skipIf(!isAsked)('the shell blocks of the documents (PERMAFROST_DOCS=1)', () => {
+  const temporary = mkdtempSync(join(tmpdir(), 'permafrost-shell-'));
+  const samples = join(temporary, 'samples');
+  const bin = join(temporary, 'bin');
+  let env: NodeJS.ProcessEnv;
+
+  async function shell(code: string, directory: string): Promise<{ status: number; told: string }> {
+    const child = spawn('bash', ['-euo', 'pipefail', '-c', code], { cwd: directory, env });
+    const ended = once(child, 'close') as Promise<[number]>;
+    const [out, err, [status]] = await Promise.all([text(child.stdout), text(child.stderr), ended]);
+    return { status, told: `${out}${err}` };
+  }
+
+  beforeAll(async () => {
+    mkdirSync(samples);
+    mkdirSync(bin);
+    // As an installed package puts it on the PATH; npx is given its name first.
+    const ours = `exec "${process.execPath}" "${join(ROOT, 'dist', 'cli', 'main.js')}" "$@"`;
+    const programs = { permafrost: ours, npx: `shift\n${ours}` };
+    for (const [program, script] of Object.entries(programs)) {
+      writeFileSync(join(bin, program), `#!/bin/bash\n${script}\n`);
+      chmodSync(join(bin, program), 0o755);
+    }
+    await writeSampleFiles(samples);
+    cpSync(join(samples, 'texts.txt'), join(samples, 'corpus.txt'));
+    const model = join(samples, 'bert-base-uncased');
+    const files = readdirSync(model).map((name) => [name, readFileSync(join(model, name))] as const);
+    const token = 'hf_documents';
+    const hub = await writableHub({ 'bert-base-uncased': { files: Object.fromEntries(files) } }, token);
+    env = {
+      ...process.env,
+      PATH: `${bin}${delimiter}${process.env.PATH}`,
+      HF_TOKEN: token,
+      HF_ENDPOINT: hub.url,
+      HF_HOME: join(temporary, 'hub'),
+    };
+    const demo = await shell('permafrost paper --preset demo --seeds 1 --out out/demo', samples);
+    expect(demo.status, demo.told).toBe(0);
+  }, 10 * MINUTES);
+  afterAll(() => rmSync(temporary, { recursive: true, force: true }));
+
+  const blocks = documents().flatMap((document) => {
+    const inOrder = codeBlocks(document, 'sh').filter(({ notRun }) => notRun === null);
+    return inOrder.length === 0 ? [] : [[document, inOrder] as const];
+  });
+
+  it.each(blocks)(
+    '%s: all that can be run do what they say',
+    async (document, inOrder) => {
+      // One directory a document: a block goes on from what the one above it left.
+      const directory = join(temporary, document.replace(/\W/g, '-'));
+      cpSync(samples, directory, { recursive: true });
+      for (const { line, code } of inOrder) {
+        const { status, told } = await shell(code, directory);
+        expect(status, `${document}, line ${line}:\n${told}`).toBe(0);
+        expect(told, `${document}, line ${line}`).not.toMatch(/\b(undefined|NaN)\b/);
+      }
+    },
+    15 * MINUTES,
+  );
+});
