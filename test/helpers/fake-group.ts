@@ -24,6 +24,6 @@ export function fakeGroups(members: readonly Partial<Member>[]): Group[] {
     const native = { rank, size, members: all, gather: (bytes: Uint8Array) => gather(rank, bytes) };
     return Object.assign(Object.create(Group.prototype) as object, {
       ...{ native, rank, size, members: all, launcher: 'permafrost' },
-    }) as Group;
+    }) as unknown as Group;
   });
 }
