@@ -3,7 +3,9 @@ import type { EncoderConfig } from '../contract/encoder-config.js';
 import type { FreezePlan } from '../contract/freeze-plan.js';
 import type { PackedBatch } from '../contract/packed-batch.js';
 import { PermafrostError } from '../errors/error.js';
+import { pick } from '../errors/option-shape.js';
 import { encoderConfigOf } from '../experiment/shape.js';
+import { engineShape } from '../model/options.js';
 import { PrefixStore } from '../model/prefix-store.js';
 import { TokenClassifier } from '../model/token-classifier.js';
 import type { Trainer } from '../model/trainer.js';
@@ -61,14 +63,14 @@ export async function measureSteps(
   options: BenchOptions,
   hooks: MeasureHooks = {},
 ): Promise<StepMeasurement> {
-  const { shape, vocabSize, numLabels, seed, device, precision, threads, kernels } = options;
+  const { shape, vocabSize, numLabels, seed } = options;
   const plan = options.freeze.plan(shape.numLayers);
   const dataset = randomDataset({ lengths: options.lengths, vocabSize, numLabels, seed });
   const source = endlessBatches(dataset, options.batchSize, seed);
   const batches = Array.from({ length: options.warmup + options.steps }, () => source.next().value);
   const labels = Array.from({ length: numLabels }, (_, id) => `LABEL_${id}`);
   const config = encoderConfigOf(shape, vocabSize, PAD_ID, labels);
-  const model = await TokenClassifier.create(config, { seed, device, precision, threads, kernels });
+  const model = await TokenClassifier.create(config, { seed, ...pick(engineShape, options) });
   try {
     await model.freeze(plan);
     const trainer = await model.trainer({

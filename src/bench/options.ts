@@ -14,7 +14,6 @@ export const benchShape = {
   steps: z.int().min(1).max(1_000_000).default(10).describe('timed steps of each mode'),
   /** Steps of each mode before the clock starts. */
   warmup: z.int().min(0).max(1_000_000).default(2).describe('steps of each mode before the clock starts'),
-  kernels: z.enum(['fused', 'plain']).default('fused').describe('fused, or plain for the reference'),
   frozenDropout: z.enum(['on', 'off']).default('on').describe('dropout in the frozen layers'),
   /** bert-base-uncased's. */
   vocabSize: z

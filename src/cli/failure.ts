@@ -9,18 +9,23 @@ export const EXIT_WRONG_USE = 2;
 
 /** Thrown as abort reason by the first signal. */
 export class Interrupted extends Error {
-  constructor(signal: string) {
+  constructor(readonly signal: NodeJS.Signals) {
     super(`Interrupted by ${signal}.`);
   }
 }
 
-/** Ends a command with exit code 1 whose output has said already what failed. */
-export class AlreadyReported extends Error {}
+/** Ends a command whose output has said already what failed. */
+export class AlreadyReported extends Error {
+  constructor(readonly exitCode = EXIT_FAILED) {
+    super();
+  }
+}
 
 const WRONG_USE: readonly ErrorCode[] = ['INVALID_OPTION', 'INVALID_PLAN'];
 
 /** The exit code that an error leads to: 2 where the command was used wrongly, else 1. */
 export function exitCodeOf(error: unknown): number {
+  if (error instanceof AlreadyReported) return error.exitCode;
   if (error instanceof CommanderError) return error.exitCode === 0 ? EXIT_DONE : EXIT_WRONG_USE;
   if (error instanceof PermafrostError && WRONG_USE.includes(error.code)) return EXIT_WRONG_USE;
   return EXIT_FAILED;

@@ -3,14 +3,17 @@ import { realpathSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 import { Command, CommanderError } from 'commander';
 import { packageVersion } from '../experiment/environment.js';
+import { addExamples } from './command-facts.js';
 import { addBenchCommand } from './commands/bench.js';
 import { addCompareCommand } from './commands/compare.js';
+import { addCompletionCommand } from './commands/completion.js';
 import { addConvertCommand } from './commands/convert.js';
 import { addDatasetsCommand } from './commands/datasets.js';
 import { addDoctorCommand } from './commands/doctor.js';
 import { addEvaluateCommand } from './commands/evaluate.js';
 import { addExportCommand } from './commands/export.js';
 import { addInspectCommand } from './commands/inspect.js';
+import { addLaunchCommand } from './commands/launch.js';
 import { addLibtorchCommand } from './commands/libtorch.js';
 import { addPaperCommand } from './commands/paper.js';
 import { addPredictCommand } from './commands/predict.js';
@@ -21,6 +24,7 @@ import { addSearchCommand } from './commands/search.js';
 import { addStudyCommand } from './commands/study.js';
 import { addTrainCommand } from './commands/train.js';
 import { addWatchCommand } from './commands/watch.js';
+import { configured } from './configuration/configure.js';
 import type { Runner } from './context.js';
 import {
   AlreadyReported,
@@ -31,28 +35,17 @@ import {
   isHelp,
   wrongUse,
 } from './failure.js';
+import { helpConfiguration } from './help.js';
 import { Output } from './output.js';
 
-const COMMANDS = [
-  addPaperCommand,
-  addSearchCommand,
-  addPretrainCommand,
-  addTrainCommand,
-  addWatchCommand,
-  addEvaluateCommand,
-  addPredictCommand,
-  addStudyCommand,
-  addExportCommand,
-  addPushCommand,
-  addReportCommand,
-  addCompareCommand,
-  addInspectCommand,
-  addConvertCommand,
-  addDatasetsCommand,
-  addBenchCommand,
-  addDoctorCommand,
-  addLibtorchCommand,
-];
+/** By what they are for, in the order of the help. */
+const COMMANDS: Readonly<Record<string, readonly ((program: Command, run: Runner) => void)[]>> = {
+  Train: [addTrainCommand, addPaperCommand, addSearchCommand, addPretrainCommand, addLaunchCommand],
+  'Look at runs': [addWatchCommand, addReportCommand, addCompareCommand, addStudyCommand],
+  Models: [addEvaluateCommand, addPredictCommand, addExportCommand, addPushCommand],
+  Data: [addInspectCommand, addConvertCommand, addDatasetsCommand],
+  'This machine': [addDoctorCommand, addLibtorchCommand, addBenchCommand, addCompletionCommand],
+};
 
 /** Whoever ends a job sends one of these: a person, a scheduler, a terminal that closes. */
 const SIGNALS = ['SIGINT', 'SIGTERM', 'SIGHUP', 'SIGUSR1'] as const;
@@ -68,8 +61,18 @@ export function buildProgram(run: Runner): Command {
     .enablePositionalOptions()
     // Its errors are told as all others are.
     .configureOutput({ outputError: () => {} })
+    .configureHelp(helpConfiguration())
     .exitOverride();
-  for (const add of COMMANDS) add(program, run);
+  addExamples(program, {
+    'the whole paper in small, in about two minutes': 'permafrost paper --preset demo --seeds 1',
+    'one model, its six lower layers frozen':
+      'permafrost train --preset demo --freeze bottom-up:6 --out out/first',
+    'its answers': 'echo "Aya met Omar in Paris ." | permafrost predict --model out/first/best',
+  });
+  for (const [group, commands] of Object.entries(COMMANDS)) {
+    program.commandsGroup(`${group}:`);
+    for (const add of commands) add(program, run);
+  }
   // Settings of the program do not reach its commands by themselves.
   for (const command of program.commands.flatMap((command) => [command, ...command.commands])) {
     command.exitOverride();
@@ -95,9 +98,10 @@ export async function main(args: string[]): Promise<number> {
   for (const signal of SIGNALS) process.on(signal, interrupt);
   let running: Command | null = null;
   try {
-    const run: Runner = (action) => (flags, command) => {
+    const run: Runner = (action) => async (flags, command) => {
       running = command;
-      return action(flags, { output, args, signal: controller.signal });
+      const settled = await configured(flags, command, output);
+      return action(settled, { output, args, signal: controller.signal });
     };
     await buildProgram(run).parseAsync(args, { from: 'user' });
     return EXIT_DONE;
@@ -125,6 +129,9 @@ if (isEntryPoint()) {
   });
   // A terminal that is gone must not keep a training from writing its state.
   process.stderr.on('error', () => {});
+  // Whoever started this process among others and is gone can ask nobody to stop any more.
+  process.once('disconnect', () => process.kill(process.pid, 'SIGTERM'));
+  process.channel?.unref();
   // Not process.exit(): standard output may still be on its way into a pipe.
   process.exitCode = await main(process.argv.slice(2));
 }

@@ -1,13 +1,80 @@
 import type { Command } from 'commander';
-import { PermafrostError } from '../errors/error.js';
+import { z } from 'zod';
+import type { OptionShape } from '../errors/option-shape.js';
 import { engineOptionsShape } from '../experiment/model-options.js';
-import { type WorkspaceOptions, workspaceShape } from '../experiment/workspace-options.js';
+import { type WorkspaceOptions, workspaceGroups, workspaceShape } from '../experiment/workspace-options.js';
+import { FREEZING_NOTATIONS } from '../freezing/schedule-notation.js';
+import { addSettings } from './command-facts.js';
+import { addConfigurationOptions } from './configuration/configure.js';
 import { addShape, type Flags, optionsOf } from './schema-options.js';
 
-/** Every option of a command that trains scenarios. */
-export function addExperimentOptions(command: Command): Command {
-  return addJsonOption(addShape(command, workspaceShape));
+/** Headings of the groups of options that are no task's own. */
+const RUN = 'This run';
+const GENERAL = 'Output';
+
+/** Names of strategies with the colon where a value follows, for completions. */
+const NOTATIONS = FREEZING_NOTATIONS.map(({ form }) => form.replace(/(?<=:).*$/, ''));
+
+/** How the layers of a run are frozen. */
+export const freezeOption = z
+  .string()
+  .min(1)
+  .default('full')
+  .meta({
+    description: FREEZING_NOTATIONS.map(({ form }) => form).join(', '),
+    value: 'strategy',
+    suggestions: NOTATIONS,
+  });
+
+/** The first seed of a command that trains several runs. */
+export const firstSeedOption = z.int().min(0).default(42).describe('the first seed; the others follow it');
+
+/** Of a command that trains each plan several times. */
+export const seedsOption = z.int().positive().default(3).describe('runs of each plan');
+
+export const strategiesOption = (byDefault: string, description: string) =>
+  z
+    .string()
+    .min(1)
+    .default(byDefault)
+    .meta({ description, value: 'list', suggestions: ['paper', ...NOTATIONS] });
+
+export const latexOption = z
+  .boolean()
+  .default(false)
+  .describe('tables of the report as LaTeX, too (booktabs)');
+
+/** Where a command leaves what it makes. */
+export function outOption(byDefault: string) {
+  return z
+    .string()
+    .min(1)
+    .optional()
+    .meta({ description: `directory of what the command leaves (default: ${byDefault})`, value: 'dir' });
 }
+
+/**
+ * The options of a command that trains: its own ones and those of its task by groups, all of which a file of settings may
+ * hold, and those about the settings themselves.
+ */
+export function addTrainingOptions(
+  command: Command,
+  own: OptionShape,
+  groups: Readonly<Record<string, OptionShape>>,
+): Command {
+  addShape(command, own, RUN);
+  command.option('--restart', 'delete what an earlier training left in --out, and begin anew');
+  addSettings(command, own);
+  for (const [heading, shape] of Object.entries(groups)) {
+    addShape(command, shape, heading);
+    addSettings(command, shape);
+  }
+  addConfigurationOptions(command.optionsGroup('Settings:'));
+  return addJsonOption(command);
+}
+
+/** The groups of every command that trains scenarios. */
+export const experimentGroups: Readonly<Record<string, OptionShape>> = workspaceGroups;
 
 /** Picks from the flags what a workspace is opened with; the workspace checks the values. */
 export function workspaceOptionsOf(flags: Flags): WorkspaceOptions {
@@ -15,42 +82,26 @@ export function workspaceOptionsOf(flags: Flags): WorkspaceOptions {
 }
 
 export function addEngineOptions(command: Command): Command {
-  return addShape(command, engineOptionsShape);
+  return addShape(command, engineOptionsShape, 'Machine');
 }
 
 /** What of the flags the engine is told. */
-export function engineOptionsOf(flags: Flags): {
-  threads?: number;
-  device?: string;
-  precision?: 'fp32' | 'bf16';
-} {
+export function engineOptionsOf(flags: Flags): Pick<WorkspaceOptions, keyof typeof engineOptionsShape> {
   return optionsOf(engineOptionsShape, flags);
-}
-
-/** What a command says of its directory. */
-export function addOutputOptions(command: Command, byDefault: string): Command {
-  return command
-    .option('--out <dir>', `directory of what the command leaves (default: ${byDefault})`)
-    .option('--restart', 'delete what an earlier training left in --out, and begin anew');
 }
 
 /** What a command says of the report that it leaves. */
 export function addLatexOption(command: Command): Command {
-  return command.option('--latex', 'tables of the report as LaTeX, too (booktabs)');
+  return addShape(command, { latex: latexOption });
 }
 
 export function addJsonOption(command: Command): Command {
-  return command.option('--json', 'one JSON object a line on standard output, for programs');
+  return command
+    .optionsGroup(`${GENERAL}:`)
+    .option('--json', 'one JSON object a line on standard output, for programs');
 }
 
-/** Seeds 42, 43, … of `--seeds N`. */
-export function seedsOf(flags: Flags, fallback: number): number[] {
-  const count = (flags.seeds as number | undefined) ?? fallback;
-  const first = (flags.seed as number | undefined) ?? 42;
-  if (count < 1) {
-    throw new PermafrostError('INVALID_OPTION', `--seeds: expected at least 1, got ${count}.`, {
-      option: 'seeds',
-    });
-  }
+/** Seeds 42, 43, … of a first one and a number. */
+export function seedsFrom(first: number, count: number): number[] {
   return Array.from({ length: count }, (_, index) => first + index);
 }

@@ -1,4 +1,4 @@
-import type { Writable } from 'node:stream';
+import { Writable } from 'node:stream';
 import type { Command } from 'commander';
 import { describeFailure, failureEvent } from './failure.js';
 import { type DrawStatus, StatusLine, type TerminalStream } from './status-line.js';
@@ -87,4 +87,10 @@ export class Output {
     if (this.#status === null) write();
     else this.#status.above(write);
   }
+}
+
+/** Says nothing, as one of several processes of which the first speaks. */
+export function silentOutput(): Output {
+  const nowhere = new Writable({ write: (_chunk, _encoding, done) => done() });
+  return new Output({ json: false, stdout: nowhere, stderr: nowhere as TerminalStream });
 }

@@ -1,15 +1,20 @@
 import { type Command, InvalidArgumentError, Option } from 'commander';
-import type { z } from 'zod';
+import { z } from 'zod';
+import { parseOptions } from '../errors/option-error.js';
 import type { OptionShape } from '../errors/option-shape.js';
 import { flag } from '../experiment/model-options.js';
 
 // Options are declared once, as schemas with a description; here they become flags, and flags become options again.
 
-/** Flags as commander hands them over, by their names in camel case. */
-export type Flags = Record<string, unknown>;
+/** Settings of a file and of `--set`, by the names of the options, for those that have no flag on the command line. */
+export const SETTINGS = Symbol('settings');
 
-/** Gives a command the flags of all options of a shape that have a description. */
-export function addShape(command: Command, shape: OptionShape): Command {
+/** Flags as commander hands them over, by their names in camel case. */
+export type Flags = Record<string, unknown> & { [SETTINGS]?: Readonly<Record<string, unknown>> };
+
+/** Gives a command the flags of all options of a shape that have a description. @param group heading in the help */
+export function addShape(command: Command, shape: OptionShape, group?: string): Command {
+  if (group !== undefined) command.optionsGroup(`${group}:`);
   for (const [name, schema] of Object.entries(shape)) {
     const option = optionOf(name, schema);
     if (option !== null) command.addOption(option);
@@ -29,8 +34,19 @@ export function optionsOf(shape: OptionShape, flags: Flags): Record<string, unkn
     } else if (flags[name] !== undefined) {
       given[name] = flags[name];
     }
+    const setting = flags[SETTINGS]?.[name];
+    if (!Object.hasOwn(given, name) && setting !== undefined) given[name] = setting;
   }
   return given;
+}
+
+/** The same checked, with the default of each option that was not given. @throws INVALID_OPTION */
+export function checkedOptions<Shape extends OptionShape>(
+  shape: Shape,
+  flags: Flags,
+  command: string,
+): z.output<z.ZodObject<Shape, z.core.$strict>> {
+  return parseOptions(z.strictObject(shape), optionsOf(shape, flags), command);
 }
 
 interface Form {
@@ -43,10 +59,33 @@ interface Form {
   isSwitchOff?: boolean;
   /** Whether the flag may come several times, once a value. */
   isRepeated?: boolean;
+  /** Whether the flag may stand without a value, and says true then. */
+  isValueOptional?: boolean;
+  /** Values that a completion offers, where there may be others. */
+  suggestions?: readonly string[];
+}
+
+const suggested = new WeakMap<Option, readonly string[]>();
+
+/** Values that an option is likely to have: all where it is a choice, else some. */
+export function suggestionsOf(option: Option): readonly string[] {
+  return option.argChoices ?? suggested.get(option) ?? [];
+}
+
+/** Makes an option offer values without refusing others. */
+export function suggest(option: Option, values: readonly string[]): Option {
+  suggested.set(option, values);
+  return option;
 }
 
 function optionOf(name: string, schema: z.ZodType): Option | null {
-  const { description, value, negatedBy, isRepeated } = formOf(schema);
+  const option = flagOf(name, schema);
+  const { suggestions } = formOf(schema);
+  return option !== null && suggestions !== undefined ? suggest(option, suggestions) : option;
+}
+
+function flagOf(name: string, schema: z.ZodType): Option | null {
+  const { description, value, negatedBy, isRepeated, isValueOptional } = formOf(schema);
   if (description === undefined) return null;
   if (isRepeated) return new Option(`${flag(name)} <${value}>`, description).argParser<string[]>(collect);
   if (negatedBy !== undefined) return new Option(flag(negatedBy), description);
@@ -54,7 +93,8 @@ function optionOf(name: string, schema: z.ZodType): Option | null {
   const inner = unwrap(schema);
   const { type, entries } = inner.def as { type: string; entries?: Record<string, string> };
   const byDefault = defaultOf(schema);
-  const help = byDefault === undefined ? description : `${description} (default: ${byDefault})`;
+  const isSaid = byDefault === undefined || byDefault === false || description.includes('(default:');
+  const help = isSaid ? description : `${description} (default: ${byDefault})`;
   switch (type) {
     case 'boolean':
       return new Option(flag(name), description);
@@ -64,7 +104,10 @@ function optionOf(name: string, schema: z.ZodType): Option | null {
       const isWhole = (inner as z.ZodNumber).format?.includes('int') === true;
       if (value === 'size') return new Option(`${flag(name)} <size>`, help).argParser(byteSize);
       const [placeholder, parser] = isWhole ? ['n', wholeNumber] : ['x', realNumber];
-      return new Option(`${flag(name)} <${value ?? placeholder}>`, help).argParser<number>(parser);
+      return new Option(
+        `${flag(name)} ${placeholderOf(value ?? placeholder, isValueOptional)}`,
+        help,
+      ).argParser<number>(parser);
     }
     case 'union':
       return new Option(`${flag(name)} <${value ?? 'column'}>`, help).argParser(columnOf);
@@ -75,6 +118,10 @@ function optionOf(name: string, schema: z.ZodType): Option | null {
     default:
       return new Option(`${flag(name)} <${value ?? 'value'}>`, help);
   }
+}
+
+function placeholderOf(value: string, isOptional = false): string {
+  return isOptional ? `[${value}]` : `<${value}>`;
 }
 
 function formOf(schema: z.ZodType): Form {
@@ -89,8 +136,9 @@ function isSwitchOff(schema: z.ZodType): boolean {
 }
 
 function unwrap(schema: z.ZodType): z.ZodType {
-  const { innerType } = schema.def as { innerType?: z.ZodType };
-  return innerType ? unwrap(innerType) : schema;
+  const { innerType, out } = schema.def as { innerType?: z.ZodType; out?: z.ZodType };
+  const inner = innerType ?? out;
+  return inner ? unwrap(inner) : schema;
 }
 
 function defaultOf(schema: z.ZodType): unknown {

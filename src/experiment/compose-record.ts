@@ -7,7 +7,7 @@ import type { Workspace } from './workspace.js';
 
 /** What is known when a run has ended. */
 export interface EndedRun {
-  workspace: Pick<Workspace, 'labels' | 'tokenizer'>;
+  workspace: Pick<Workspace, 'labels' | 'tokenizer' | 'sources'>;
   data: RunRecord['data'];
   scenario: Scenario;
   seed: number;
@@ -35,6 +35,7 @@ export function composeRecord(run: EndedRun): RunRecord {
     scenarioDigest: scenarioDigest(scenario),
     scenario,
     seed,
+    sources: workspace.sources,
     threads: run.threads,
     startedAt: run.startedAt.toISOString(),
     finishedAt: run.finishedAt.toISOString(),

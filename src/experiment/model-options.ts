@@ -20,6 +20,7 @@ export const modelShape = {
   shape: name.meta({
     description: `fresh random model: ${Object.keys(SHAPES).join(', ')}, or layers=12,hidden=128,heads=4`,
     value: 'shape',
+    suggestions: Object.keys(SHAPES),
   }),
   /** vocab.txt, tokenizer.json or their directory, for `shape`. @default learnt from the training data */
   vocab: name.meta({

@@ -1,16 +1,17 @@
 import { z } from 'zod';
 import { PermafrostError } from '../errors/error.js';
 import { parseOptions } from '../errors/option-error.js';
-import { optionalShape, pick } from '../errors/option-shape.js';
+import { type OptionShape, optionalShape, pick } from '../errors/option-shape.js';
+import { FREEZING_NAMES } from '../freezing/schedule-notation.js';
 import { maskingOptimizerShape, maskingShape } from '../training/masking-task.js';
 import { courseShape, savingShape, trainingShape } from '../training/settings.js';
 import { engineOptionsShape, modelShape, name } from './model-options.js';
+import { energyOptionsShape } from './workspace-options.js';
 
 const files = (description: string) =>
   z.array(z.string().min(1)).optional().meta({ description, value: 'files' });
 
-/** Where text, vocabulary and model of a pretraining come from, and how it trains. */
-export const pretrainingShape = {
+const textShape = {
   /** Files of plain text, a sentence or paragraph a line. */
   text: files('plain text, a sentence or paragraph a line'),
   /** Annotated files, whose words alone are read. */
@@ -29,6 +30,9 @@ export const pretrainingShape = {
     .describe('per cent held out without --validation (default: 5)'),
   /** Column of the word in annotated files, 0-based. @default by the file's form */
   tokenColumn: z.int().nonnegative().optional().describe('column of the word in annotated files, from 0'),
+};
+
+const startShape = {
   ...modelShape,
   /** Number of layers of a deeper model, whose layers repeat those of `model` in order. */
   stack: z.int().positive().optional().describe('begin with this many layers, which repeat those of --model'),
@@ -38,23 +42,45 @@ export const pretrainingShape = {
     .positive()
     .optional()
     .describe('how often neighbours must come up to be joined (default: 2)'),
+};
+
+const trainingOptionsShape = {
   /** Notation of a strategy or schedule. @default 'full' */
   freeze: name.meta({
     description: 'full, bottom-up:K, top-down:K, interleaved, only:… (default: full)',
     value: 'strategy',
+    suggestions: FREEZING_NAMES,
   }),
   ...optionalShape(courseShape),
   ...optionalShape(maskingShape),
-  ...optionalShape(maskingOptimizerShape),
   patience: z
     .int()
     .positive()
     .optional()
     .describe('evaluations without improvement before stopping (default: all epochs)'),
-  ...optionalShape(savingShape),
   seed: trainingShape.seed.unwrap().optional().describe(trainingShape.seed.description!),
-  ...engineOptionsShape,
 };
+
+/** Where text, vocabulary and model of a pretraining come from, and how it trains. */
+export const pretrainingShape = {
+  ...textShape,
+  ...startShape,
+  ...trainingOptionsShape,
+  ...optionalShape(maskingOptimizerShape),
+  ...optionalShape(savingShape),
+  ...engineOptionsShape,
+  ...energyOptionsShape,
+};
+
+/** The same by what they are about, in the order of the help. */
+export const pretrainingGroups = {
+  Text: textShape,
+  Model: startShape,
+  Training: trainingOptionsShape,
+  Optimizer: optionalShape(maskingOptimizerShape),
+  'States and logs': optionalShape(savingShape),
+  Machine: { ...engineOptionsShape, ...energyOptionsShape },
+} satisfies Record<string, OptionShape>;
 
 const pretrainingOptionsSchema = z.strictObject(pretrainingShape);
 

@@ -17,6 +17,7 @@ import {
 import { findPretrainingModel, type PretrainingModel, readPretrainingText } from './pretraining-source.js';
 import { recordedRun } from './recorded-run.js';
 import type { ModelDescription } from './scenario.js';
+import { energyOptions } from './workspace-options.js';
 
 /** Version of the record's form. */
 export const PRETRAIN_RECORD_VERSION = 1;
@@ -139,6 +140,7 @@ async function* runAs(
           ...(ranks.group && { distributed: ranks.group }),
           ...pretrainingCourse(options),
           ...pick(savingShape, options),
+          energy: energyOptions(options),
         }),
       compose: (model, result) => composeRecord(options, facts, source, startedAt, model.device, result),
       restart,

@@ -5,6 +5,7 @@ import type { EnergyUse } from '../energy/energy-use.js';
 import { PermafrostError } from '../errors/error.js';
 import { metricsSchema } from '../evaluation/metrics.js';
 import { scenarioSchema } from './scenario.js';
+import { sourcesSchema } from './workspace-options.js';
 
 /** Version of the record's form that this program writes, and the newest that it reads. */
 export const RUN_RECORD_VERSION = 1;
@@ -225,6 +226,8 @@ export const runRecordSchema = z.strictObject({
   scenarioDigest: z.string(),
   scenario: scenarioSchema,
   seed: count,
+  /** Where data and model were read from, as the options had it; absent where the run was not told by options. */
+  sources: sourcesSchema.optional(),
   /** CPU threads of the engine. */
   threads: z.int().positive(),
   startedAt: z.iso.datetime(),

@@ -184,14 +184,14 @@ async function lacksWeights(
 }
 
 function finetuneOptions(
-  { carbonIntensity, saving }: Workspace,
+  { energy, saving }: Workspace,
   { strategy, training, maxSteps }: Scenario,
 ): Omit<FinetuneOptions, 'model' | 'train' | 'validation'> {
   // The model and the cache were made with their precisions and the head; the loop takes all other settings as they are.
   const { precision: _, prefixPrecision: __, head: ___, ...settings } = training;
   return {
     freezing: strategy,
-    energy: carbonIntensity === null ? {} : { carbonIntensity },
+    energy,
     ...saving,
     ...settings,
     ...(maxSteps !== undefined && { maxSteps }),

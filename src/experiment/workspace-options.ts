@@ -2,7 +2,7 @@ import { z } from 'zod';
 import { readingShape } from '../data/reader-options.js';
 import { PermafrostError } from '../errors/error.js';
 import { parseOptions } from '../errors/option-error.js';
-import { optionalShape, pick } from '../errors/option-shape.js';
+import { type OptionShape, optionalShape, pick } from '../errors/option-shape.js';
 import { headShape } from '../model/options.js';
 import type { PrefixCacheOptions } from '../training/prefix-cache.js';
 import { courseShape, optimizerShape, savingShape } from '../training/settings.js';
@@ -57,6 +57,17 @@ const dataShape = {
   ...readingShape,
 };
 
+/** What energy is measured with. */
+export const energyOptionsShape = {
+  /** `false` measures no energy. */
+  energy: z.literal(false).optional().describe('measure no energy'),
+  /** Grams of CO2 equivalents a kilowatt-hour; without it no emissions are reported. */
+  carbonIntensity: z.number().nonnegative().optional().meta({
+    description: 'grams of CO2 a kilowatt-hour, for emissions beside the measured energy',
+    value: 'g/kWh',
+  }),
+};
+
 /** Outputs of the frozen layers, which are kept where they never change. */
 const prefixShape = {
   /** `false` computes the frozen prefix in every step. */
@@ -64,6 +75,11 @@ const prefixShape = {
   /** Bytes of memory for outputs of the frozen prefix. @default a quarter of what is free */
   prefixMemory: bytes.meta({
     description: 'memory for outputs of frozen layers, such as 4GB (default: a quarter of what is free)',
+    value: 'size',
+  }),
+  /** Bytes of a card's memory for outputs of the frozen prefix. @default 0 */
+  prefixDevice: bytes.meta({
+    description: "the card's memory for outputs of frozen layers, such as 8GB (default: 0)",
     value: 'size',
   }),
   /** Bytes of temporary files for what does not fit into memory. @default 0 */
@@ -79,13 +95,8 @@ const prefixShape = {
     .describe('type in which they are kept; fp32 changes no result (default: fp32)'),
 };
 
-/** Settings of the training as a flat list; those that are not given are the preset's. */
-const settingsShape = {
-  ...optionalShape(courseShape),
-  ...optionalShape(taggingShape),
-  ...optionalShape(optimizerShape),
-  ...taggingLossShape,
-  ...headShape,
+/** When training ends before the last epoch. */
+const earlyStoppingShape = {
   ...optionalShape(taggingStoppingShape),
   patience: z.int().positive().optional().describe(taggingStoppingShape.patience.description!),
 };
@@ -99,26 +110,44 @@ export const sourceShape = {
     .meta({
       description: `${PRESETS.map((preset) => preset.name).join(', ')} (default: demo where no data are given)`,
       value: 'name',
+      suggestions: PRESETS.map((preset) => preset.name),
     }),
   ...dataShape,
   ...modelShape,
 };
 
+/** Where a run's data and model come from, for whom it is to be repeated. */
+export const sourcesSchema = z.strictObject(sourceShape);
+
 /** Where data, model and settings come from. Either a preset, or data files with a model; files may complete a preset. */
 export const workspaceShape = {
   ...sourceShape,
-  ...settingsShape,
+  ...headShape,
+  ...optionalShape(courseShape),
+  ...optionalShape(taggingShape),
+  ...optionalShape(optimizerShape),
+  ...taggingLossShape,
+  ...earlyStoppingShape,
   /** `false` trains all epochs. */
   earlyStopping: z.literal(false).optional().describe('train all epochs'),
   ...optionalShape(savingShape),
   ...prefixShape,
   ...engineOptionsShape,
-  /** Grams of CO2 equivalents a kilowatt-hour; without it no emissions are reported. */
-  carbonIntensity: z.number().nonnegative().optional().meta({
-    description: 'grams of CO2 a kilowatt-hour, for emissions beside the measured energy',
-    value: 'g/kWh',
-  }),
+  ...energyOptionsShape,
 };
+
+/** The same by what they are about, in the order of the help; what stands nowhere else is the machine's. */
+export const workspaceGroups = {
+  Data: { preset: sourceShape.preset, ...dataShape },
+  Model: { ...modelShape, ...headShape },
+  Training: { ...optionalShape(courseShape), ...optionalShape(taggingShape) },
+  Optimizer: optionalShape(optimizerShape),
+  Loss: taggingLossShape,
+  Stopping: { ...earlyStoppingShape, earlyStopping: workspaceShape.earlyStopping },
+  'States and logs': optionalShape(savingShape),
+  'Outputs of frozen layers': prefixShape,
+  Machine: { ...engineOptionsShape, ...energyOptionsShape },
+} satisfies Record<string, OptionShape>;
 
 export const workspaceOptionsSchema = z.strictObject(workspaceShape);
 
@@ -165,9 +194,15 @@ function checkCombination(options: WorkspaceOptions): WorkspaceOptions {
   if (options.model !== undefined && options.vocab !== undefined) {
     throw invalid('vocab', '`model` brings its own vocabulary; `vocab` goes with `shape`.');
   }
-  const forCache = (['prefixMemory', 'prefixFile', 'prefixDirectory', 'prefixPrecision'] as const).find(
-    (name) => options[name] !== undefined,
-  );
+  if (options.energy === false && options.carbonIntensity !== undefined) {
+    throw invalid(
+      'carbonIntensity',
+      '`carbonIntensity` goes with measured energy; `energy: false` measures none.',
+    );
+  }
+  const forCache = (
+    ['prefixDevice', 'prefixMemory', 'prefixFile', 'prefixDirectory', 'prefixPrecision'] as const
+  ).find((name) => options[name] !== undefined);
   if (options.prefixCache === false && forCache !== undefined) {
     throw invalid(
       forCache,
@@ -183,13 +218,25 @@ export function prefixCacheOptions(
   settings: TrainingSettings,
 ): PrefixCacheOptions | false {
   if (options.prefixCache === false) return false;
-  const { prefixMemory, prefixFile, prefixDirectory } = options;
+  const { prefixDevice, prefixMemory, prefixFile, prefixDirectory } = options;
   return {
     precision: settings.prefixPrecision,
+    ...(prefixDevice !== undefined && { deviceBytes: prefixDevice }),
     ...(prefixMemory !== undefined && { memoryBytes: prefixMemory }),
     ...(prefixFile !== undefined && { fileBytes: prefixFile }),
     ...(prefixDirectory !== undefined && { directory: prefixDirectory }),
   };
+}
+
+/** What energy is measured with; false measures none. */
+export function energyOptions({
+  energy,
+  carbonIntensity,
+}: {
+  energy?: false | undefined;
+  carbonIntensity?: number | undefined;
+}): false | { carbonIntensity?: number } {
+  return energy === false ? false : carbonIntensity === undefined ? {} : { carbonIntensity };
 }
 
 /** Settings with what the user gave in place of the defaults. */

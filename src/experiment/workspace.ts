@@ -18,8 +18,10 @@ import type { Portion, ScenarioSettings } from './scenario.js';
 import { FRESH_TRAINING, PAPER_TRAINING, type TrainingSettings } from './training-settings.js';
 import {
   applyOverrides,
+  energyOptions,
   parseWorkspaceOptions,
   prefixCacheOptions,
+  sourceShape,
   type WorkspaceOptions,
 } from './workspace-options.js';
 
@@ -40,8 +42,10 @@ export interface Workspace {
   device: string;
   /** CPU threads that were asked for, null for all cores. */
   threads: number | null;
-  /** Grams of CO2 equivalents a kilowatt-hour, null where it was not given. */
-  carbonIntensity: number | null;
+  /** What energy is measured with, and grams of CO2 equivalents a kilowatt-hour where they were given; false measures none. */
+  energy: false | { carbonIntensity?: number };
+  /** Where data and model were read from, as the options had it. */
+  sources: NonNullable<RunRecord['sources']>;
   /** Budget of the frozen prefix's outputs, which all runs share; false where none are kept. */
   prefix: PrefixCacheOptions | false;
   /** When the states to go on from are written, and what is told of the training. */
@@ -101,7 +105,8 @@ export async function assembleWorkspace(
     data,
     device: checked.device ?? 'auto',
     threads: checked.threads ?? null,
-    carbonIntensity: checked.carbonIntensity ?? null,
+    energy: energyOptions(checked),
+    sources: { ...pick(sourceShape, checked), ...(preset && { preset: preset.name }) },
     prefix: prefixCacheOptions(checked, training),
     saving: pick(savingShape, checked),
     portion: (portion) => portions.of(portion),

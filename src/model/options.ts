@@ -11,10 +11,14 @@ import { lossShape, nativeLoss } from './loss-options.js';
 /** Where and how a model computes. */
 export const engineShape = {
   /** `cpu`, `cuda`, `cuda:<number>`, or `auto`: a card where libtorch has one, else the CPU. @default 'auto' */
-  device: z.string().default('auto').meta({
-    description: 'cpu, cuda, cuda:0, or auto: a card where libtorch has one, else the CPU',
-    value: 'device',
-  }),
+  device: z
+    .string()
+    .default('auto')
+    .meta({
+      description: 'cpu, cuda, cuda:0, or auto: a card where libtorch has one, else the CPU',
+      value: 'device',
+      suggestions: ['auto', 'cpu', 'cuda', 'cuda:0'],
+    }),
   /** Cores that one computation uses; 0 for all. @default 0 */
   threads: z.int().min(0).max(4096).default(0).describe('CPU threads, 0 for all cores'),
   /**
@@ -22,6 +26,13 @@ export const engineShape = {
    * softmax, loss and optimizer stay in fp32. @default 'fp32'
    */
   precision: z.enum(['fp32', 'bf16']).default('fp32').describe('type of the arithmetic'),
+  /** Lets fp32 products on a card round their factors to TF32; holds for the whole process. @default false */
+  tf32: z.boolean().default(false).describe('let fp32 products on a card round their factors to TF32'),
+  /** `plain` computes by libtorch's own operations, as a reference. @default 'fused' */
+  kernels: z
+    .enum(['fused', 'plain'])
+    .default('fused')
+    .describe("fused, or plain: libtorch's own operations, as a reference"),
 };
 
 /** What gives the tokens of a model their labels. */
@@ -39,12 +50,8 @@ export const headShape = {
 
 const deviceShape = {
   ...engineShape,
-  /** Lets fp32 products on a card round their factors to TF32; holds for the whole process. @default false */
-  tf32: z.boolean().default(false),
   /** Draws the weights that are not read from a checkpoint. @default 42 */
   seed: z.int().min(0).default(42),
-  /** `plain` computes by libtorch's own operations, as a reference. @default 'fused' */
-  kernels: z.enum(['fused', 'plain']).default('fused'),
 };
 
 const loadSchema = z.strictObject({

@@ -99,7 +99,7 @@ describe('permafrost search', () => {
     [['--depths', '3'], /--depths: the model has 2 layers, got "3"/],
     [['--strategies', 'full', '--depths', '0-1'], /--depths: goes with a direction alone/],
     [['--folds', '1'], /--folds: expected a number of at least 2, got 1/],
-    [['--halving', '1'], /--halving: expected a whole number of at least 2, got 1/],
+    [['--halving', '1'], /--halving: expected a number of at least 2, got 1/],
     [['--map', 'PERS=O'], /--map: no sentence has an entity of type PERS/],
   ])('refuses %j', async (wrong, message) => {
     expect(await main(['search', ...data(), ...model, '--out', at('wrong'), ...wrong])).toBe(2);

@@ -31,7 +31,7 @@ async function doctor(_flags: Flags, { output }: CommandContext): Promise<void> 
     output.print(
       `${faults.length === 1 ? 'One fault' : `${faults.length} faults`}; each has its remedy above.`,
     );
-    throw new AlreadyReported(`doctor: ${faults.map(({ name }) => name).join(', ')}`);
+    throw new AlreadyReported();
   }
   output.print('The engine works.');
 }

@@ -1,5 +1,6 @@
 import { join } from 'node:path';
 import type { Command } from 'commander';
+import { z } from 'zod';
 import { type FoundRun, findRuns, plannedOf } from '../../experiment/found-runs.js';
 import { parseStrategyList, parseTrainSizes } from '../../experiment/grid.js';
 import { type RunScenario, runScenario } from '../../experiment/run.js';
@@ -7,27 +8,53 @@ import { runGrid } from '../../experiment/run-grid.js';
 import type { RunRecord } from '../../experiment/run-record.js';
 import type { Workspace } from '../../experiment/workspace.js';
 import { probe } from '../../training/directory.js';
+import { addExamples } from '../command-facts.js';
 import { commandText } from '../command-text.js';
 import type { CommandContext, Runner } from '../context.js';
+import { devicesOption, runOnDevices } from '../devices.js';
 import { reportGrid } from '../grid-report.js';
 import { workspaceOf } from '../open-workspace.js';
-import { addExperimentOptions, addLatexOption, addOutputOptions, seedsOf } from '../options.js';
+import {
+  addTrainingOptions,
+  experimentGroups,
+  firstSeedOption,
+  latexOption,
+  outOption,
+  seedsFrom,
+  seedsOption,
+  strategiesOption,
+} from '../options.js';
 import { showGrid } from '../progress/show.js';
-import { type Flags, wholeNumber } from '../schema-options.js';
+import { checkedOptions, type Flags } from '../schema-options.js';
 import { writeCard } from '../write-card.js';
+
+const paperShape = {
+  seeds: seedsOption,
+  seed: firstSeedOption,
+  strategies: strategiesOption('paper', 'such as "paper,interleaved" or "bottom-up:0,bottom-up:6"'),
+  trainSizes: z.string().default('all').meta({
+    description: 'numbers of training sentences, such as 50,100,500,all',
+    value: 'list',
+  }),
+  saveModels: z.boolean().default(false).describe("keep each run's best weights, as best/ in its directory"),
+  devices: devicesOption,
+  out: outOption('out/<dataset>'),
+  latex: latexOption,
+};
 
 export function addPaperCommand(program: Command, run: Runner): void {
   const command = program
     .command('paper')
-    .description("train the paper's grid of freezing scenarios and tabulate it beside the paper's numbers")
-    .option('--seeds <n>', 'runs of each scenario', wholeNumber, 3)
-    .option('--seed <n>', 'the first seed; the others follow it', wholeNumber, 42)
-    .option('--strategies <list>', 'such as "paper,interleaved" or "bottom-up:0,bottom-up:6"', 'paper')
-    .option('--train-sizes <list>', 'numbers of training sentences, such as 50,100,500,all', 'all')
-    .option('--save-models', "keep each run's best weights, as best/ in its directory");
-  addOutputOptions(command, 'out/<dataset>');
-  addLatexOption(command);
-  addExperimentOptions(command).action(run(paper));
+    .description("train the paper's grid of freezing scenarios and tabulate it beside the paper's numbers");
+  addExamples(command, {
+    'the demo: no files, no network, about two minutes': 'permafrost paper --preset demo --seeds 1',
+    'CoNLL-2003 with a model of the Hub':
+      'permafrost paper --dataset conll2003 --model bert-base-cased --cased',
+    'three plans on 100 sentences and on all':
+      'permafrost paper --preset demo --train-sizes 100,all \\\n' +
+      '  --strategies full,bottom-up:6,top-down:6',
+  });
+  addTrainingOptions(command, paperShape, experimentGroups).action(run(paper));
 }
 
 interface Plan {
@@ -40,18 +67,20 @@ interface Plan {
 }
 
 async function paper(flags: Flags, context: CommandContext): Promise<void> {
-  const seeds = seedsOf(flags, 3);
-  const trainSizes = parseTrainSizes(flags.trainSizes as string);
+  const options = checkedOptions(paperShape, flags, 'paper');
+  const { out, latex, saveModels } = options;
+  const trainSizes = parseTrainSizes(options.trainSizes);
+  if (await runOnDevices(options.devices, flags.device, context)) return;
   // Before data are fetched and read, which can take long.
-  if (flags.out !== undefined) await probe(flags.out as string);
+  if (out !== undefined) await probe(out);
   const workspace = await workspaceOf(flags, context);
   const plan: Plan = {
     workspace,
-    strategies: parseStrategyList(flags.strategies as string, workspace.numLayers),
-    seeds,
+    strategies: parseStrategyList(options.strategies, workspace.numLayers),
+    seeds: seedsFrom(options.seed, options.seeds),
     trainSizes,
-    saveModels: flags.saveModels === true,
-    directory: (flags.out as string | undefined) ?? join('out', workspace.settings.dataset.name),
+    saveModels,
+    directory: out ?? join('out', workspace.settings.dataset.name),
   };
   let records: RunRecord[] | null = null;
   try {
@@ -62,7 +91,7 @@ async function paper(flags: Flags, context: CommandContext): Promise<void> {
     const runs =
       records?.map((record) => ({ record, directory: join(directory, record.run) })) ??
       plannedOf(await findRuns(directory).catch(() => []), plan);
-    await report(plan, runs, flags.latex === true, context);
+    await report(plan, runs, latex, context);
   }
 }
 

@@ -1,13 +1,21 @@
 import { join } from 'node:path';
 import type { Command } from 'commander';
 import { runPretraining } from '../../experiment/pretraining.js';
-import { pretrainingShape } from '../../experiment/pretraining-options.js';
+import {
+  parsePretrainingOptions,
+  pretrainingGroups,
+  pretrainingShape,
+} from '../../experiment/pretraining-options.js';
+import { addExamples } from '../command-facts.js';
 import type { CommandContext, Runner } from '../context.js';
-import { addJsonOption, addOutputOptions } from '../options.js';
+import { addTrainingOptions, outOption } from '../options.js';
 import { showTraining } from '../progress/show.js';
-import { addShape, type Flags, optionsOf } from '../schema-options.js';
+import { distributedOption, ownRank } from '../ranks.js';
+import { checkedOptions, type Flags, optionsOf } from '../schema-options.js';
 
 const DEFAULT_DIRECTORY = join('out', 'pretrain');
+
+const ownShape = { distributed: distributedOption, out: outOption(DEFAULT_DIRECTORY) };
 
 export function addPretrainCommand(program: Command, run: Runner): void {
   const command = program
@@ -15,15 +23,22 @@ export function addPretrainCommand(program: Command, run: Runner): void {
     .description(
       'teach a model to predict hidden words of plain text (masked language modelling); stopped, the same command goes on',
     );
-  addOutputOptions(command, DEFAULT_DIRECTORY);
-  addJsonOption(addShape(command, pretrainingShape)).action(run(pretrain));
+  addExamples(command, {
+    'a small model of own text, from nothing':
+      'permafrost pretrain --text corpus.txt --shape mini --out out/base',
+    'go on with a model on text of another field':
+      'permafrost pretrain --model ./bert-base --text field.txt --epochs 1 --learning-rate 5e-5',
+  });
+  addTrainingOptions(command, ownShape, pretrainingGroups).action(run(pretrain));
 }
 
-async function pretrain(flags: Flags, { output, signal }: CommandContext): Promise<void> {
-  const directory = (flags.out as string | undefined) ?? DEFAULT_DIRECTORY;
+async function pretrain(given: Flags, outer: CommandContext): Promise<void> {
+  const { out: directory = DEFAULT_DIRECTORY, ...own } = checkedOptions(ownShape, given, 'pretrain');
+  const { distributed, context, flags } = ownRank(own.distributed, given, outer);
+  const { output, signal } = context;
   const options = optionsOf(pretrainingShape, flags);
-  const events = runPretraining({ options, directory, restart: flags.restart === true, signal });
-  const seed = (flags.seed as number | undefined) ?? 42;
+  const events = runPretraining({ options, directory, distributed, restart: flags.restart === true, signal });
+  const { seed = 42 } = parsePretrainingOptions(options);
   const record = await showTraining(output, events, { strategy: 'pretrain', seed });
   const [model, file] = [join(directory, 'best'), join(directory, 'record.json')];
   output.print(

@@ -1,5 +1,6 @@
 import { join } from 'node:path';
-import { type Command, InvalidArgumentError } from 'commander';
+import type { Command } from 'commander';
+import { z } from 'zod';
 import { runScenario } from '../../experiment/run.js';
 import { parseSearchedPlans } from '../../experiment/search/depths.js';
 import { type SearchResult, search } from '../../experiment/search/search.js';
@@ -10,55 +11,78 @@ import { searchReport, searchTable, searchVerdict } from '../../report/search-re
 import { drawTable } from '../../report/terminal.js';
 import { writeSearchReport } from '../../report/write-report.js';
 import { probe } from '../../training/directory.js';
+import { addExamples } from '../command-facts.js';
 import { commandText } from '../command-text.js';
 import type { CommandContext, Runner } from '../context.js';
+import { devicesOption, runOnDevices } from '../devices.js';
 import { workspaceOf } from '../open-workspace.js';
-import { addExperimentOptions, addLatexOption, addOutputOptions, seedsOf } from '../options.js';
+import {
+  addTrainingOptions,
+  experimentGroups,
+  firstSeedOption,
+  latexOption,
+  outOption,
+  seedsFrom,
+  seedsOption,
+  strategiesOption,
+} from '../options.js';
 import { showGrid } from '../progress/show.js';
-import { type Flags, wholeNumber } from '../schema-options.js';
+import { checkedOptions, type Flags } from '../schema-options.js';
+
+const searchShape = {
+  strategies: strategiesOption('bottom-up', 'such as "bottom-up", "paper" or "bottom-up,interleaved"'),
+  depths: z.string().optional().meta({
+    description: 'of a direction alone, such as 0-12 or 0,3,6-9 (default: every depth)',
+    value: 'range',
+  }),
+  seeds: seedsOption,
+  seed: firstSeedOption,
+  folds: z.int().min(2).optional().describe('cross-validation over training and validation data'),
+  /** `true` keeps one plan in 3. */
+  halving: z
+    .preprocess((factor) => (factor === true ? 3 : factor), z.int().min(2).optional())
+    .meta({
+      description: 'successive halving that keeps one plan in n from rung to rung (n: 3)',
+      value: 'n',
+      isValueOptional: true,
+    }),
+  devices: devicesOption,
+  out: outOption('out/search-<dataset>'),
+  latex: latexOption,
+};
 
 export function addSearchCommand(program: Command, run: Runner): void {
   const command = program
     .command('search')
     .description(
       'find the best plan by validation, and the cheapest that is as good; test scores only for these',
-    )
-    .option('--strategies <list>', 'such as "bottom-up", "paper" or "bottom-up,interleaved"', 'bottom-up')
-    .option('--depths <range>', 'of a direction alone, such as 0-12 or 0,3,6-9 (default: every depth)')
-    .option('--seeds <n>', 'runs of each plan', wholeNumber, 3)
-    .option('--seed <n>', 'the first seed; the others follow it', wholeNumber, 42)
-    .option('--folds <n>', 'cross-validation over training and validation data', wholeNumber)
-    .option('--halving [n]', 'successive halving that keeps one plan in n from rung to rung (n: 3)', factor);
-  addOutputOptions(command, 'out/search-<dataset>');
-  addLatexOption(command);
-  addExperimentOptions(command).action(run(searchPlans));
-}
-
-function factor(text: string): number {
-  const value = wholeNumber(text);
-  if (value < 2) throw new InvalidArgumentError('expected a whole number of at least 2');
-  return value;
+    );
+  addExamples(command, {
+    'every depth from the bottom': 'permafrost search --preset demo --seeds 1',
+    'few depths, of own data in five parts':
+      'permafrost search --data all.conll --model bert-base-cased --cased \\\n' +
+      '  --strategies bottom-up --depths 0,6-12 --folds 5',
+    'cheaper: the worse half goes after a share of the steps':
+      'permafrost search --preset demo --strategies paper --halving 2',
+  });
+  addTrainingOptions(command, searchShape, experimentGroups).action(run(searchPlans));
 }
 
 async function searchPlans(flags: Flags, context: CommandContext): Promise<void> {
   const { output, args, signal } = context;
-  const seeds = seedsOf(flags, 3);
+  const options = checkedOptions(searchShape, flags, 'search');
+  const { strategies, depths = null, folds, halving, out } = options;
+  if (await runOnDevices(options.devices, flags.device, context)) return;
   // Before data are fetched and read, which can take long.
-  if (flags.out !== undefined) await probe(flags.out as string);
+  if (out !== undefined) await probe(out);
   const workspace = await workspaceOf(flags, context);
-  const { strategies, depths, folds, halving } = flags as Record<string, unknown>;
-  const directory =
-    (flags.out as string | undefined) ?? join('out', `search-${workspace.settings.dataset.name}`);
+  const directory = out ?? join('out', `search-${workspace.settings.dataset.name}`);
   const events = search({
     workspace,
-    strategies: parseSearchedPlans(
-      strategies as string,
-      (depths ?? null) as string | null,
-      workspace.numLayers,
-    ),
-    seeds,
-    ...(folds !== undefined && { folds: folds as number }),
-    ...(halving !== undefined && { halving: halving === true ? 3 : (halving as number) }),
+    strategies: parseSearchedPlans(strategies, depths, workspace.numLayers),
+    seeds: seedsFrom(options.seed, options.seeds),
+    ...(folds !== undefined && { folds }),
+    ...(halving !== undefined && { halving }),
     directory,
     restart: flags.restart === true,
     command: commandText(args),
@@ -67,8 +91,7 @@ async function searchPlans(flags: Flags, context: CommandContext): Promise<void>
   });
   const result = await showGrid(output, events);
   const { markdown, html, figures, latex } = await withFileLock(reportLock(directory), async () => {
-    const hasLatex = flags.latex === true;
-    const latex = hasLatex ? await writeLatex(directory, 'report', searchReport(result).blocks) : null;
+    const latex = options.latex ? await writeLatex(directory, 'report', searchReport(result).blocks) : null;
     return { ...(await writeSearchReport(directory, result)), latex };
   });
   const files = [markdown, html, ...(latex === null ? [] : [latex])].join(', ');

@@ -1,5 +1,6 @@
 import { basename, join } from 'node:path';
 import { type Command, Option } from 'commander';
+import { z } from 'zod';
 import { PermafrostError } from '../../errors/error.js';
 import { compareSentences } from '../../evaluation/compare-sentences.js';
 import { ExampleCollector } from '../../experiment/error-examples.js';
@@ -27,12 +28,41 @@ import {
 import { drawTable } from '../../report/terminal.js';
 import { writePage } from '../../report/write-report.js';
 import { probe } from '../../training/directory.js';
+import { addExamples } from '../command-facts.js';
 import type { CommandContext, Runner } from '../context.js';
 import { addErrorOptions, errorOptions } from '../error-options.js';
 import { workspaceOf } from '../open-workspace.js';
-import { addExperimentOptions, addJsonOption, addLatexOption, addOutputOptions } from '../options.js';
+import {
+  addJsonOption,
+  addLatexOption,
+  addTrainingOptions,
+  experimentGroups,
+  latexOption,
+  outOption,
+  strategiesOption,
+} from '../options.js';
 import { showTraining } from '../progress/show.js';
-import { type Flags, wholeNumber } from '../schema-options.js';
+import { checkedOptions, type Flags } from '../schema-options.js';
+
+const trainedShape = {
+  strategies: strategiesOption('bottom-up:0,bottom-up:6', 'such as "paper" or "bottom-up:0,bottom-up:6"'),
+  seed: z.int().min(0).default(42).describe('fixes initial weights, order and dropout'),
+  out: outOption('out/study-<dataset>'),
+  latex: latexOption,
+};
+
+const gradientsShape = {
+  ...trainedShape,
+  batches: z.int().positive().default(32).describe('batches of training sentences'),
+};
+
+const similarityShape = {
+  ...trainedShape,
+  tokens: z.int().positive().default(20_000).describe('words of the validation data that are compared'),
+};
+
+/** What every study of trained scenarios is told. */
+type Trained = z.output<z.ZodObject<typeof trainedShape, z.core.$strict>> & { restart: boolean };
 
 export function addStudyCommand(program: Command, run: Runner): void {
   const study = program
@@ -47,35 +77,32 @@ export function addStudyCommand(program: Command, run: Runner): void {
     .addOption(new Option('--split <split>', 'split that was predicted (default: test, else validation)'))
     .option('--between <scenario...>', 'two scenarios: the sentences that only one of them gets right')
     .option('--out <dir>', 'writes errors.md, errors.html and a figure there');
+  addExamples(errors, {
+    'of every run of a grid': 'permafrost study errors out/demo',
+    'what one scenario gets right and the other does not':
+      'permafrost study errors out/demo --between full bottom-up:12',
+  });
   addErrorOptions(errors);
   addLatexOption(errors);
   addJsonOption(errors).action((dirs: string[], flags: Flags, command: Command) =>
     run(studyErrorsOf)({ ...flags, dirs }, command),
   );
-  const trained = (name: string, description: string) => {
-    const command = study
-      .command(name)
-      .description(description)
-      .option(
-        '--strategies <list>',
-        'such as "paper" or "bottom-up:0,bottom-up:6"',
-        'bottom-up:0,bottom-up:6',
-      )
-      .option('--seed <n>', 'fixes initial weights, order and dropout', wholeNumber, 42);
-    addOutputOptions(command, 'out/study-<dataset>');
-    addLatexOption(command);
-    return command;
-  };
-  const gradients = trained(
-    'gradients',
-    'norm and variance of the gradient by layer, before training and at the best weights of each scenario',
-  ).option('--batches <n>', 'batches of training sentences', wholeNumber, 32);
-  addExperimentOptions(gradients).action(run(studyGradients));
-  const similarity = trained(
-    'similarity',
-    'how alike the output of each layer is before and after training, for each scenario',
-  ).option('--tokens <n>', 'words of the validation data that are compared', wholeNumber, 20_000);
-  addExperimentOptions(similarity).action(run(studySimilarity));
+  const gradients = study
+    .command('gradients')
+    .description(
+      'norm and variance of the gradient by layer, before training and at the best weights of each scenario',
+    );
+  addExamples(gradients, {
+    'two scenarios of the demo': 'permafrost study gradients --strategies bottom-up:0,bottom-up:6',
+  });
+  addTrainingOptions(gradients, gradientsShape, experimentGroups).action(run(studyGradients));
+  const similarity = study
+    .command('similarity')
+    .description('how alike the output of each layer is before and after training, for each scenario');
+  addExamples(similarity, {
+    'two scenarios of the demo': 'permafrost study similarity --strategies bottom-up:0,top-down:6',
+  });
+  addTrainingOptions(similarity, similarityShape, experimentGroups).action(run(studySimilarity));
 }
 
 async function studyErrorsOf(flags: Flags, context: CommandContext): Promise<void> {
@@ -103,7 +130,7 @@ async function studyErrorsOf(flags: Flags, context: CommandContext): Promise<voi
   }
   if (compared !== null) output.print(drawTable(sentenceTable(compared)));
   const page = errorPage(studies, split, compared, examples.choose());
-  await write(flags.out as string | undefined, 'errors', page, flags, context);
+  await write(flags.out as string | undefined, 'errors', page, flags.latex === true, context);
   output.json({ type: 'errors', split, studies, compared });
 }
 
@@ -155,46 +182,60 @@ async function comparisonOf(
 
 async function studyGradients(flags: Flags, context: CommandContext): Promise<void> {
   const { output, signal } = context;
-  const [seed, batches] = [flags.seed as number, flags.batches as number];
-  const { workspace, directory } = await openStudy(flags, context);
+  const options = checkedOptions(gradientsShape, flags, 'study gradients');
+  const { seed, batches } = options;
+  const { workspace, directory } = await openStudy(options.out, flags, context);
   const studies: GradientStudy[] = [];
   const measure = async (model: TokenClassifier, strategy: string | null) => {
     studies.push(await measureGradients({ workspace, model, strategy, seed, batches, signal }));
   };
   await using start = await workspace.createModel(seed, signal);
   await measure(start, null);
-  await eachTrained(flags, context, workspace, directory, async (strategy, best) => {
-    await start.loadWeights(best);
-    await measure(start, strategy);
-  });
+  await eachTrained(
+    { ...options, restart: flags.restart === true },
+    context,
+    workspace,
+    directory,
+    async (strategy, best) => {
+      await start.loadWeights(best);
+      await measure(start, strategy);
+    },
+  );
   output.print(drawTable(gradientTable(studies, ({ norm }) => norm.toPrecision(3))));
   output.print('Norm of the mean gradient; * frozen in this scenario');
-  await write(directory, 'gradients', await gradientPage(studies), flags, context);
+  await write(directory, 'gradients', await gradientPage(studies), options.latex, context);
   output.json({ type: 'gradients', seed, studies });
 }
 
 async function studySimilarity(flags: Flags, context: CommandContext): Promise<void> {
   const { output, signal } = context;
-  const [seed, tokens] = [flags.seed as number, flags.tokens as number];
-  const { workspace, directory } = await openStudy(flags, context);
+  const options = checkedOptions(similarityShape, flags, 'study similarity');
+  const { seed, tokens } = options;
+  const { workspace, directory } = await openStudy(options.out, flags, context);
   const studies: SimilarityStudy[] = [];
   await using before = await workspace.createModel(seed, signal);
   await using after = await workspace.createModel(seed, signal);
-  await eachTrained(flags, context, workspace, directory, async (strategy, best) => {
-    await after.loadWeights(best);
-    studies.push(await measureSimilarity({ workspace, before, after, strategy, tokens, signal }));
-  });
+  await eachTrained(
+    { ...options, restart: flags.restart === true },
+    context,
+    workspace,
+    directory,
+    async (strategy, best) => {
+      await after.loadWeights(best);
+      studies.push(await measureSimilarity({ workspace, before, after, strategy, tokens, signal }));
+    },
+  );
   output.print(drawTable(similarityTable(studies)));
   output.print('Linear CKA with the output before training; * frozen in this scenario');
-  await write(directory, 'similarity', await similarityPage(studies), flags, context);
+  await write(directory, 'similarity', await similarityPage(studies), options.latex, context);
   output.json({ type: 'similarity', seed, studies });
 }
 
 async function openStudy(
+  out: string | undefined,
   flags: Flags,
   context: CommandContext,
 ): Promise<{ workspace: Workspace; directory: string }> {
-  const { out } = flags as { out?: string };
   // Before data are fetched and read, which can take long.
   if (out !== undefined) await probe(out);
   const workspace = await workspaceOf(flags, context);
@@ -203,17 +244,15 @@ async function openStudy(
 
 /** Trains what is not there yet, scenario by scenario, and keeps the best weights. */
 async function eachTrained(
-  flags: Flags,
+  { seed, strategies, restart }: Trained,
   { output, signal }: CommandContext,
   workspace: Workspace,
   directory: string,
   visit: (strategy: string, best: string) => Promise<void>,
 ): Promise<void> {
-  const seed = flags.seed as number;
-  for (const strategy of parseStrategyList(flags.strategies as string, workspace.numLayers)) {
+  for (const strategy of parseStrategyList(strategies, workspace.numLayers)) {
     const scenario = scenarioOf(workspace.settings, strategy);
     const run = join(directory, runId(scenario, seed));
-    const restart = flags.restart === true;
     const events = runScenario({ workspace, scenario, seed, directory: run, restart, signal });
     await showTraining(output, events, { strategy, seed });
     await visit(strategy, join(run, 'best'));
@@ -224,11 +263,11 @@ async function write(
   directory: string | undefined,
   name: string,
   page: StudyPage,
-  flags: Flags,
+  hasLatex: boolean,
   { output }: CommandContext,
 ): Promise<void> {
   if (directory === undefined) return;
   const { markdown, html, figures } = await writePage(directory, name, page);
-  const latex = flags.latex === true ? [await writeLatex(directory, name, page.blocks)] : [];
+  const latex = hasLatex ? [await writeLatex(directory, name, page.blocks)] : [];
   output.print(`Report: ${[markdown, html, ...latex, ...figures].join(', ')}`);
 }

@@ -1,49 +1,77 @@
 import { join } from 'node:path';
 import type { Command } from 'commander';
+import { z } from 'zod';
 import { runScenario } from '../../experiment/run.js';
-import { runId, scenarioOf } from '../../experiment/scenario.js';
-import { FREEZING_NOTATIONS, parseFreezing } from '../../freezing/schedule-notation.js';
+import { portionShape, runId, scenarioOf } from '../../experiment/scenario.js';
+import { parseFreezing } from '../../freezing/schedule-notation.js';
 import { parseRepo } from '../../hub/repo.js';
 import { probe } from '../../training/directory.js';
+import { addExamples } from '../command-facts.js';
 import type { CommandContext, Runner } from '../context.js';
 import { metricsText } from '../metrics-text.js';
 import { workspaceOf } from '../open-workspace.js';
-import { addExperimentOptions, addOutputOptions } from '../options.js';
+import { addTrainingOptions, experimentGroups, freezeOption, outOption } from '../options.js';
 import { showTraining } from '../progress/show.js';
-import { type Flags, wholeNumber } from '../schema-options.js';
+import { distributedOption, ownRank } from '../ranks.js';
+import { checkedOptions, type Flags } from '../schema-options.js';
 import { writeCard } from '../write-card.js';
+
+const trainShape = {
+  freeze: freezeOption,
+  seed: z.int().min(0).default(42).describe('fixes initial weights, order and dropout'),
+  trainSize: portionShape.trainSize.describe('training sentences to take, of an order that all runs share'),
+  /** Which part of how many is measured on, of training and validation data together. */
+  fold: portionShape.fold,
+  distributed: distributedOption,
+  out: outOption('out/<run>'),
+  language: z.string().optional().meta({
+    description: 'language of the data, for the model card',
+    value: 'code',
+  }),
+  baseModel: z.string().optional().meta({
+    description:
+      'model of the Hub that --model is, or descends from, for the model card (default: the one that it names)',
+    value: 'name',
+  }),
+  license: z.string().optional().meta({
+    description: "licence of the weights, for the model card, in the Hub's spelling",
+    value: 'id',
+  }),
+};
 
 export function addTrainCommand(program: Command, run: Runner): void {
   const command = program
     .command('train')
-    .description('fine-tune one model, keeping its best weights; stopped, the same command goes on')
-    .option('--freeze <strategy>', FREEZING_NOTATIONS.map(({ form }) => form).join(', '), 'full')
-    .option('--seed <n>', 'fixes initial weights, order and dropout', wholeNumber, 42)
-    .option('--language <code>', 'language of the data, for the model card')
-    .option(
-      '--base-model <name>',
-      'model of the Hub that --model is, or descends from, for the model card (default: the one that it names)',
-    )
-    .option('--license <id>', "licence of the weights, for the model card, in the Hub's spelling");
-  addOutputOptions(command, 'out/<run>');
-  addExperimentOptions(command).action(run(train));
+    .description('fine-tune one model, keeping its best weights; stopped, the same command goes on');
+  addExamples(command, {
+    'the demo, its six lower layers frozen': 'permafrost train --preset demo --freeze bottom-up:6',
+    'own data, a model of the Hub':
+      'permafrost train --model bert-base-cased --cased --freeze bottom-up:6 \\\n' +
+      '  --train train.conll --validation dev.conll --test test.conll',
+    'what it would take, without training': 'permafrost train --preset demo --dry-run',
+    'the same run again, with another seed':
+      'permafrost train --config out/demo/record.json --seed 43 --out out/again',
+  });
+  addTrainingOptions(command, trainShape, experimentGroups).action(run(train));
 }
 
-async function train(flags: Flags, context: CommandContext): Promise<void> {
+async function train(given: Flags, outer: CommandContext): Promise<void> {
+  const options = checkedOptions(trainShape, given, 'train');
+  const { distributed, isFirst, context, flags } = ownRank(options.distributed, given, outer);
   const { output, args, signal } = context;
-  if (flags.baseModel !== undefined) parseRepo(flags.baseModel as string, 'model');
+  const { seed, out, baseModel } = options;
+  if (baseModel !== undefined) parseRepo(baseModel, 'model');
   // Before data are fetched and read, which can take long.
-  if (flags.out !== undefined) await probe(flags.out as string);
+  if (out !== undefined && isFirst) await probe(out);
   const workspace = await workspaceOf(flags, context);
-  const freezing = parseFreezing(flags.freeze as string);
+  const freezing = parseFreezing(options.freeze);
   freezing.start(workspace.numLayers);
-  const scenario = scenarioOf(workspace.settings, freezing.notation);
-  const seed = flags.seed as number;
-  const directory = (flags.out as string | undefined) ?? join('out', runId(scenario, seed));
+  const scenario = scenarioOf(workspace.settings, freezing.notation, options);
+  const directory = out ?? join('out', runId(scenario, seed));
   const [model, file] = [join(directory, 'best'), join(directory, 'record.json')];
   const events = runScenario({
-    ...{ workspace, scenario, seed, directory, restart: flags.restart === true, signal },
-    complete: (record) => writeCard(directory, record, args, flags),
+    ...{ workspace, scenario, seed, directory, distributed, restart: flags.restart === true, signal },
+    complete: (record) => writeCard(directory, record, args, options),
   });
   const record = await showTraining(output, events, { strategy: scenario.strategy, seed });
   const best = record.epochs.find(({ epoch }) => epoch === record.bestEpoch)!;
