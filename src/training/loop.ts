@@ -100,7 +100,7 @@ export class Training<Scores> {
     // Which takes a while, as it reads all weights.
     const isIdentified = this.#checkpoints.path !== null || this.#ranks.group !== null;
     const identity = isIdentified ? await identityOf(this.settings, this.task, this.#prefix) : null;
-    if (identity !== null) await this.#ranks.agree(factsOf(this.settings, identity));
+    if (identity !== null) await this.#ranks.agree(factsOf(this.settings, this.#prefix, identity));
     const found = await this.#checkpoints.find(identity, intervals !== undefined);
     if (found) this.#progress = found;
     await this.#log?.begin(found, this.#calendar.totalSteps);
