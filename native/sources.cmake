@@ -13,6 +13,18 @@ set(PERMAFROST_CORE_SOURCES
   device/nvidia_driver.cc
   device/staging.cc
   device/step_graph.cc
+  distributed/exchange.cc
+  distributed/group.cc
+  distributed/host_collective.cc
+  distributed/mesh.cc
+  distributed/nccl.cc
+  distributed/nccl_collective.cc
+  distributed/sha256.cc
+  distributed/socket.cc
+  distributed/store.cc
+  distributed/sum_traffic.cc
+  distributed/sum_tree.cc
+  distributed/watch.cc
   engine/engine.cc
   engine/engines.cc
   freezing/apply_plan.cc
@@ -74,18 +86,21 @@ set(PERMAFROST_BINDING_SOURCES
   binding/engine_object.cc
   binding/environment.cc
   binding/error_to_js.cc
+  binding/group_object.cc
   binding/linear_cka_object.cc
   binding/prefix_store_object.cc
   binding/training_state.cc)
 
 set(PERMAFROST_TEST_SOURCES
   test/main.cc
+  test/collective_test.cc
   test/crf_test.cc
   test/device_step_test.cc
   test/engine_test.cc
   test/gemm_floor_test.cc
   test/loss_test.cc
   test/model_test.cc
+  test/nccl_test.cc
   test/ops_test.cc
   test/precision_test.cc
   test/prefix_store_test.cc
@@ -103,6 +118,12 @@ set(PERMAFROST_PLAIN_SOURCES
   core/file.cc
   core/interruption.cc
   device/nvidia_driver.cc
+  distributed/exchange.cc
+  distributed/mesh.cc
+  distributed/nccl.cc
+  distributed/sha256.cc
+  distributed/socket.cc
+  distributed/watch.cc
   model/architecture.cc
   model/config.cc
   ops/cpu/kernels.cc

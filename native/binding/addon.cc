@@ -2,6 +2,7 @@
 #include "binding/describe_libraries.h"
 #include "binding/engine_object.h"
 #include "binding/environment.h"
+#include "binding/group_object.h"
 #include "binding/linear_cka_object.h"
 #include "binding/napi_setup.h"
 #include "binding/prefix_store_object.h"
@@ -35,6 +36,7 @@ Napi::Object initialise_addon(Napi::Env env, Napi::Object exports) {
   exports.Set("Engine", EngineObject::define(env));
   exports.Set("PrefixStore", PrefixStoreObject::define(env));
   exports.Set("LinearCka", LinearCkaObject::define(env));
+  exports.Set("joinGroup", Napi::Function::New(env, join_group_value, "joinGroup"));
   return exports;
 }
 
