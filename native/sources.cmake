@@ -64,8 +64,11 @@ set(PERMAFROST_CORE_SOURCES
   optim/update_on_device.cc
   study/linear_cka.cc
   train/accumulation.cc
+  train/announcement.cc
   train/buckets.cc
+  train/courier.cc
   train/device_step.cc
+  train/gradient_sums.cc
   train/step.cc
   train/trainer.cc
   weights/convert.cc
