@@ -46,6 +46,7 @@ set(PERMAFROST_CORE_SOURCES
   model/model.cc
   model/parameters.cc
   model/prefix_lookup.cc
+  model/prefix_rows.cc
   model/relative_positions.cc
   model/snapshot.cc
   ops/cpu/fused_cpu_ops.cc
