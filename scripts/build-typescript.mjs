@@ -2,6 +2,7 @@
 import { chmodSync, cpSync, existsSync, rmSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import { dirname, join } from 'node:path';
+import { writeManual } from './generate-commands.mjs';
 import { guardCompiledEntries } from './guard-entries.mjs';
 import { PROJECT_ROOT, run } from './toolchain.mjs';
 
@@ -14,6 +15,8 @@ for (const name of ['page.css', 'page.js']) {
   const file = join('report', 'page', name);
   cpSync(join(PROJECT_ROOT, 'src', file), join(PROJECT_ROOT, 'dist', file));
 }
+
+await writeManual();
 
 const program = join(PROJECT_ROOT, 'dist', 'cli', 'main.js');
 if (existsSync(program)) chmodSync(program, 0o755);

@@ -21,7 +21,7 @@ export function addErrorOptions(command: Command): Command {
   command
     .option('--train <file>', 'training sentences, for what the model has seen (default: those of a preset)')
     .option('--tokenizer <tokenizer>', "directory, file, or model of the Hub (default: the run's)");
-  return addShape(command, readingShape);
+  return addShape(command, readingShape, 'How --train is read');
 }
 
 /** What the errors are looked at by, as far as it is to be had; a note says what is not. */

@@ -1,5 +1,6 @@
 import { type Command, CommanderError } from 'commander';
 import { type ErrorCode, PermafrostError } from '../errors/error.js';
+import { didYouMean } from '../errors/message.js';
 import { expectedOneOf, quoteValue } from '../errors/option-error.js';
 import { messageFor } from './option-names.js';
 
@@ -36,21 +37,54 @@ export function isHelp(error: unknown): boolean {
   return error instanceof CommanderError && /^commander\.(help|version)/.test(error.code);
 }
 
-/** What the parser of the command line refuses, in the words that options are refused with elsewhere. */
-export function wrongUse({ message, code }: CommanderError): PermafrostError {
+/**
+ * What the parser of the command line refuses, in the words that options are refused with elsewhere, and what was likely
+ * meant.
+ *
+ * @param given what followed the program's name
+ */
+export function wrongUse(
+  { message, code }: CommanderError,
+  given: { program: Command; args: readonly string[] } | null = null,
+): PermafrostError {
   const text = message.replace(/^error: /, '');
-  const argument = /^option '(?:-\w, )?(--[\w-]+).*?' argument '(.*)' is invalid\. (.*?)\.?$/s.exec(text);
   const unknown = /^unknown option '(.*?)'(?:\n\(Did you mean (.*?)\?\))?$/s.exec(text);
-  let fault = `${text.replace(/\s*\n\s*/g, ' ')}.`;
-  if (code === 'commander.invalidArgument' && argument !== null) {
-    const [, flag, got, reason] = argument as unknown as [string, string, string, string];
-    const choices = /^Allowed choices are (.*)$/.exec(reason);
-    const expected = choices === null ? reason : expectedOneOf(choices[1]!.split(', '));
-    fault = `${flag}: ${expected}, got ${/^-?\d+(\.\d+)?$/.test(got) ? got : quoteValue(got)}.`;
-  } else if (unknown !== null) {
-    fault = `there is no option '${unknown[1]}'.${unknown[2] ? ` Did you mean ${unknown[2]}?` : ''}`;
-  }
+  // The parser misses first what was misspelt.
+  const misspelt = code === 'commander.missingMandatoryOptionValue' && given ? misspeltOption(given) : null;
+  const fault =
+    misspelt ??
+    (unknown === null
+      ? (refusedValue(text) ?? `${text.replace(/\s*\n\s*/g, ' ').replace(/\.$/, '')}.`)
+      : `there is no option '${unknown[1]}'.${unknown[2] ? ` Did you mean ${unknown[2]}?` : ''}`);
   return new PermafrostError('INVALID_OPTION', `${fault} --help shows what there is.`);
+}
+
+/** What was expected of an option or an operand; null where something else was wrong. */
+function refusedValue(text: string): string | null {
+  const option = /^option '(?:-\w, )?(--[\w-]+).*?' argument '(.*)' is invalid\. (.*?)\.?$/s.exec(text);
+  const operand = /^command-argument value '(.*)' is invalid for argument '(.*?)'\. (.*?)\.?$/s.exec(text);
+  if (option === null && operand === null) return null;
+  const [what, got, reason] = (
+    option ? [option[1], option[2], option[3]] : [operand![2], operand![1], operand![3]]
+  ) as [string, string, string];
+  const [, listed] = /^Allowed choices are (.*)$/.exec(reason) ?? [];
+  const choices = listed?.split(', ');
+  const meant = choices && didYouMean(got, choices);
+  const shown = /^-?\d+(\.\d+)?$/.test(got) ? got : quoteValue(got);
+  return `${what}: ${choices ? expectedOneOf(choices) : reason}, got ${shown}.${meant ? ` Did you mean ${meant}?` : ''}`;
+}
+
+/** The first option that the command does not have, where it is near one that it has. */
+function misspeltOption({ program, args }: { program: Command; args: readonly string[] }): string | null {
+  const named = args.reduce(
+    (command, word) => command.commands.find((inner) => inner.name() === word) ?? command,
+    program,
+  );
+  const known = named.options.flatMap(({ long }) => (long == null ? [] : [long]));
+  const flags = args.flatMap((word) => /^--[a-z][\w-]*/.exec(word)?.[0] ?? []);
+  const unknown = flags.find((flag) => !known.includes(flag) && flag !== '--help');
+  const meant = unknown && didYouMean(unknown, known);
+  return meant ? `there is no option '${unknown}'. Did you mean ${meant}?` : null;
 }
 
 /**

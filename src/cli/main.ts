@@ -56,7 +56,8 @@ export function buildProgram(run: Runner): Command {
     .description(
       'Fine-tune BERT-family encoders for named entity recognition, with control over which layers learn.',
     )
-    .version(packageVersion())
+    .version(packageVersion(), '-V, --version', 'print the version')
+    .helpOption('-h, --help', 'show this help')
     // A command may have a --version of its own.
     .enablePositionalOptions()
     // Its errors are told as all others are.
@@ -73,9 +74,15 @@ export function buildProgram(run: Runner): Command {
     program.commandsGroup(`${group}:`);
     for (const add of commands) add(program, run);
   }
+  program.addHelpCommand(
+    new Command('help')
+      .argument('[command]')
+      .description('show the help of a command, as its --help does')
+      .helpGroup('This machine:'),
+  );
   // Settings of the program do not reach its commands by themselves.
   for (const command of program.commands.flatMap((command) => [command, ...command.commands])) {
-    command.exitOverride();
+    command.exitOverride().optionsGroup('General:').helpOption('-h, --help', 'show this help');
   }
   return program;
 }
@@ -97,17 +104,18 @@ export async function main(args: string[]): Promise<number> {
   };
   for (const signal of SIGNALS) process.on(signal, interrupt);
   let running: Command | null = null;
+  const run: Runner = (action) => async (flags, command) => {
+    running = command;
+    const settled = await configured(flags, command, output);
+    return action(settled, { output, args, signal: controller.signal });
+  };
+  const program = buildProgram(run);
   try {
-    const run: Runner = (action) => async (flags, command) => {
-      running = command;
-      const settled = await configured(flags, command, output);
-      return action(settled, { output, args, signal: controller.signal });
-    };
-    await buildProgram(run).parseAsync(args, { from: 'user' });
+    await program.parseAsync(args, { from: 'user' });
     return EXIT_DONE;
   } catch (error) {
     if (isHelp(error) || error instanceof AlreadyReported) return exitCodeOf(error);
-    output.failure(error instanceof CommanderError ? wrongUse(error) : error, running);
+    output.failure(error instanceof CommanderError ? wrongUse(error, { program, args }) : error, running);
     return exitCodeOf(error);
   } finally {
     for (const signal of SIGNALS) process.off(signal, interrupt);

@@ -4,11 +4,10 @@ import type { Command, Option } from 'commander';
 export function optionText(option: Option): string {
   const { description, argChoices = [], defaultValue } = option;
   const unnamed = argChoices.some((choice) => !new RegExp(`\\b${choice}\\b`).test(description));
-  const added = [
-    ...(unnamed ? [argChoices.join(', ')] : []),
-    ...(defaultValue === undefined || option.isBoolean() ? [] : [`default: ${String(defaultValue)}`]),
-  ];
-  return added.length === 0 ? description : `${description} (${added.join('; ')})`;
+  const [, does = '', itsDefault = ''] = /^(.*?)( \(default: [^()]*\))?$/s.exec(description)!;
+  const choices = unnamed ? `: ${argChoices.join(', ')}` : '';
+  const hasOther = itsDefault === '' && defaultValue !== undefined && !option.isBoolean();
+  return does + choices + (hasOther ? ` (default: ${String(defaultValue)})` : itsDefault);
 }
 
 /** The options of a command as its help has them, by heading. */

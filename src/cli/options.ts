@@ -10,7 +10,10 @@ import { addShape, type Flags, optionsOf } from './schema-options.js';
 
 /** Headings of the groups of options that are no task's own. */
 const RUN = 'This run';
-const GENERAL = 'Output';
+const GENERAL = 'General';
+
+const DEFAULTS = `Defaults are the paper's. The demo presets and a fresh model (--shape) have some
+of their own; a model that was fine-tuned before goes on as it was.`;
 
 /** Names of strategies with the colon where a value follows, for completions. */
 const NOTATIONS = FREEZING_NOTATIONS.map(({ form }) => form.replace(/(?<=:).*$/, ''));
@@ -70,7 +73,16 @@ export function addTrainingOptions(
     addSettings(command, shape);
   }
   addConfigurationOptions(command.optionsGroup('Settings:'));
+  if (Object.hasOwn(groups, 'Data')) command.addHelpText('after', `\n${DEFAULTS}`);
   return addJsonOption(command);
+}
+
+/** Lets a command tell what it would do; behind {@link addTrainingOptions}. */
+export function addDryRunOption(command: Command): Command {
+  return command.option(
+    '--dry-run',
+    'read and check everything, tell what would be trained where, in how much memory and time; train nothing',
+  );
 }
 
 /** The groups of every command that trains scenarios. */

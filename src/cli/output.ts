@@ -24,6 +24,15 @@ const STYLES: Record<TextStyle, [on: string, off: string]> = {
 };
 
 /**
+ * Whether text may stand out: on a terminal, as no-color.org and force-color.org have it. FORCE_COLOR goes first, and of 0
+ * or false says no.
+ */
+function hasColors(isTerminal: boolean, { FORCE_COLOR, NO_COLOR }: NodeJS.ProcessEnv): boolean {
+  if (FORCE_COLOR !== undefined && FORCE_COLOR !== '') return !['0', 'false'].includes(FORCE_COLOR);
+  return isTerminal && !NO_COLOR;
+}
+
+/**
  * Where a command writes: results to standard output, progress and errors to standard error.
  *
  * With `--json` standard output holds one JSON object a line and nothing else.
@@ -41,8 +50,7 @@ export class Output {
     this.#stdout = stdout;
     this.#stderr = stderr;
     this.#status = this.mode === 'terminal' ? new StatusLine(stderr) : null;
-    // As no-color.org has it.
-    this.#hasStyles = this.mode === 'terminal' && !env.NO_COLOR;
+    this.#hasStyles = !json && hasColors(isTerminal, env);
   }
 
   /** Characters of a line about what is going on; null where there is no terminal, whose lines may have any length. */

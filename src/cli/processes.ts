@@ -10,6 +10,8 @@ import type { Output } from './output.js';
 /** Lines that are kept of what a process said last. */
 const LAST_LINES = 20;
 
+const COMMAND_LINE = fileURLToPath(new URL('./main.js', import.meta.url));
+
 /** What the first of several processes tells when it has begun, so that the others may follow. */
 export const BEGUN = 'begun';
 
@@ -32,6 +34,8 @@ export interface SupervisionOptions {
   graceMs: number | null;
   output: Output;
   signal: AbortSignal;
+  /** Script that the processes run. @default this command line */
+  program?: string;
 }
 
 /**
@@ -43,7 +47,7 @@ export interface SupervisionOptions {
  * @throws AlreadyReported where one failed, which is named with its last lines; `signal.reason` where all were stopped
  */
 export async function supervise(options: SupervisionOptions): Promise<void> {
-  const { processes, inTurn = false, graceMs, output, signal } = options;
+  const { processes, inTurn = false, graceMs, output, signal, program = COMMAND_LINE } = options;
   const running: Supervised[] = [];
   const failed: Supervised[] = [];
   const ends: Promise<void>[] = [];
@@ -51,7 +55,7 @@ export async function supervise(options: SupervisionOptions): Promise<void> {
     for (const process of running) process.kill(name);
   };
   const begin = (process: CommandProcess) => {
-    const started = new Supervised(process, running.length === 0);
+    const started = new Supervised(program, process, running.length === 0);
     running.push(started);
     ends.push(
       started.ended.then(async () => {
@@ -110,15 +114,14 @@ class Supervised {
   readonly lastLines: string[] = [];
   readonly isShown: boolean;
   readonly #child: ChildProcess;
-  #isStopped = false;
+  readonly #sent = new Set<NodeJS.Signals>();
   #how: { code: number | null; signal: NodeJS.Signals | null } = { code: null, signal: null };
 
-  constructor({ name, args, env = {} }: CommandProcess, isShown: boolean) {
+  constructor(program: string, { name, args, env = {} }: CommandProcess, isShown: boolean) {
     this.name = name;
     this.isShown = isShown;
-    const main = fileURLToPath(new URL('./main.js', import.meta.url));
     const shown = isShown ? 'inherit' : 'pipe';
-    this.#child = spawn(process.execPath, [...process.execArgv, main, ...args], {
+    this.#child = spawn(process.execPath, [...process.execArgv, program, ...args], {
       env: { ...process.env, ...env },
       stdio: ['ignore', shown, shown, 'ipc'],
       detached: true,
@@ -150,7 +153,8 @@ class Supervised {
 
   /** The signal that ended it, where it was not sent from here. */
   get killedBy(): NodeJS.Signals | null {
-    return this.#isStopped ? null : this.#how.signal;
+    const { signal } = this.#how;
+    return signal === null || this.#sent.has(signal) ? null : signal;
   }
 
   get hasFailed(): boolean {
@@ -164,7 +168,7 @@ class Supervised {
 
   kill(signal: NodeJS.Signals): void {
     if (this.hasEnded) return;
-    this.#isStopped = true;
+    this.#sent.add(signal);
     this.#child.kill(signal);
   }
 

@@ -63,6 +63,8 @@ interface Form {
   isValueOptional?: boolean;
   /** Values that a completion offers, where there may be others. */
   suggestions?: readonly string[];
+  /** The default, where something else such as a preset may have another one. */
+  usually?: unknown;
 }
 
 const suggested = new WeakMap<Option, readonly string[]>();
@@ -92,9 +94,11 @@ function flagOf(name: string, schema: z.ZodType): Option | null {
   if (isSwitchOff(schema)) return new Option(flag(name).replace('--', '--no-'), description);
   const inner = unwrap(schema);
   const { type, entries } = inner.def as { type: string; entries?: Record<string, string> };
-  const byDefault = defaultOf(schema);
-  const isSaid = byDefault === undefined || byDefault === false || description.includes('(default:');
-  const help = isSaid ? description : `${description} (default: ${byDefault})`;
+  const byDefault = defaultText(schema);
+  const help =
+    byDefault === null || description.includes('(default:')
+      ? description
+      : `${description} (default: ${byDefault})`;
   switch (type) {
     case 'boolean':
       return new Option(flag(name), description);
@@ -141,8 +145,12 @@ function unwrap(schema: z.ZodType): z.ZodType {
   return inner ? unwrap(inner) : schema;
 }
 
-function defaultOf(schema: z.ZodType): unknown {
-  return (schema.def as { defaultValue?: unknown }).defaultValue;
+/** The default of an option, or the one that it usually has; null where it has none, or has to say that it is off. */
+function defaultText(schema: z.ZodType): string | null {
+  const { defaultValue = formOf(schema).usually } = schema.def as { defaultValue?: unknown };
+  if (defaultValue === undefined || typeof defaultValue === 'boolean') return null;
+  const isSmall = typeof defaultValue === 'number' && defaultValue > 0 && defaultValue < 1e-3;
+  return isSmall ? defaultValue.toExponential() : String(defaultValue);
 }
 
 /** Parser of a flag that may be repeated, for commander. */

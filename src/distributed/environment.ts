@@ -43,8 +43,9 @@ function torchrunPlace(environment: Environment): Place | null {
   if (!environment.RANK && !environment.WORLD_SIZE) return null;
   requireAll(environment, TORCHRUN, given);
   const [rank, size] = [numberOf(environment, 'RANK'), numberOf(environment, 'WORLD_SIZE', 1)];
-  // Kubeflow counts processes that only torchrun starts, which would say which of them this is.
-  if (!environment.LOCAL_RANK) requireOneANode(environment);
+  // Kubeflow counts processes that only torchrun starts, which would say which of them this is; `auto` counts none.
+  if (!environment.LOCAL_RANK && /^\d/.test(environment.PET_NPROC_PER_NODE ?? ''))
+    requireOneANode(environment);
   const localSize = optionalNumber(environment, 'LOCAL_WORLD_SIZE', 1) ?? 1;
   const localRank = optionalNumber(environment, 'LOCAL_RANK') ?? rank % localSize;
   requireBelow('RANK', rank, 'WORLD_SIZE', size);

@@ -14,7 +14,7 @@ type WithoutDefault<Schema> =
 export function optionalShape<Shape extends OptionShape>(
   shape: Shape,
 ): { [Name in keyof Shape]: z.ZodOptional<WithoutDefault<Shape[Name]> & z.ZodType> } {
-  return mapShape(shape, (schema) => withoutDefault(schema).optional()) as never;
+  return mapShape(shape, (schema) => withoutDefault(schema).optional(), { keepsDefault: true }) as never;
 }
 
 /** The same options with nothing left to a default, for where settings are written down; what has none may be absent. */
@@ -36,11 +36,18 @@ export function pick<Shape extends OptionShape>(shape: Shape, values: object): R
   );
 }
 
-function mapShape(shape: OptionShape, map: (schema: z.ZodType) => z.ZodType): OptionShape {
+/** @param keepsDefault tells of the default that an option had, for those who read about it */
+function mapShape(
+  shape: OptionShape,
+  map: (schema: z.ZodType) => z.ZodType,
+  { keepsDefault = false } = {},
+): OptionShape {
   const entries = Object.entries(shape).map(([name, schema]) => {
     const meta = schema.meta();
     const mapped = map(schema);
-    return [name, meta === undefined ? mapped : mapped.meta(meta)];
+    const { defaultValue } = schema.def as { defaultValue?: unknown };
+    const told = keepsDefault && defaultValue !== undefined ? { usually: defaultValue } : {};
+    return [name, meta === undefined ? mapped : mapped.meta({ ...meta, ...told })];
   });
   return Object.fromEntries(entries);
 }

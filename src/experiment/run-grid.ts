@@ -2,7 +2,8 @@ import { gridRuns } from './grid.js';
 import type { GridEvent } from './grid-events.js';
 import { type Round, type RunRoundsOptions, runRounds } from './rounds.js';
 import type { RunRecord } from './run-record.js';
-import { scenarioOf } from './scenario.js';
+import { type Scenario, scenarioOf } from './scenario.js';
+import type { Workspace } from './workspace.js';
 
 export type { GridEvent, RunPosition, Worker } from './grid-events.js';
 
@@ -17,6 +18,19 @@ export interface RunGridOptions extends RunRoundsOptions {
   saveModels?: boolean;
 }
 
+/** The scenarios of a grid: every strategy on every number of sentences. @throws INVALID_OPTION as `runGrid` */
+export function gridScenarios(
+  workspace: Workspace,
+  strategies: readonly string[],
+  trainSizes: readonly (number | 'all')[],
+): Scenario[] {
+  const portions = trainSizes.map((size) => (size === 'all' ? {} : { trainSize: size }));
+  for (const portion of portions) workspace.portion(portion);
+  return portions.flatMap((portion) =>
+    strategies.map((strategy) => scenarioOf(workspace.settings, strategy, portion)),
+  );
+}
+
 /**
  * Trains every scenario with every seed, skipping what an earlier start finished.
  *
@@ -27,11 +41,7 @@ export interface RunGridOptions extends RunRoundsOptions {
  */
 export async function* runGrid(options: RunGridOptions): AsyncGenerator<GridEvent, RunRecord[]> {
   const { workspace, strategies, seeds, trainSizes = ['all'], saveModels = false } = options;
-  const portions = trainSizes.map((size) => (size === 'all' ? {} : { trainSize: size }));
-  for (const portion of portions) workspace.portion(portion);
-  const scenarios = portions.flatMap((portion) =>
-    strategies.map((strategy) => scenarioOf(workspace.settings, strategy, portion)),
-  );
+  const scenarios = gridScenarios(workspace, strategies, trainSizes);
   const runs = gridRuns(scenarios, seeds, workspace.numLayers);
   let earlier: Set<string> | null = null;
   return yield* runRounds(options, {

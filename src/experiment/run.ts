@@ -183,7 +183,8 @@ async function lacksWeights(
   return isSame && run.needsTests(record);
 }
 
-function finetuneOptions(
+/** What a run of a scenario is told beside its data and its model. */
+export function finetuneOptions(
   { energy, saving }: Workspace,
   { strategy, training, maxSteps }: Scenario,
 ): Omit<FinetuneOptions, 'model' | 'train' | 'validation'> {

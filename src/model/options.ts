@@ -54,7 +54,7 @@ const deviceShape = {
   seed: z.int().min(0).default(42),
 };
 
-const loadSchema = z.strictObject({
+export const loadSchema = z.strictObject({
   ...deviceShape,
   ...headShape,
   /** Labels of the head. It keeps the checkpoint's rows of those that it knows, whatever their order; others are drawn. */
@@ -68,7 +68,7 @@ const loadSchema = z.strictObject({
     .optional(),
 });
 
-const createSchema = z.strictObject({
+export const createSchema = z.strictObject({
   ...deviceShape,
   ...headShape,
   /** Kept with the model and saved beside it. */

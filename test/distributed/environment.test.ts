@@ -12,7 +12,10 @@ const TORCHRUN = {
   ...{ TORCHELASTIC_RUN_ID: 'a1', TORCHELASTIC_RESTART_COUNT: '2', TORCHELASTIC_USE_AGENT_STORE: 'True' },
 };
 const AT = { rank: 5, size: 8, localRank: 1, localSize: 4, host: '10.0.0.1', port: 29400 };
-const PYTORCHJOB = { ...MASTER, RANK: '1', WORLD_SIZE: '2', PET_NNODES: '2', PET_NODE_RANK: '1' };
+const PYTORCHJOB = {
+  ...{ ...MASTER, RANK: '1', WORLD_SIZE: '2' },
+  ...{ PET_NNODES: '2', PET_NODE_RANK: '1', PET_NPROC_PER_NODE: 'auto' },
+};
 const TRAINJOB = {
   ...{ PET_NNODES: '3', PET_NPROC_PER_NODE: '1', PET_NODE_RANK: '2' },
   ...{ PET_MASTER_ADDR: 'run-node-0-0.run', PET_MASTER_PORT: '29400' },

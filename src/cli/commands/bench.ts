@@ -7,6 +7,7 @@ import { readLengths } from '../../bench/workload.js';
 import { parseShape, SHAPES } from '../../experiment/shape.js';
 import { parseStrategy, STRATEGY_NOTATIONS } from '../../freezing/notation.js';
 import { benchText } from '../bench-text.js';
+import { addExamples } from '../command-facts.js';
 import type { CommandContext, Runner } from '../context.js';
 import { addJsonOption } from '../options.js';
 import { addShape, type Flags, optionsOf, wholeNumber } from '../schema-options.js';
@@ -16,6 +17,7 @@ export function addBenchCommand(program: Command, run: Runner): void {
   const command = program
     .command('bench')
     .description('time training steps of a random model on sentences of given lengths')
+    .optionsGroup('What is timed:')
     .requiredOption('--lengths <file>', 'JSON array: tokens of each sentence, special tokens included')
     .option(
       '--shape <shape>',
@@ -26,7 +28,12 @@ export function addBenchCommand(program: Command, run: Runner): void {
     .option('--freeze <strategy>', notations, 'full')
     .option('--labels <n>', 'labels of the head (default: 9)', wholeNumber)
     .option('--no-floor', 'do not time the bare matrix products beside the steps of the first mode');
-  addJsonOption(addShape(command, benchShape)).action(run(bench));
+  addExamples(command, {
+    'six layers frozen, packed and padded':
+      'permafrost bench --lengths lengths.json --shape bert-base \\\n' +
+      '  --freeze bottom-up:6 --mode packed,longest',
+  });
+  addJsonOption(addShape(command, benchShape, 'Steps')).action(run(bench));
 }
 
 async function bench(flags: Flags, { output, signal }: CommandContext): Promise<void> {

@@ -3,6 +3,7 @@ import { compareRuns, type RunComparison } from '../../experiment/compare-runs.j
 import { findRuns } from '../../experiment/found-runs.js';
 import { costsTable, scoresTable, sentencesTable, settingsTable } from '../../report/compare-tables.js';
 import { drawTable } from '../../report/terminal.js';
+import { addExamples } from '../command-facts.js';
 import type { CommandContext, Runner } from '../context.js';
 import { addJsonOption } from '../options.js';
 import type { Flags } from '../schema-options.js';
@@ -15,6 +16,9 @@ export function addCompareCommand(program: Command, run: Runner): void {
     )
     .argument('<A>', 'directory of a run or a grid')
     .argument('<B>', 'directory of another one');
+  addExamples(command, {
+    'two runs': 'permafrost compare out/first out/second',
+  });
   addJsonOption(command).action((a: string, b: string, flags: Flags, of: Command) =>
     run(compare)({ ...flags, a, b }, of),
   );

@@ -7,6 +7,7 @@ import type { Sentence } from '../../data/sentence.js';
 import { WRITTEN_FORMS, type WrittenForm, writeSentences } from '../../data/write-sentences.js';
 import { PermafrostError } from '../../errors/error.js';
 import { filesOf } from '../../experiment/dataset-source.js';
+import { addExamples } from '../command-facts.js';
 import type { CommandContext, Runner } from '../context.js';
 import { sayNotes } from '../open-workspace.js';
 import { addJsonOption } from '../options.js';
@@ -27,7 +28,10 @@ export function addConvertCommand(program: Command, run: Runner): void {
         .makeOptionMandatory(),
     )
     .requiredOption('--out <file>', 'file that is written, as a whole at the end');
-  addJsonOption(addShape(command, readingShape)).action(run(convert));
+  addExamples(command, {
+    'columns to text with spans': 'permafrost convert --data train.conll --to spans --out train.jsonl',
+  });
+  addJsonOption(addShape(command, readingShape, 'How the data are read')).action(run(convert));
 }
 
 async function convert(flags: Flags, { output, signal }: CommandContext): Promise<void> {

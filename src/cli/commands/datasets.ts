@@ -1,6 +1,7 @@
 import type { Command } from 'commander';
 import { KNOWN_DATASETS } from '../../data/hub/known-datasets.js';
 import { drawTable } from '../../report/terminal.js';
+import { addExamples } from '../command-facts.js';
 import type { CommandContext, Runner } from '../context.js';
 import { addJsonOption } from '../options.js';
 import type { Flags } from '../schema-options.js';
@@ -9,6 +10,9 @@ export function addDatasetsCommand(program: Command, run: Runner): void {
   const command = program
     .command('datasets')
     .description('the datasets that --dataset knows by a short name: where they live, types, licence');
+  addExamples(command, {
+    'for people': 'permafrost datasets',
+  });
   addJsonOption(command).action(run(listDatasets));
 }
 

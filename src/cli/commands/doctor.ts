@@ -1,6 +1,7 @@
 import type { Command } from 'commander';
 import { type Check, diagnose } from '../../doctor/diagnose.js';
 import { gatherFacts } from '../../doctor/facts.js';
+import { addExamples } from '../command-facts.js';
 import type { CommandContext, Runner } from '../context.js';
 import { AlreadyReported } from '../failure.js';
 import { addJsonOption } from '../options.js';
@@ -8,6 +9,10 @@ import type { Flags } from '../schema-options.js';
 
 export function addDoctorCommand(program: Command, run: Runner): void {
   const command = program.command('doctor').description('say what is installed, what works, and what to do');
+  addExamples(command, {
+    'for people': 'permafrost doctor',
+    'for a program': 'permafrost doctor --json',
+  });
   addJsonOption(command).action(run(doctor));
 }
 

@@ -25,6 +25,7 @@ import type { HubOptions } from '../../hub/snapshot.js';
 import { locateModel } from '../../model/locate-model.js';
 import type { TokenClassifier } from '../../model/token-classifier.js';
 import { loadTrainedModel } from '../../model/trained-model.js';
+import { addExamples } from '../command-facts.js';
 import type { CommandContext, Runner } from '../context.js';
 import { withDownloads } from '../download-progress.js';
 import { evaluationText } from '../metrics-text.js';
@@ -41,6 +42,7 @@ export function addEvaluateCommand(program: Command, run: Runner): void {
   const command = program
     .command('evaluate')
     .description("score a fine-tuned model on annotated sentences, or any system's predictions")
+    .optionsGroup('What is scored:')
     .option('--model <model>', 'fine-tuned model: a directory, or owner/name of the Hub')
     .option(
       '--data <file>',
@@ -60,10 +62,13 @@ export function addEvaluateCommand(program: Command, run: Runner): void {
       '--predictions <file>',
       'writes gold and predicted tags of every sentence and what became of its entities, one JSON object a line',
     );
-  addShape(command, readingShape);
-  addShape(command, encodingShape);
-  addShape(command, decodingShape);
-  addShape(command, judgingShape);
+  addExamples(command, {
+    'a model on a test set': 'permafrost evaluate --model out/first/best --data test.conll',
+    'the answers of another system': 'permafrost evaluate --from answers.jsonl --json',
+  });
+  addShape(command, readingShape, 'How the data are read');
+  addShape(command, { ...encodingShape, ...decodingShape }, 'How words are tagged');
+  addShape(command, judgingShape, 'How answers are scored');
   addJsonOption(addEngineOptions(command)).action(run(evaluateAny));
 }
 

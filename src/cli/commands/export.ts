@@ -2,6 +2,7 @@ import type { Command } from 'commander';
 import { exportOnnx, exportShape } from '../../export/export-onnx.js';
 import { isChain } from '../../model/heads.js';
 import { drawTable } from '../../report/terminal.js';
+import { addExamples } from '../command-facts.js';
 import type { CommandContext, Runner } from '../context.js';
 import { megabytes, withDownloads } from '../download-progress.js';
 import { addJsonOption } from '../options.js';
@@ -16,6 +17,9 @@ export function addExportCommand(program: Command, run: Runner): void {
       '--onnx <dir>',
       "directory to write to: onnx/ with configuration and tokenizer; the model's own is allowed",
     );
+  addExamples(command, {
+    'a graph beside the weights': 'permafrost export --model out/first/best --onnx out/first/best',
+  });
   addJsonOption(addShape(command, exportShape)).action(run(exportCommand));
 }
 

@@ -3,11 +3,12 @@ import { checkSentences, type DataWarning } from '../../data/check-sentences.js'
 import type { Sentence } from '../../data/sentence.js';
 import { parseOptions } from '../../errors/option-error.js';
 import { readSets } from '../../experiment/dataset-source.js';
+import { modelShape } from '../../experiment/model-options.js';
 import { presetByName } from '../../experiment/presets/by-name.js';
 import { assembleWorkspace, openWorkspace, type Workspace } from '../../experiment/workspace.js';
 import {
-  sourceShape,
   type WorkspaceOptions,
+  workspaceGroups,
   workspaceOptionsSchema,
 } from '../../experiment/workspace-options.js';
 import { parseStrategy } from '../../freezing/notation.js';
@@ -17,6 +18,7 @@ import { locateTokenizer } from '../../hub/tokenizer-files.js';
 import { drawTable } from '../../report/terminal.js';
 import { findSharedSentences, inspectTokenization } from '../../text/inspect.js';
 import { Tokenizer, trainWordPiece } from '../../text/tokenizer.js';
+import { addExamples } from '../command-facts.js';
 import type { CommandContext, Runner } from '../context.js';
 import { withDownloads } from '../download-progress.js';
 import { sayNotes } from '../open-workspace.js';
@@ -31,7 +33,8 @@ export function addInspectCommand(program: Command, run: Runner): void {
   const command = program
     .command('inspect')
     .description('what a tokenizer makes of a dataset, and what in it may spoil training');
-  addShape(command, sourceShape)
+  addShape(command, workspaceGroups.Data, 'Data');
+  addShape(command, modelShape, 'Model')
     .option(
       '--tokenizer <tokenizer>',
       `directory, vocab.txt, tokenizer.json, model of the Hub, or "${TRAINED}" for one trained on the train split; ` +
@@ -40,6 +43,11 @@ export function addInspectCommand(program: Command, run: Runner): void {
     )
     .option('--max-length <n>', 'longest example in tokens', wholeNumber)
     .option('--freeze <strategy>', 'also count what learns under this strategy');
+  addExamples(command, {
+    'own data, cut by two tokenizers':
+      'permafrost inspect --data all.conll \\\n  --tokenizer bert-base-cased --tokenizer trained',
+    'how much learns under a plan': 'permafrost inspect --preset demo --freeze bottom-up:6',
+  });
   addJsonOption(command).action(run(inspect));
 }
 

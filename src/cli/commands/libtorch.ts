@@ -3,6 +3,7 @@ import { type InstallEvent, type Installed, installLibtorch } from '../../libtor
 import { probeNvidiaDriver } from '../../libtorch/nvidia-driver.js';
 import { chooseRelease, DEFAULT_VERSION, KNOWN_VERSIONS } from '../../libtorch/releases.js';
 import { byteProgress } from '../byte-progress.js';
+import { addExamples } from '../command-facts.js';
 import type { CommandContext, Runner } from '../context.js';
 import { addJsonOption } from '../options.js';
 import type { Flags } from '../schema-options.js';
@@ -21,6 +22,10 @@ export function addLibtorchCommand(program: Command, run: Runner): void {
     .option('--sha256 <digits>', 'what the archive must hash to')
     .option('--mirror <url>', 'where the archives lie, instead of download.pytorch.org/libtorch')
     .option('--no-build', 'do not build the engine');
+  addExamples(install, {
+    'the one for the driver that is here': 'permafrost libtorch install',
+    'without CUDA': 'permafrost libtorch install --cpu',
+  });
   addJsonOption(install).action(run(installCommand));
 }
 

@@ -4,7 +4,7 @@ import { z } from 'zod';
 import { type FoundRun, findRuns, plannedOf } from '../../experiment/found-runs.js';
 import { parseStrategyList, parseTrainSizes } from '../../experiment/grid.js';
 import { type RunScenario, runScenario } from '../../experiment/run.js';
-import { runGrid } from '../../experiment/run-grid.js';
+import { gridScenarios, runGrid } from '../../experiment/run-grid.js';
 import type { RunRecord } from '../../experiment/run-record.js';
 import type { Workspace } from '../../experiment/workspace.js';
 import { probe } from '../../training/directory.js';
@@ -12,9 +12,11 @@ import { addExamples } from '../command-facts.js';
 import { commandText } from '../command-text.js';
 import type { CommandContext, Runner } from '../context.js';
 import { devicesOption, runOnDevices } from '../devices.js';
+import { showDryRun } from '../dry-run.js';
 import { reportGrid } from '../grid-report.js';
 import { workspaceOf } from '../open-workspace.js';
 import {
+  addDryRunOption,
   addTrainingOptions,
   experimentGroups,
   firstSeedOption,
@@ -54,7 +56,7 @@ export function addPaperCommand(program: Command, run: Runner): void {
       'permafrost paper --preset demo --train-sizes 100,all \\\n' +
       '  --strategies full,bottom-up:6,top-down:6',
   });
-  addTrainingOptions(command, paperShape, experimentGroups).action(run(paper));
+  addDryRunOption(addTrainingOptions(command, paperShape, experimentGroups)).action(run(paper));
 }
 
 interface Plan {
@@ -70,9 +72,10 @@ async function paper(flags: Flags, context: CommandContext): Promise<void> {
   const options = checkedOptions(paperShape, flags, 'paper');
   const { out, latex, saveModels } = options;
   const trainSizes = parseTrainSizes(options.trainSizes);
-  if (await runOnDevices(options.devices, flags.device, context)) return;
+  const isDry = flags.dryRun === true;
+  if (!isDry && (await runOnDevices(options.devices, flags.device, context))) return;
   // Before data are fetched and read, which can take long.
-  if (out !== undefined) await probe(out);
+  if (out !== undefined && !isDry) await probe(out);
   const workspace = await workspaceOf(flags, context);
   const plan: Plan = {
     workspace,
@@ -82,6 +85,12 @@ async function paper(flags: Flags, context: CommandContext): Promise<void> {
     saveModels,
     directory: out ?? join('out', workspace.settings.dataset.name),
   };
+  if (isDry) {
+    const { strategies, seeds, directory } = plan;
+    const scenarios = gridScenarios(workspace, strategies, trainSizes);
+    const what = { workspace, scenarios, seeds, directory };
+    return showDryRun({ ...what, isGrid: true, restart: flags.restart === true }, context);
+  }
   let records: RunRecord[] | null = null;
   try {
     records = await train(plan, flags.restart === true, context);

@@ -12,6 +12,7 @@ import { Tagger } from '../../inference/tagger.js';
 import { locateModel } from '../../model/locate-model.js';
 import type { TokenClassifier } from '../../model/token-classifier.js';
 import { loadTrainedModel } from '../../model/trained-model.js';
+import { addExamples } from '../command-facts.js';
 import type { CommandContext, Runner } from '../context.js';
 import { withDownloads } from '../download-progress.js';
 import { addEngineOptions, addJsonOption, engineOptionsOf } from '../options.js';
@@ -36,6 +37,7 @@ export function addPredictCommand(program: Command, run: Runner): void {
       'tag text, one sentence or paragraph a line, or the sentences of a file of data: a tag for each word, or with ' +
         '--aggregation entities',
     )
+    .optionsGroup('What is tagged:')
     .requiredOption('--model <model>', 'fine-tuned model: a directory, or owner/name of the Hub')
     .option('--text <text>', 'what to tag, as entities (default: standard input)')
     .option('--input <file>', 'text file to tag (default: standard input)')
@@ -54,10 +56,13 @@ export function addPredictCommand(program: Command, run: Runner): void {
       'tokens that the model sees at once; longer lines are read in windows (default: as the model was trained)',
       wholeNumber,
     );
-  addShape(command, answerShape);
-  addShape(command, wordAnswerShape);
-  addShape(command, decodingShape);
-  addShape(command, readingShape);
+  addExamples(command, {
+    'entities of a text': 'permafrost predict --model out/first/best --text "Aya met Omar in Paris."',
+    'a file, a sentence a line, for a program':
+      'permafrost predict --model out/first/best --input text.txt --json',
+  });
+  addShape(command, { ...answerShape, ...wordAnswerShape, ...decodingShape }, 'What is answered');
+  addShape(command, readingShape, 'How --data is read');
   addJsonOption(addEngineOptions(command)).action(run(predict));
 }
 

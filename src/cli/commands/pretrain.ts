@@ -8,7 +8,8 @@ import {
 } from '../../experiment/pretraining-options.js';
 import { addExamples } from '../command-facts.js';
 import type { CommandContext, Runner } from '../context.js';
-import { addTrainingOptions, outOption } from '../options.js';
+import { showPretrainingDryRun } from '../dry-run.js';
+import { addDryRunOption, addTrainingOptions, outOption } from '../options.js';
 import { showTraining } from '../progress/show.js';
 import { distributedOption, ownRank } from '../ranks.js';
 import { checkedOptions, type Flags, optionsOf } from '../schema-options.js';
@@ -29,7 +30,7 @@ export function addPretrainCommand(program: Command, run: Runner): void {
     'go on with a model on text of another field':
       'permafrost pretrain --model ./bert-base --text field.txt --epochs 1 --learning-rate 5e-5',
   });
-  addTrainingOptions(command, ownShape, pretrainingGroups).action(run(pretrain));
+  addDryRunOption(addTrainingOptions(command, ownShape, pretrainingGroups)).action(run(pretrain));
 }
 
 async function pretrain(given: Flags, outer: CommandContext): Promise<void> {
@@ -37,7 +38,9 @@ async function pretrain(given: Flags, outer: CommandContext): Promise<void> {
   const { distributed, context, flags } = ownRank(own.distributed, given, outer);
   const { output, signal } = context;
   const options = optionsOf(pretrainingShape, flags);
-  const events = runPretraining({ options, directory, distributed, restart: flags.restart === true, signal });
+  const restart = flags.restart === true;
+  if (flags.dryRun === true) return showPretrainingDryRun(options, { directory, restart }, context);
+  const events = runPretraining({ options, directory, distributed, restart, signal });
   const { seed = 42 } = parsePretrainingOptions(options);
   const record = await showTraining(output, events, { strategy: 'pretrain', seed });
   const [model, file] = [join(directory, 'best'), join(directory, 'record.json')];

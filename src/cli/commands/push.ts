@@ -3,6 +3,7 @@ import type { PushedState } from '../../hub/push.js';
 import { pushModel, pushShape } from '../../model/push-model.js';
 import { drawTable } from '../../report/terminal.js';
 import { byteProgress } from '../byte-progress.js';
+import { addExamples } from '../command-facts.js';
 import type { CommandContext, Runner } from '../context.js';
 import { megabytes } from '../download-progress.js';
 import { addJsonOption } from '../options.js';
@@ -14,6 +15,11 @@ export function addPushCommand(program: Command, run: Runner): void {
     .description('upload a model with its card to the Hugging Face Hub, as the token in HF_TOKEN may')
     .requiredOption('--model <dir>', 'directory of the model, such as best/ of a training')
     .requiredOption('--to <name>', 'owner/name of the repository, made where it is not there');
+  addExamples(command, {
+    'what would be sent': 'permafrost push --model out/first/best --to me/ner --dry-run',
+    "to a repository of one's own":
+      'HF_TOKEN=hf_... permafrost push --model out/first/best --to me/ner --private',
+  });
   addJsonOption(addShape(command, pushShape)).action(run(push));
 }
 

@@ -3,6 +3,7 @@ import { PermafrostError } from '../../errors/error.js';
 import { type FoundRun, findRuns, findRunsUnderWay, plannedOf } from '../../experiment/found-runs.js';
 import { type GridPlan, readGridFile } from '../../experiment/grid-file.js';
 import { byDepth } from '../../report/scenario-summary.js';
+import { addExamples } from '../command-facts.js';
 import type { CommandContext, Runner } from '../context.js';
 import { addErrorOptions, errorOptions } from '../error-options.js';
 import { reportGrid } from '../grid-report.js';
@@ -15,8 +16,11 @@ export function addReportCommand(program: Command, run: Runner): void {
     .command('report')
     .description('make the report of a finished run or grid anew from what it left')
     .argument('<dir>', 'directory of a run or a grid');
-  addErrorOptions(command);
+  addExamples(command, {
+    'of a grid, with its tables in LaTeX': 'permafrost report out/demo --latex',
+  });
   addLatexOption(command);
+  addErrorOptions(command);
   addJsonOption(command).action((directory: string, flags: Flags, of: Command) =>
     run(report)({ ...flags, directory }, of),
   );

@@ -2,6 +2,7 @@ import { join } from 'node:path';
 import type { Command } from 'commander';
 import { z } from 'zod';
 import { runScenario } from '../../experiment/run.js';
+import { type Portion, scenarioOf } from '../../experiment/scenario.js';
 import { parseSearchedPlans } from '../../experiment/search/depths.js';
 import { type SearchResult, search } from '../../experiment/search/search.js';
 import { reportLock } from '../../experiment/store.js';
@@ -15,8 +16,10 @@ import { addExamples } from '../command-facts.js';
 import { commandText } from '../command-text.js';
 import type { CommandContext, Runner } from '../context.js';
 import { devicesOption, runOnDevices } from '../devices.js';
+import { showDryRun } from '../dry-run.js';
 import { workspaceOf } from '../open-workspace.js';
 import {
+  addDryRunOption,
   addTrainingOptions,
   experimentGroups,
   firstSeedOption,
@@ -65,26 +68,39 @@ export function addSearchCommand(program: Command, run: Runner): void {
     'cheaper: the worse half goes after a share of the steps':
       'permafrost search --preset demo --strategies paper --halving 2',
   });
-  addTrainingOptions(command, searchShape, experimentGroups).action(run(searchPlans));
+  addDryRunOption(addTrainingOptions(command, searchShape, experimentGroups)).action(run(searchPlans));
 }
 
 async function searchPlans(flags: Flags, context: CommandContext): Promise<void> {
   const { output, args, signal } = context;
   const options = checkedOptions(searchShape, flags, 'search');
   const { strategies, depths = null, folds, halving, out } = options;
-  if (await runOnDevices(options.devices, flags.device, context)) return;
+  const isDry = flags.dryRun === true;
+  if (!isDry && (await runOnDevices(options.devices, flags.device, context))) return;
   // Before data are fetched and read, which can take long.
-  if (out !== undefined) await probe(out);
+  if (out !== undefined && !isDry) await probe(out);
   const workspace = await workspaceOf(flags, context);
   const directory = out ?? join('out', `search-${workspace.settings.dataset.name}`);
+  const [plans, seeds] = [
+    parseSearchedPlans(strategies, depths, workspace.numLayers),
+    seedsFrom(options.seed, options.seeds),
+  ];
+  const restart = flags.restart === true;
+  if (isDry) {
+    // Successive halving does not train all of them to the end.
+    const scenarios = plans.flatMap((plan) =>
+      foldsOf(folds).map((portion) => scenarioOf(workspace.settings, plan, portion)),
+    );
+    return showDryRun({ workspace, scenarios, seeds, directory, isGrid: true, restart }, context);
+  }
   const events = search({
     workspace,
-    strategies: parseSearchedPlans(strategies, depths, workspace.numLayers),
-    seeds: seedsFrom(options.seed, options.seeds),
+    strategies: plans,
+    seeds,
     ...(folds !== undefined && { folds }),
     ...(halving !== undefined && { halving }),
     directory,
-    restart: flags.restart === true,
+    restart,
     command: commandText(args),
     runScenario,
     signal,
@@ -100,6 +116,11 @@ async function searchPlans(flags: Flags, context: CommandContext): Promise<void>
   output.print(`Report: ${files}; one record a run: ${join(directory, '*', 'record.json')}`);
   output.json({ type: 'report', file: markdown, html, ...(latex !== null && { latex }), figures, directory });
   output.json(answerOf(result));
+}
+
+function foldsOf(folds: number | undefined): Portion[] {
+  if (folds === undefined) return [{}];
+  return Array.from({ length: folds }, (_, index) => ({ fold: { index: index + 1, of: folds } }));
 }
 
 /** The answer as one object; the records are files. */

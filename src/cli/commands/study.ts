@@ -82,8 +82,8 @@ export function addStudyCommand(program: Command, run: Runner): void {
     'what one scenario gets right and the other does not':
       'permafrost study errors out/demo --between full bottom-up:12',
   });
-  addErrorOptions(errors);
   addLatexOption(errors);
+  addErrorOptions(errors);
   addJsonOption(errors).action((dirs: string[], flags: Flags, command: Command) =>
     run(studyErrorsOf)({ ...flags, dirs }, command),
   );

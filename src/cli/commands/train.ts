@@ -7,10 +7,18 @@ import { parseFreezing } from '../../freezing/schedule-notation.js';
 import { parseRepo } from '../../hub/repo.js';
 import { probe } from '../../training/directory.js';
 import { addExamples } from '../command-facts.js';
+import { sayOtherSources } from '../configuration/configure.js';
 import type { CommandContext, Runner } from '../context.js';
+import { showDryRun } from '../dry-run.js';
 import { metricsText } from '../metrics-text.js';
 import { workspaceOf } from '../open-workspace.js';
-import { addTrainingOptions, experimentGroups, freezeOption, outOption } from '../options.js';
+import {
+  addDryRunOption,
+  addTrainingOptions,
+  experimentGroups,
+  freezeOption,
+  outOption,
+} from '../options.js';
 import { showTraining } from '../progress/show.js';
 import { distributedOption, ownRank } from '../ranks.js';
 import { checkedOptions, type Flags } from '../schema-options.js';
@@ -52,7 +60,7 @@ export function addTrainCommand(program: Command, run: Runner): void {
     'the same run again, with another seed':
       'permafrost train --config out/demo/record.json --seed 43 --out out/again',
   });
-  addTrainingOptions(command, trainShape, experimentGroups).action(run(train));
+  addDryRunOption(addTrainingOptions(command, trainShape, experimentGroups)).action(run(train));
 }
 
 async function train(given: Flags, outer: CommandContext): Promise<void> {
@@ -62,15 +70,22 @@ async function train(given: Flags, outer: CommandContext): Promise<void> {
   const { seed, out, baseModel } = options;
   if (baseModel !== undefined) parseRepo(baseModel, 'model');
   // Before data are fetched and read, which can take long.
-  if (out !== undefined && isFirst) await probe(out);
+  const isDry = flags.dryRun === true;
+  if (out !== undefined && isFirst && !isDry) await probe(out);
   const workspace = await workspaceOf(flags, context);
   const freezing = parseFreezing(options.freeze);
   freezing.start(workspace.numLayers);
   const scenario = scenarioOf(workspace.settings, freezing.notation, options);
   const directory = out ?? join('out', runId(scenario, seed));
+  const restart = flags.restart === true;
+  sayOtherSources(flags, workspace, context);
+  if (isDry) {
+    const what = { workspace, scenarios: [scenario], seeds: [seed], directory };
+    return showDryRun({ ...what, isGrid: false, restart }, context);
+  }
   const [model, file] = [join(directory, 'best'), join(directory, 'record.json')];
   const events = runScenario({
-    ...{ workspace, scenario, seed, directory, distributed, restart: flags.restart === true, signal },
+    ...{ workspace, scenario, seed, directory, distributed, restart, signal },
     complete: (record) => writeCard(directory, record, args, options),
   });
   const record = await showTraining(output, events, { strategy: scenario.strategy, seed });

@@ -9,6 +9,7 @@ import { LOCK_NAME, lockHolder } from '../../io/process-lock.js';
 import { metricsFile } from '../../training/directory.js';
 import { RunFollower } from '../../training/log/follow.js';
 import type { MetricsLine } from '../../training/log/metrics-line.js';
+import { addExamples } from '../command-facts.js';
 import type { CommandContext, Runner } from '../context.js';
 import { AlreadyReported } from '../failure.js';
 import { addJsonOption } from '../options.js';
@@ -22,6 +23,10 @@ export function addWatchCommand(program: Command, run: Runner): void {
     .description('follow a run from elsewhere by its directory, or all runs of a grid, until it ends')
     .addArgument(new Argument('<dir>', 'directory of a run, or of a grid').argParser((dir) => dir))
     .option('--interval <s>', 'seconds between two looks', seconds, 1);
+  addExamples(command, {
+    'one run': 'permafrost watch out/first',
+    'every run of a grid, for a program': 'permafrost watch out/demo --json',
+  });
   addJsonOption(command).action((dir: string, flags: Flags, self: Command) =>
     run(watch)({ ...flags, dir }, self),
   );

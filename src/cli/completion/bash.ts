@@ -48,8 +48,9 @@ function valueCases({ path, options }: CompletedCommand): string[] {
     });
 }
 
-function wordCase({ path, options, commands, operands }: CompletedCommand): string {
-  const words = [...commands.map(({ path }) => path.at(-1)!), ...options.flatMap(({ flags }) => flags)];
+function wordCase({ path, options, commands, operands, operandValues }: CompletedCommand): string {
+  const named = [...commands.map(({ path }) => path.at(-1)!), ...operandValues];
+  const words = [...named, ...options.flatMap(({ flags }) => flags)];
   const offered = offer('anything', words);
   const paths =
     operands === 'directories' ? `[[ $cur == -* ]] || { ${offer('directories', [])}; return; }; ` : '';

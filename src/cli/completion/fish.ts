@@ -8,6 +8,9 @@ export function fishCompletion(root: CompletedCommand): string {
       return `complete -c permafrost -n ${quoted(condition)} -a ${path.at(-1)!} -d ${quoted(description)}`;
     }),
     ...command.options.map((option) => optionLine(command, option)),
+    ...(command.operandValues.length > 0
+      ? [`complete -c permafrost -n ${quoted(seen(command))} -a ${quoted(command.operandValues.join(' '))}`]
+      : []),
     ...(command.operands === 'directories'
       ? [`complete -c permafrost -n ${quoted(seen(command))} -a '(__fish_complete_directories)'`]
       : []),

@@ -23,6 +23,8 @@ export interface CompletedCommand {
   options: readonly CompletedOption[];
   commands: readonly CompletedCommand[];
   operands: Completed;
+  /** What an operand may be, where that is known. */
+  operandValues: readonly string[];
 }
 
 /** All that there is to complete, from the program as it parses. */
@@ -34,6 +36,7 @@ export function completionTree(program: Command, path: readonly string[] = []): 
     options: help.visibleOptions(program).map(completedOption),
     commands: program.commands.map((command) => completionTree(command, [...path, command.name()])),
     operands: operandsOf(program),
+    operandValues: program.registeredArguments[0]?.argChoices ?? [],
   };
 }
 

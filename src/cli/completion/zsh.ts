@@ -15,10 +15,11 @@ function functions(command: CompletedCommand): string[] {
 }
 
 function functionOf(command: CompletedCommand): string {
-  const { options, commands, operands } = command;
+  const { options, commands, operands, operandValues } = command;
   const specs = options.map((option) => `    ${quoted(specOf(option))} \\`);
   if (commands.length === 0) {
-    const operand = operands === 'nothing' ? [] : [`    ${quoted(`*: :${actionOf(operands, [])}`)} \\`];
+    const operand =
+      operands === 'nothing' ? [] : [`    ${quoted(`*: :${actionOf(operands, operandValues)}`)} \\`];
     return [`${nameOf(command)}() {`, '  _arguments -s \\', ...specs, ...operand, '    && return', '}'].join(
       '\n',
     );

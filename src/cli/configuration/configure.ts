@@ -1,10 +1,13 @@
+import { isDeepStrictEqual } from 'node:util';
 import type { Command } from 'commander';
 import { PermafrostError } from '../../errors/error.js';
 import type { OptionShape } from '../../errors/option-shape.js';
 import { PRETRAIN_RECORD_VERSION, type PretrainRecord } from '../../experiment/pretraining.js';
 import { knowsItsSources, optionsOfRecord } from '../../experiment/record-options.js';
 import { parseRunRecord, type RunRecord } from '../../experiment/run-record.js';
+import type { Workspace } from '../../experiment/workspace.js';
 import { factsOf } from '../command-facts.js';
+import type { CommandContext } from '../context.js';
 import type { Output } from '../output.js';
 import { collect, type Flags, optionsOf, SETTINGS } from '../schema-options.js';
 import { type GivenSetting, readSet, readSettingsFile, type SettingsFile } from './settings-file.js';
@@ -70,6 +73,22 @@ function over(far: Record<string, unknown>, near: Record<string, unknown>): Reco
   const replaced = new Set(Object.keys(near).flatMap((name) => REPLACES[name] ?? []));
   const kept = Object.entries(far).filter(([name]) => !replaced.has(name));
   return { ...Object.fromEntries(kept), ...near };
+}
+
+/** Says where a run that a record repeats has not the data or the model of that record. */
+export function sayOtherSources(
+  flags: Flags & { [REPEATED]?: RunRecord },
+  { data, settings }: Workspace,
+  { output }: CommandContext,
+): void {
+  const record = flags[REPEATED];
+  if (record === undefined) return;
+  const other = [
+    ...(record.data.digest === data.digest ? [] : ['data']),
+    ...(isDeepStrictEqual(record.scenario.model, settings.model) ? [] : ['model']),
+  ];
+  if (other.length === 0) return;
+  output.note(`${flags.config}: the ${other.join(' and ')} of this run are not those of the record.`);
 }
 
 interface FileSettings {
