@@ -188,6 +188,8 @@ TEST("a frame that was damaged on its way ends the exchange") {
 
 // A rank in a process of its own that sums for ever.
 pid_t start_rank(std::vector<Mesh>& meshes, int rank, double timeout) {
+  // Made here: a process that was forked has none of libtorch's threads.
+  const std::vector<at::Tensor> tensors = {at::ones({300000})};
   const pid_t child = fork();
   if (child != 0) {
     meshes[static_cast<size_t>(rank)] = {};
@@ -197,7 +199,7 @@ pid_t start_rank(std::vector<Mesh>& meshes, int rank, double timeout) {
   meshes.clear();
   try {
     HostCollective collective(std::move(mesh), timeout, timeout);
-    while (true) collective.sum(std::vector<at::Tensor>{at::ones({300000})});
+    while (true) collective.sum(tensors);
   } catch (const std::exception&) {
   }
   _exit(0);
@@ -294,13 +296,6 @@ TEST("ranks that cannot meet say why, all of them") {
                      options.first_timeout = 2;
                    }),
                    "Of 3 ranks these did not come within 2 s: 2.");
-  const std::vector<std::string> twice = heard_meeting(2, [](MeetingOptions& options) {
-    options.prefix = "twice";
-    if (options.rank == 1) options.rank = 0, options.store.serves = false;
-    options.first_timeout = 3;
-  });
-  expect(twice[0].find("is rank 0 already") != std::string::npos || twice[1].find("is rank 0 already") != std::string::npos,
-         twice[0], " | ", twice[1]);
 }
 
 TEST("digests are those of the standards") {

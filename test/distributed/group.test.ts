@@ -175,6 +175,18 @@ describe('a group of ranks', () => {
     });
   });
 
+  it('refuses a rank that is taken', async () => {
+    const ranks = await runRanks({
+      size: 2,
+      body: '',
+      place: (rank) => ({ rank: 0, serves: rank === 0 }),
+    });
+    const message = expect.stringMatching(/^Another process is rank 0 already/);
+    const codes = ranks.map(({ error }) => error!.code).sort();
+    expect(ranks.map(({ error }) => error!.message)).toEqual([message, message]);
+    expect(codes).toEqual(['INVALID_OPTION', 'RANK_FAILED']);
+  });
+
   it('of one rank needs no other', async () => {
     const place: Place = {
       rank: 0,
