@@ -11,6 +11,8 @@
 #include <thread>
 
 #include "distributed/sha256.h"
+#include "distributed/store.h"
+#include "permafrost/build_info.h"
 #include "test/meshes.h"
 #include "test/testing.h"
 
@@ -296,6 +298,21 @@ TEST("ranks that cannot meet say why, all of them") {
                      options.first_timeout = 2;
                    }),
                    "Of 3 ranks these did not come within 2 s: 2.");
+}
+
+TEST("a rank that ends before all are connected is named") {
+  MeetingOptions options;
+  options.size = 2;
+  options.store = {"127.0.0.1", free_port(), true};
+  options.prefix = "ended";
+  options.device = "cpu";
+  std::thread other([&] {
+    Store store({options.store.host, options.store.port, false}, "ended/0", seconds_from_now(kTimeout));
+    store.set("rank/1", PERMAFROST_VERSION "\n2\ngone\n7\ncpu\n\n127.0.0.1\n" + std::to_string(free_port()) + "\n");
+  });
+  const std::string heard = thrown_message([&] { meet(options); });
+  other.join();
+  expect(heard == "RANK_FAILED: rank 1 (gone, process 7) ended before all ranks were connected.", heard);
 }
 
 TEST("digests are those of the standards") {
