@@ -26,8 +26,8 @@ const WORKLOADS = [
   'tagging',
   'run-log',
 ];
-// These need more than this project, and run when they are asked for.
-const OPTIONAL = ['peers'];
+// These need more than this project, or two cores that do nothing else, and run when they are asked for.
+const OPTIONAL = ['peers', 'ranks'];
 
 const { values, positionals } = parseArgs({
   allowPositionals: true,

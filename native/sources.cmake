@@ -46,6 +46,7 @@ set(PERMAFROST_CORE_SOURCES
   model/model.cc
   model/parameters.cc
   model/prefix_lookup.cc
+  model/prefix_rows.cc
   model/relative_positions.cc
   model/snapshot.cc
   ops/cpu/fused_cpu_ops.cc
@@ -64,8 +65,11 @@ set(PERMAFROST_CORE_SOURCES
   optim/update_on_device.cc
   study/linear_cka.cc
   train/accumulation.cc
+  train/announcement.cc
   train/buckets.cc
+  train/courier.cc
   train/device_step.cc
+  train/gradient_sums.cc
   train/step.cc
   train/trainer.cc
   weights/convert.cc

@@ -1,6 +1,7 @@
 #include "binding/decode.h"
 
 #include <cmath>
+#include <limits>
 #include <utility>
 
 #include "core/error.h"
@@ -193,6 +194,7 @@ TrainerOptions decode_trainer_options(const Napi::Value& value) {
   options.head_learning_rate = decode_number(object.Get("headLearningRate"), "headLearningRate");
   options.sums_gradients = decode_bool(object.Get("trackGradientL1"), "trackGradientL1");
   options.gradient_accumulation = decode_int(object.Get("gradientAccumulation"), "gradientAccumulation");
+  options.gradient_shards = decode_int(object.Get("gradientShards"), "gradientShards");
   options.seed = static_cast<uint64_t>(decode_int(object.Get("seed"), "seed"));
   options.frozen_dropout = decode_bool(object.Get("frozenDropout"), "frozenDropout");
   options.loss = decode_loss(object.Get("loss"));
@@ -228,7 +230,38 @@ PackedBatch decode_batch(const Napi::Value& value) {
   if (!examples.IsUndefined()) batch.examples = decode_int32s(examples, "batch.examples");
   const Napi::Value weights = object.Get("weights");
   if (!weights.IsUndefined()) batch.weights = decode_floats(weights, "batch.weights");
+  const Napi::Value rows = object.Get("rows");
+  if (!rows.IsUndefined()) batch.rows = decode_int32s(rows, "batch.rows");
   return batch;
+}
+
+Shares decode_shares(const Napi::Value& value) {
+  const bool is_sharded = value.IsObject() && value.As<Napi::Object>().Has("shards");
+  if (!is_sharded) return decode_batch(value);
+  const auto object = value.As<Napi::Object>();
+  const int64_t first = decode_int(object.Get("first"), "batch.first");
+  check(first >= 0, ErrorCode::INVALID_BATCH, "batch.first: expected the number of a shard, from 0, got ", first, ".");
+  return {decode_batches(object.Get("shards")), first};
+}
+
+std::vector<Shares> decode_share_list(const Napi::Value& value) {
+  expect(value.IsArray(), value, ErrorCode::INVALID_BATCH, "batches", "an array of batches");
+  const auto array = value.As<Napi::Array>();
+  std::vector<Shares> all;
+  for (uint32_t i = 0; i < array.Length(); ++i) all.push_back(decode_shares(array.Get(i)));
+  return all;
+}
+
+StepOptions decode_step_options(const Napi::Value& value) {
+  const Napi::Object object = object_of(value, "step options");
+  StepOptions options;
+  options.update_now = decode_bool(object.Get("updateNow"), "updateNow");
+  options.every_token = decode_bool(object.Get("everyToken"), "everyToken");
+  const int64_t flags = decode_int(object.Get("flags"), "flags");
+  check(flags >= 0 && flags <= std::numeric_limits<uint32_t>::max(), ErrorCode::INVALID_OPTION,
+        "flags: expected up to 32 bits, got ", flags, ".");
+  options.flags = static_cast<uint32_t>(flags);
+  return options;
 }
 
 std::vector<PackedBatch> decode_batches(const Napi::Value& value) {

@@ -21,6 +21,10 @@ FreezePlan decode_plan(const Napi::Value& value);
 // Throws INVALID_BATCH.
 PackedBatch decode_batch(const Napi::Value& value);
 std::vector<PackedBatch> decode_batches(const Napi::Value& value);
+// A batch, or { shards, first }.
+Shares decode_shares(const Napi::Value& value);
+std::vector<Shares> decode_share_list(const Napi::Value& value);
+StepOptions decode_step_options(const Napi::Value& value);
 Kernels decode_kernels(const Napi::Value& value);
 // Type of the arithmetic, 'fp32' or 'bf16'.
 at::ScalarType decode_precision(const Napi::Value& value);

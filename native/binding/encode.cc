@@ -50,7 +50,8 @@ Napi::Value step_value(Napi::Env env, const StepResult& result) {
                                      {"learningRate", result.learning_rate},
                                      {"tokens", static_cast<double>(result.tokens)},
                                      {"labelled", static_cast<double>(result.labelled)},
-                                     {"weight", result.weight}});
+                                     {"weight", result.weight},
+                                     {"flags", static_cast<double>(result.flags)}});
   value.Set("gradNorm", result.updated ? Napi::Number::New(env, result.grad_norm) : env.Null());
   value.Set("updated", result.updated);
   return value;

@@ -2,6 +2,7 @@
 
 #include "binding/decode.h"
 #include "binding/encode.h"
+#include "binding/group_object.h"
 #include "binding/linear_cka_object.h"
 #include "binding/prefix_store_object.h"
 #include "binding/promise_job.h"
@@ -37,6 +38,7 @@ Napi::Function EngineObject::define(Napi::Env env) {
                       InstanceMethod<&EngineObject::step>("step"),
                       InstanceMethod<&EngineObject::gradients>("gradients"),
                       InstanceMethod<&EngineObject::gradient_moments>("gradientMoments"),
+                      InstanceMethod<&EngineObject::broadcast>("broadcast"),
                       InstanceMethod<&EngineObject::position>("position"),
                       InstanceMethod<&EngineObject::seek>("seek"),
                       InstanceMethod<&EngineObject::begin_stage>("beginStage"),
@@ -179,10 +181,12 @@ Napi::Value EngineObject::freeze(const Napi::CallbackInfo& info) {
 Napi::Value EngineObject::create_trainer(const Napi::CallbackInfo& info) {
   return guarded(info.Env(), [&] {
     const TrainerOptions options = decode_trainer_options(info[0]);
+    const Napi::Value group = info[0].As<Napi::Object>().Get("group");
+    const std::shared_ptr<Collective> collective = group.IsUndefined() ? std::make_shared<Alone>() : collective_of(group);
     return promise_job(
         info.Env(), engine_,
         [=](EngineState& state) {
-          state.trainer = std::make_unique<Trainer>(model_of(state), options);
+          state.trainer = std::make_unique<Trainer>(model_of(state), options, collective);
           return ++state.trainer_id;
         },
         [](Napi::Env env, uint32_t id) -> Napi::Value { return Napi::Number::New(env, id); });
@@ -192,15 +196,13 @@ Napi::Value EngineObject::create_trainer(const Napi::CallbackInfo& info) {
 Napi::Value EngineObject::step(const Napi::CallbackInfo& info) {
   return guarded(info.Env(), [&] {
     const auto id = static_cast<uint32_t>(decode_int(info[0], "trainer"));
-    auto batch = std::make_shared<const PackedBatch>(decode_batch(info[1]));
-    const bool update_now = decode_bool(info[2], "updateNow");
-    const bool every_token = decode_bool(info[3], "everyToken");
-    const std::shared_ptr<PrefixStore> store = PrefixStoreObject::unwrap(info[4]);
+    auto shares = std::make_shared<const Shares>(decode_shares(info[1]));
+    StepOptions options = decode_step_options(info[2]);
+    const std::shared_ptr<PrefixStore> store = PrefixStoreObject::unwrap(info[3]);
+    options.store = store.get();
     return promise_job(
         info.Env(), engine_,
-        [=](EngineState& state) {
-          return trainer_of(state, id).launch(*batch, {update_now, store.get(), every_token});
-        },
+        [shares, options, store, id](EngineState& state) { return trainer_of(state, id).launch(*shares, options); },
         step_value);
   });
 }
@@ -208,9 +210,9 @@ Napi::Value EngineObject::step(const Napi::CallbackInfo& info) {
 Napi::Value EngineObject::gradients(const Napi::CallbackInfo& info) {
   return guarded(info.Env(), [&] {
     const auto id = static_cast<uint32_t>(decode_int(info[0], "trainer"));
-    auto batch = std::make_shared<const PackedBatch>(decode_batch(info[1]));
+    auto shares = std::make_shared<const Shares>(decode_shares(info[1]));
     return promise_job(
-        info.Env(), engine_, [=](EngineState& state) { return trainer_of(state, id).gradient_norms(*batch); },
+        info.Env(), engine_, [=](EngineState& state) { return trainer_of(state, id).gradient_norms(*shares); },
         norms_value);
   });
 }
@@ -226,7 +228,7 @@ Napi::Value EngineObject::logits(const Napi::CallbackInfo& info) {
 Napi::Value EngineObject::gradient_moments(const Napi::CallbackInfo& info) {
   return guarded(info.Env(), [&] {
     const auto id = static_cast<uint32_t>(decode_int(info[0], "trainer"));
-    auto batches = std::make_shared<const std::vector<PackedBatch>>(decode_batches(info[1]));
+    auto batches = std::make_shared<const std::vector<Shares>>(decode_share_list(info[1]));
     Engine* engine = engine_.get();  // alive while it runs a job
     return promise_job(
         info.Env(), engine_,

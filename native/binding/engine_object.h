@@ -41,6 +41,7 @@ class EngineObject : public Napi::ObjectWrap<EngineObject> {
   Napi::Value dispose(const Napi::CallbackInfo& info);
 
   // In training_state.cc.
+  Napi::Value broadcast(const Napi::CallbackInfo& info);
   Napi::Value position(const Napi::CallbackInfo& info);
   Napi::Value seek(const Napi::CallbackInfo& info);
   Napi::Value begin_stage(const Napi::CallbackInfo& info);

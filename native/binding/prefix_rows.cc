@@ -1,10 +1,11 @@
-// Outputs of the frozen prefix as bytes, by which ranks give each other what one of them has computed.
+// Rows of the frozen prefix for JavaScript.
 #include "binding/decode.h"
 #include "binding/encode.h"
 #include "binding/engine_object.h"
 #include "binding/prefix_store_object.h"
 #include "binding/promise_job.h"
 #include "core/error.h"
+#include "model/prefix_rows.h"
 
 namespace permafrost {
 
@@ -14,7 +15,7 @@ Napi::Value EngineObject::prefix_rows(const Napi::CallbackInfo& info) {
     const std::shared_ptr<PrefixStore> store = PrefixStoreObject::unwrap(info[1]);
     check(store != nullptr, ErrorCode::INVALID_OPTION, "store: expected a PrefixStore.");
     return promise_job(
-        info.Env(), engine_, [=](EngineState& state) { return model_of(state).prefix_rows(*batch, *store); },
+        info.Env(), engine_, [=](EngineState& state) { return permafrost::prefix_rows(model_of(state), *batch, *store); },
         bytes_value);
   });
 }
@@ -28,7 +29,7 @@ Napi::Value EngineObject::keep_prefix_rows(const Napi::CallbackInfo& info) {
     return promise_job(
         info.Env(), engine_,
         [=](EngineState& state) {
-          model_of(state).keep_prefix_rows(*batch, *store, *bytes);
+          permafrost::keep_prefix_rows(model_of(state), *batch, *store, *bytes);
           return Nothing{};
         },
         undefined);

@@ -38,6 +38,20 @@ at::Tensor tensor_of(EngineState& state, uint32_t trainer, const NamedParameter&
 
 }  // namespace
 
+Napi::Value EngineObject::broadcast(const Napi::CallbackInfo& info) {
+  return guarded(info.Env(), [&] {
+    const auto id = static_cast<uint32_t>(decode_int(info[0], "trainer"));
+    const bool state_too = decode_string(info[1], "what") == "state";
+    return promise_job(
+        info.Env(), engine_,
+        [=](EngineState& state) {
+          trainer_of(state, id).broadcast(state_too);
+          return Nothing{};
+        },
+        undefined);
+  });
+}
+
 Napi::Value EngineObject::position(const Napi::CallbackInfo& info) {
   return guarded(info.Env(), [&] {
     const auto id = static_cast<uint32_t>(decode_int(info[0], "trainer"));

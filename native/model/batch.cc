@@ -35,10 +35,21 @@ void validate_range(const std::vector<int32_t>& values, int64_t end, const char*
   }
 }
 
+void validate_rows(const PackedBatch& batch) {
+  if (batch.rows.empty()) return;
+  check(static_cast<int64_t>(batch.rows.size()) == batch.num_sequences(), ErrorCode::INVALID_BATCH,
+        "rows: expected one for each of the ", batch.num_sequences(), " sequences, got ", batch.rows.size(), ".");
+  for (size_t i = 0; i < batch.rows.size(); ++i) {
+    check(batch.rows[i] >= 0, ErrorCode::INVALID_BATCH, "rows: expected numbers from 0, got ", batch.rows[i],
+          " for sequence ", i, ".");
+  }
+}
+
 }  // namespace
 
 void validate(const PackedBatch& batch, const EncoderConfig& config) {
   validate_borders(batch, usable_positions(config));
+  validate_rows(batch);
   validate_range(batch.input_ids, config.vocab_size, "Token id", "vocabulary");
   if (batch.labels.empty()) return;
   check(batch.labels.size() == batch.input_ids.size(), ErrorCode::INVALID_BATCH, "labels must be as long as inputIds, ",
@@ -95,12 +106,22 @@ std::vector<float> token_weights(const PackedBatch& batch) {
   return weights;
 }
 
+std::vector<int32_t> mask_rows(const PackedBatch& batch) {
+  std::vector<int32_t> rows;
+  for (size_t s = 0; s < batch.rows.size(); ++s) {
+    int32_t row = batch.rows[s];
+    for (int32_t t = batch.cu_seqlens[s]; t < batch.cu_seqlens[s + 1]; ++t) rows.push_back(row++);
+  }
+  return rows;
+}
+
 BatchTensors::BatchTensors(const PackedBatch& batch, int64_t position_base, at::Device device,
                            std::vector<int32_t> labelled)
     : cu_seqlens(&batch.cu_seqlens), longest(longest_sequence(batch)),
       positions(permafrost::positions(batch, position_base)), labelled(std::move(labelled)),
       token_weights(permafrost::token_weights(batch)),
       position_base(position_base) {
+  number_mask_rows(batch);
   const auto tensor = [device](const auto& values) {
     using Element = typename std::decay_t<decltype(values)>::value_type;
     // The tensor only reads what it views.
@@ -122,5 +143,11 @@ BatchTensors::BatchTensors(at::Tensor input_ids_T, at::Tensor positions_T, at::T
                            int64_t position_base)
     : input_ids_T(std::move(input_ids_T)), positions_T(std::move(positions_T)), labels_T(std::move(labels_T)),
       weights_T(std::move(weights_T)), cu_seqlens_B(std::move(cu_seqlens_B)), cu_seqlens(cu_seqlens), longest(longest), position_base(position_base) {}
+
+void BatchTensors::number_mask_rows(const PackedBatch& batch) {
+  token_mask_rows = permafrost::mask_rows(batch);
+  if (token_mask_rows.empty()) return;
+  for (const int32_t token : labelled) labelled_mask_rows.push_back(token_mask_rows[static_cast<size_t>(token)]);
+}
 
 }  // namespace permafrost

@@ -50,7 +50,7 @@ at::Tensor encode(const PassContext& outer, const Parameters& parameters, const 
 }
 
 void encode_backward(const PassContext& outer, const Parameters& parameters, EncoderActivations& kept,
-                     at::Tensor dhidden_RH) {
+                     at::Tensor dhidden_RH, const std::function<void(int64_t layer)>& on_layer) {
   const int64_t prefix = frozen_prefix(parameters);
   const auto num_layers = static_cast<int64_t>(parameters.layers.size());
   if (prefix >= num_layers) return;
@@ -62,9 +62,12 @@ void encode_backward(const PassContext& outer, const Parameters& parameters, Enc
   for (int64_t layer = num_layers - 1; layer >= std::max<int64_t>(prefix, 0); --layer) {
     const auto i = static_cast<size_t>(layer);
     dhidden_RH = layer_backward(context, parameters.layers[i], layer, kept.layers[i], dhidden_RH, layer > prefix);
+    on_layer(layer);
   }
   if (kept.relative) relative_pass_backward(context, parameters.relative, *kept.relative);
-  if (prefix < 0) embed_backward(context, parameters.embeddings, kept.embeddings, dhidden_RH);
+  if (prefix >= 0) return;
+  embed_backward(context, parameters.embeddings, kept.embeddings, dhidden_RH);
+  on_layer(kEmbeddings);
 }
 
 }  // namespace permafrost

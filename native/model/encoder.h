@@ -40,8 +40,9 @@ at::Tensor encode(const PassContext& context, const Parameters& parameters, cons
                   EncoderActivations* kept);
 
 // Fills the gradients of the encoder's parameters that learn. Consumes `kept` and the gradient of the output, which is
-// undefined where nothing below the head learns.
+// undefined where nothing below the head learns. `on_layer` is told each layer whose gradients are complete, from the
+// last one down to the embeddings.
 void encode_backward(const PassContext& context, const Parameters& parameters, EncoderActivations& kept,
-                     at::Tensor dhidden_RH);
+                     at::Tensor dhidden_RH, const std::function<void(int64_t layer)>& on_layer);
 
 }  // namespace permafrost

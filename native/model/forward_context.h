@@ -49,7 +49,9 @@ struct PassContext {
   Dropout dropout_at(DropoutPlace place, int64_t layer, double probability, bool labelled_only = false) const {
     if (!dropout.training) return {};
     const auto site = static_cast<uint32_t>(layer + 1) * 8 + static_cast<uint32_t>(place);
-    return {probability, dropout.seed, dropout.pass, site, labelled_only ? batch.labelled.data() : nullptr};
+    // Rows of distances are the same in every share of a batch.
+    const int32_t* rows = place == DropoutPlace::relative ? nullptr : batch.mask_rows(labelled_only);
+    return {probability, dropout.seed, dropout.pass, site, rows};
   }
 
   // The gradient of a parameter that learns, allocated at its first use.

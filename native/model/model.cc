@@ -123,27 +123,6 @@ at::Tensor Model::prefix_of(const PackedBatch& batch, const BatchTensors& tensor
   return read_or_compute_prefix(context_of(tensors), parameters, depth, {store, prefix_digests(), batch});
 }
 
-at::Tensor Model::prefix_rows(const PackedBatch& batch, PrefixStore& store) {
-  validate(batch, config);
-  round_weights();
-  const BatchTensors tensors(batch, position_base(config), device, {});
-  const at::Tensor rows_TH = prefix_of(batch, tensors, store);
-  check(rows_TH.defined(), ErrorCode::INVALID_PLAN, "No layer is in the frozen prefix; it has no rows.");
-  return rows_TH.to(at::kCPU, type, /*non_blocking=*/false, /*copy=*/true).contiguous();
-}
-
-void Model::keep_prefix_rows(const PackedBatch& batch, PrefixStore& store, const std::vector<uint8_t>& bytes) {
-  validate(batch, config);
-  const int64_t depth = frozen_prefix(parameters);
-  check(depth > 0, ErrorCode::INVALID_PLAN, "No layer is in the frozen prefix; it has no rows.");
-  const std::vector<int64_t> sizes{static_cast<int64_t>(batch.input_ids.size()), config.hidden_size};
-  const size_t expected = static_cast<size_t>(sizes[0] * sizes[1]) * c10::elementSize(type);
-  check(bytes.size() == expected, ErrorCode::INVALID_BATCH, "rows: expected ", expected, " bytes for ", sizes[0],
-        " tokens, got ", bytes.size(), ".");
-  const at::Tensor rows_TH = at::from_blob(const_cast<uint8_t*>(bytes.data()), sizes, type).to(device);
-  store.write(depth, prefix_digests()[static_cast<size_t>(depth)], batch, rows_TH);
-}
-
 void Model::take_snapshot(const SnapshotBudget& budget) {
   snapshot_.reset();
   snapshot_ = std::make_unique<Snapshot>(parameters, budget);

@@ -62,11 +62,6 @@ struct Model {
   const std::vector<WeightDigest>& prefix_digests();
   // Output of the frozen prefix for the batch, dropout off, by way of the store; undefined where nothing is frozen.
   at::Tensor prefix_of(const PackedBatch& batch, const BatchTensors& tensors, PrefixStore& store);
-  // The same by itself, on the CPU, contiguous, of the activations' type; computed and kept where the store lacks it.
-  // Throws INVALID_PLAN where no layer is in the prefix.
-  at::Tensor prefix_rows(const PackedBatch& batch, PrefixStore& store);
-  // Keeps what another model of the same weights gave for the batch.
-  void keep_prefix_rows(const PackedBatch& batch, PrefixStore& store, const std::vector<uint8_t>& bytes);
   // To be called whenever weights or plan were changed by anything but a training step, which leaves the
   // frozen prefix alone and rounds what it changes.
   void weights_changed();

@@ -16,7 +16,8 @@ struct Dropout {
   uint32_t pass = 0;
   // Number of the place: see dropout_site.
   uint32_t site = 0;
-  // Numbers of the rows of the mask, on the host; null: 0, 1, 2, ...
+  // Numbers of the rows of the mask, on the host; null: 0, 1, 2, ... In attention those of the tokens: head h of a
+  // sequence has the row of its first token times the heads plus h.
   const int32_t* rows = nullptr;
 
   bool on() const { return probability > 0; }

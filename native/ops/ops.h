@@ -53,6 +53,9 @@ class Ops {
   // Whether a pass needs nothing from the device but its results, as a recorded step must.
   virtual bool reads_nothing_back() const { return false; }
 
+  // Whether a row of a dropout mask is a function of its number, not drawn from the device's generator.
+  virtual bool masks_by_row() const { return true; }
+
   // out_MN = a_MK b_KN, or out_MN += a_MK b_KN where `add`. a holds a row a token. With `rows_apart`, the fused kernels of
   // the CPU give a row the same bits however many rows there are.
   virtual void product(at::Tensor& out_MN, const at::Tensor& a_MK, const at::Tensor& b_KN, bool add = false,

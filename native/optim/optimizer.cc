@@ -218,6 +218,12 @@ Optimizer::State& Optimizer::begin_state(const Parameter& parameter) {
   return state;
 }
 
+void Optimizer::forget(const Parameter& parameter) {
+  state_.erase(&parameter);
+  laid_out_ = false;
+  ++layout_;
+}
+
 Optimizer::State& Optimizer::begun(const Parameter& parameter) {
   State& state = state_[&parameter];
   if (!state.exp_avg.defined()) {

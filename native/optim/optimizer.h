@@ -99,6 +99,8 @@ class Optimizer {
   const State* state_of(const Parameter& parameter);
   // The same, begun where there is none; to go on where an earlier optimizer stopped.
   State& begin_state(const Parameter& parameter);
+  // Forgets what a parameter has.
+  void forget(const Parameter& parameter);
   // Bytes of moments and sums.
   size_t state_bytes() const;
 

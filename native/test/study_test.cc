@@ -77,7 +77,7 @@ TEST("moments of gradients are those of the single gradients") {
       squares[i] += gradient.square().sum().item<double>();
     }
   }
-  const std::vector<GradientMoments> moments = Trainer(model, {}).gradient_moments(batches, [] {});
+  const std::vector<GradientMoments> moments = Trainer(model, {}).gradient_moments({batches.begin(), batches.end()}, [] {});
   for (size_t i = 0; i < named.size(); ++i) {
     const double mean = squares[i] / 3, of_mean = (sums[i] / 3).square().sum().item<double>();
     expect(std::abs(moments[i].mean_squared_norm - mean) <= 1e-5 * mean, named[i].name, ": mean of squares");

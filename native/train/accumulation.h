@@ -2,17 +2,24 @@
 #pragma once
 
 #include <cstdint>
+#include <vector>
 
+#include "distributed/collective.h"
 #include "model/head.h"
 #include "optim/optimizer.h"
-#include "distributed/collective.h"
+#include "train/announcement.h"
+#include "train/gradient_sums.h"
 
 namespace permafrost {
 
-// What one batch contributes to an update.
+// What one batch contributes to an update, the same on every rank.
 struct BatchShare {
   int64_t labelled = 0;   // tokens of all ranks
-  double weight = 0;      // of those tokens, over which its loss is the mean: their number where all count alike
+  int64_t tokens = 0;
+  double weight = 0;      // of the labelled ones, over which its loss is the mean: their number where all count alike
+  int64_t longest = 0;    // tokens of the longest sequence
+  uint32_t flags = 0;     // raised by any rank
+  std::vector<int32_t> rows;  // of the table of words that it looks up on any rank, where that learns by rows
   double loss_scale = 1;  // of the gradients of its summed losses
   bool adds = false;      // to gradients that are there
   bool updates = false;   // whether it is the last before the update
@@ -21,35 +28,47 @@ struct BatchShare {
 
 class Accumulation {
  public:
-  Accumulation(Parameters& parameters, Optimizer& optimizer, Collective& collective, int64_t batches);
+  // `shards`: the parts that every batch comes in on all ranks together; 0: one a rank. `ahead`: whether steps are launched
+  // ahead of the device, and sum within the update.
+  struct Options {
+    int64_t batches = 1;
+    int64_t shards = 0;
+    bool ahead = false;
+  };
+  Accumulation(Parameters& parameters, Optimizer& optimizer, Collective& collective, const Options& options);
 
-  // Counts in a batch of so many labelled tokens and of their weight. Throws INVALID_BATCH where no rank has any.
-  BatchShare add(int64_t labelled, double weight, bool update_now);
+  // Counts in a batch, of which `own` are this rank's shares. Throws INVALID_BATCH, on every rank, where no rank has a
+  // labelled token, and RANK_FAILED.
+  BatchShare add(const Announcement& own, bool update_now);
   // A batch by itself, whose gradients are looked at and not used. Drops what was accumulated.
-  BatchShare look(int64_t labelled, double weight);
+  BatchShare look(const Announcement& own);
   // The next batch begins afresh.
   void drop();
 
-  // Sums of all ranks: of a loss, and of the gradients of all weights that learn.
-  StepNumber over_ranks(const StepNumber& loss_sum);
-  void sum_gradients();
-  // Sums up over the ranks and updates: see Optimizer::update and, where all numbers are on the device, update_on_device.
-  struct Update {
-    StepNumber norm;
-    StepNumber fits{1};
-  };
-  Update update(const StepNumber& loss_sum, const StepNumber& mean_scale, const UpdateRates& rates);
+  // The sums of the batch that was counted in last, to which its passes give their gradients.
+  GradientSums& sums() { return sums_; }
+  // Waits for them and returns the sum of the losses.
+  double finish();
 
+  // The same at once, where the loss is on the device and the step launched ahead of it.
+  void sum_on_device(const at::Tensor& loss_sum);
+
+  // Number of shares of a batch on all ranks together.
+  int64_t leaves() const { return options_.shards > 0 ? options_.shards : collective_.size(); }
   // Batches that wait for their update.
   int64_t waiting() const { return waiting_; }
 
  private:
-  Parameters& parameters_;
   Optimizer& optimizer_;
   Collective& collective_;
-  const int64_t batches_;
+  const Options options_;
+  GradientSums sums_;
   int64_t waiting_ = 0;
   double weight_ = 0;
+  // Of the table of words, of all batches that wait.
+  std::vector<int32_t> rows_;
+  // What this rank gave to the batch that was counted in last.
+  GradientSums::Step step_;
 };
 
 }  // namespace permafrost

@@ -47,6 +47,7 @@ PackedBatch fill(const PackedBatch& batch, const Bucket& bucket, int32_t filler_
     end = std::min(end + bucket.longest, bucket.tokens);
     filled.cu_seqlens.push_back(static_cast<int32_t>(end));
     if (bucket.weighted) filled.weights.push_back(1);
+    if (!filled.rows.empty()) filled.rows.push_back(0);
   }
   return filled;
 }

@@ -128,10 +128,11 @@ Readback DeviceStep::launch(const LaunchedStep& step) {
   // Rows of filler tokens keep what an earlier batch left: finite numbers that no other token sees.
   if (prefix_TH.defined()) inputs.prefix_TH.narrow(0, 0, step.batch.num_tokens()).copy_(prefix_TH);
 
-  const BatchTensors tensors(inputs.tokens(0), inputs.tokens(1), inputs.tokens(2), inputs.weights(), inputs.borders(),
-                             &filled.cu_seqlens, bucket.longest, base);
+  BatchTensors tensors(inputs.tokens(0), inputs.tokens(1), inputs.tokens(2), inputs.weights(), inputs.borders(),
+                       &filled.cu_seqlens, bucket.longest, base);
+  if (model_.ops->masks_by_row()) tensors.number_mask_rows(filled);
   at::Tensor fits;
-  run(bucket, step, [&] { fits = compute(inputs, tensors, step).fits.tensor; });
+  run(bucket, step, [&] { fits = compute(inputs, tensors, step); });
   return Readback(fits.defined() ? at::cat({inputs.numbers, fits.view({1})}) : inputs.numbers);
 }
 
@@ -176,18 +177,20 @@ void DeviceStep::run(const Bucket& bucket, const LaunchedStep& step, const std::
   }
 }
 
-StepNumbers DeviceStep::compute(Inputs& inputs, const BatchTensors& tensors, const LaunchedStep& step) {
+at::Tensor DeviceStep::compute(Inputs& inputs, const BatchTensors& tensors, const LaunchedStep& step) {
   PassContext context{model_.config, *model_.ops, model_.buffers, tensors, step.dropout, step.share.adds};
   context.loss = &loss_;
-  const auto number = [&](Scalar which) { return StepNumber{0, inputs.scalar(which)}; };
   const at::Tensor prefix_TH = inputs.prefix_TH.defined() ? inputs.prefix_TH.clone() : at::Tensor();
+  const StepNumber loss_scale{0, inputs.scalar(kLossScale)};
+  const at::Tensor loss_sum =
+      run_pass(model_, {}, {context, {frozen_dropout_, false, prefix_TH}, loss_scale}).tensor;
+  accumulation_.sum_on_device(loss_sum);
+  inputs.numbers.select(0, 0).copy_(loss_sum);
+  if (!step.share.updates) return {};
   const UpdateRates rates{step.rates, inputs.rates()};
-  const StepNumbers numbers = run_step(
-      model_, accumulation_,
-      {context, {frozen_dropout_, false, prefix_TH}, step.share, number(kLossScale), number(kMeanScale), rates});
-  inputs.numbers.select(0, 0).copy_(numbers.loss_sum.tensor);
-  if (step.share.updates) inputs.numbers.select(0, 1).copy_(numbers.grad_norm.tensor);
-  return numbers;
+  const auto [norm, fits] = optimizer_.update_on_device(rates, inputs.scalar(kMeanScale), loss_sum);
+  inputs.numbers.select(0, 1).copy_(norm);
+  return fits;
 }
 
 }  // namespace permafrost

@@ -8,6 +8,7 @@
 #include "device/staging.h"
 #include "device/step_graph.h"
 #include "train/options.h"
+#include "train/accumulation.h"
 #include "train/step.h"
 
 namespace permafrost {
@@ -45,7 +46,8 @@ class DeviceStep {
   void follow_layout();
   Inputs& inputs_of(const Bucket& bucket, size_t num_rates);
   void run(const Bucket& bucket, const LaunchedStep& step, const std::function<void()>& body);
-  StepNumbers compute(Inputs& inputs, const BatchTensors& tensors, const LaunchedStep& step);
+  // Defined where it was in doubt whether the update fits.
+  at::Tensor compute(Inputs& inputs, const BatchTensors& tensors, const LaunchedStep& step);
 
   Model& model_;
   Optimizer& optimizer_;

@@ -2,6 +2,8 @@
 #pragma once
 
 #include <cstdint>
+#include <utility>
+#include <vector>
 
 #include "freezing/prefix_store.h"
 #include "ops/token_loss.h"
@@ -11,6 +13,8 @@ namespace permafrost {
 
 struct TrainerOptions : OptimizerOptions {
   int64_t gradient_accumulation = 1;
+  // Parts that every batch comes in on all ranks together, whose gradients are summed in one order; 0: one a rank.
+  int64_t gradient_shards = 0;
   uint64_t seed = 42;
   bool frozen_dropout = true;
   TokenLossOptions loss = {};
@@ -29,16 +33,29 @@ struct StepOptions {
   // Computes the whole last layer for tokens without a label, too, whose output goes nowhere. On a CPU it is left out
   // otherwise.
   bool every_token = false;
+  // Bits that all ranks shall know.
+  uint32_t flags = 0;
+};
+
+// What this rank trains on in a step: its share of the batch, or those of the shards that are its own. A share may be
+// without sequences where there are others.
+struct Shares {
+  Shares(PackedBatch batch) : batches{std::move(batch)} {}
+  Shares(std::vector<PackedBatch> shards, int64_t first) : batches(std::move(shards)), first(first) {}
+
+  std::vector<PackedBatch> batches;
+  int64_t first = -1;  // number of the first shard; -1: a batch that comes in none
 };
 
 struct StepResult {
   double loss;
   double grad_norm;  // before clipping; meaningless where not updated
   double learning_rate;  // common to all weights; some may have a share of it
-  int64_t tokens;
-  int64_t labelled;  // of all ranks
+  int64_t tokens;    // of all ranks, as what follows
+  int64_t labelled;
   double weight;     // of those, by which the loss is their mean: their number where all count alike
   bool updated;
+  uint32_t flags;    // raised by any rank
 };
 
 }  // namespace permafrost

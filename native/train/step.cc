@@ -2,7 +2,7 @@
 
 namespace permafrost {
 
-StepNumbers run_step(Model& model, Accumulation& accumulation, const StepInputs& inputs) {
+StepNumber run_pass(Model& model, const PassEvents& events, const PassInputs& inputs) {
   const PassContext& context = inputs.context;
   model.ops->begin_pass();
   EncoderActivations kept;
@@ -11,16 +11,12 @@ StepNumbers run_step(Model& model, Accumulation& accumulation, const StepInputs&
   const bool encoder_learns = frozen_prefix(model.parameters) < model.config.num_layers;
   const HeadGradients head = model.head->gradients(context, hidden_RH, inputs.encoding.labelled_only,
                                                    inputs.loss_scale, encoder_learns);
-  StepNumbers numbers{accumulation.over_ranks(head.loss_sum)};
-  if (numbers.loss_sum.is_known_bad()) return numbers;
+  if (!head.loss_sum.on_device()) events.on_loss(head.loss_sum.value);
+  if (head.loss_sum.is_known_bad()) return head.loss_sum;
 
-  encode_backward(context, model.parameters, kept, head.dhidden_RH);
-  if (inputs.share.updates) {
-    const auto [norm, fits] = accumulation.update(numbers.loss_sum, inputs.mean_scale, inputs.rates);
-    numbers.grad_norm = norm;
-    numbers.fits = fits;
-  }
-  return numbers;
+  events.on_layer(model.config.num_layers);
+  encode_backward(context, model.parameters, kept, head.dhidden_RH, events.on_layer);
+  return head.loss_sum;
 }
 
 }  // namespace permafrost

@@ -1,29 +1,30 @@
-// The one order of a training step, whether it runs at once or is launched ahead of a device.
+// The one order of a training pass, whether it runs at once or is launched ahead of a device.
 #pragma once
+
+#include <cstdint>
+#include <functional>
 
 #include "model/encoder.h"
 #include "model/model.h"
-#include "train/accumulation.h"
 
 namespace permafrost {
 
-struct StepInputs {
+struct PassInputs {
   const PassContext& context;
   EncodeOptions encoding;
-  const BatchShare& share;
-  // Those of the share, where this step reads them.
-  StepNumber loss_scale, mean_scale;
-  const UpdateRates& rates;
+  // Of the gradients of the summed losses.
+  StepNumber loss_scale;
 };
 
-struct StepNumbers {
-  StepNumber loss_sum;     // of all ranks
-  StepNumber grad_norm{};  // where the step updates
-  StepNumber fits{1};      // 0 where the update would have made a weight that is not finite, and was not made
+// What is told of a pass while it runs.
+struct PassEvents {
+  std::function<void(double loss_sum)> on_loss = [](double) {};
+  // A layer's gradients are complete: the head's, then those of the layers downwards, last the embeddings'.
+  std::function<void(int64_t layer)> on_layer = [](int64_t) {};
 };
 
-// Encode, head, backward, accumulate, clip, update. Stops where the loss is known not to be finite, and changes no
-// weight where loss, norm or a new weight is not.
-StepNumbers run_step(Model& model, Accumulation& accumulation, const StepInputs& inputs);
+// Encode, head, backward. Returns the sum of the losses of the labelled tokens, and stops where that is known not to be
+// finite.
+StepNumber run_pass(Model& model, const PassEvents& events, const PassInputs& inputs);
 
 }  // namespace permafrost

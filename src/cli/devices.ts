@@ -2,10 +2,15 @@ import { z } from 'zod';
 import { PermafrostError } from '../errors/error.js';
 import { addon } from '../native/addon.js';
 import type { CommandContext } from './context.js';
-import { coresEach, supervise, withOption, withoutOption } from './processes.js';
+import { BEGUN, coresEach, supervise, withOption, withoutOption } from './processes.js';
 
 /** Says to a process that it is one of several, which start no others. */
 const WORKER = 'PERMAFROST_WORKER';
+
+/** Tells whoever started this process as the first of several that the others may follow. */
+export function tellBegun(): void {
+  if (process.env[WORKER]) process.send?.(BEGUN);
+}
 
 /** On which devices a grid is trained, a process each. */
 export const devicesOption = z

@@ -3,6 +3,7 @@ import { addon, type NativeGroup } from '../native/addon.js';
 import { nativeError } from '../native/call.js';
 import type { Place } from './place.js';
 
+/** How a process waits for the others of its group. */
 export interface GroupOptions {
   /**
    * Where the tensors are that the ranks sum: `cpu` or `cuda:<number>`.

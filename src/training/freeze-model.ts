@@ -27,3 +27,9 @@ export async function freezeModel(model: EncoderModel, stage: Stage): Promise<Fr
   };
   return { type: 'freeze', ...stage, ...counts, freshLabels, frozenPrefix, device, ...found };
 }
+
+/** Names of the parameters that learn. */
+export function namesOfLearning(model: EncoderModel): Set<string> {
+  const learning = model.parameters().filter(({ trainable }) => trainable);
+  return new Set(learning.map(({ name }) => name));
+}

@@ -32,11 +32,23 @@ export async function identityOf(
   };
 }
 
-/** What must be alike on all ranks of a training beside its identity, before the first of their steps. */
-export function factsOf({ model }: TrainingSettings, identity: object): object {
+/** What must be alike on all ranks before their first step: what decides the bits, and what decides who waits for whom. */
+export function factsOf(
+  { model, saveSteps }: TrainingSettings,
+  prefix: FrozenPrefix,
+  identity: object,
+): object {
   const { version, libtorch } = addon();
   const [device] = model.device.split(':');
-  return { ...identity, permafrost: version, libtorch: libtorch.loadedVersion, device };
+  const kept = prefix.precision ?? 'none';
+  return {
+    ...identity,
+    saveSteps,
+    prefixCache: kept,
+    permafrost: version,
+    libtorch: libtorch.loadedVersion,
+    device,
+  };
 }
 
 /** @throws RUN_MISMATCH naming what differs */

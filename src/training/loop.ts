@@ -1,14 +1,13 @@
 import { PermafrostError } from '../errors/error.js';
 import type { Decision } from '../freezing/schedule.js';
 import { digestOf } from '../io/digest.js';
-import type { EncoderModel } from '../model/encoder-model.js';
 import type { PrefixStore } from '../model/prefix-store.js';
 import type { Trainer } from '../model/trainer.js';
 import { Calendar } from './calendar.js';
 import { Checkpoints } from './checkpoints.js';
 import type { RunDirectory } from './directory.js';
 import type { EvaluatedSplit, FreezeEvent, ProgressEvent, TrainingEnd, TrainingResult } from './events.js';
-import { freezeModel } from './freeze-model.js';
+import { freezeModel, namesOfLearning } from './freeze-model.js';
 import { factsOf, identityOf } from './identity.js';
 import type { RunLog } from './log/run-log.js';
 import { FrozenPrefix } from './prefix.js';
@@ -101,7 +100,7 @@ export class Training<Scores> {
     // Which takes a while, as it reads all weights.
     const isIdentified = this.#checkpoints.path !== null || this.#ranks.group !== null;
     const identity = isIdentified ? await identityOf(this.settings, this.task, this.#prefix) : null;
-    if (identity !== null) await this.#ranks.agree(factsOf(this.settings, identity));
+    if (identity !== null) await this.#ranks.agree(factsOf(this.settings, this.#prefix, identity));
     const found = await this.#checkpoints.find(identity, intervals !== undefined);
     if (found) this.#progress = found;
     await this.#log?.begin(found, this.#calendar.totalSteps);
@@ -237,15 +236,12 @@ export class Training<Scores> {
   async #sharePrefix(): Promise<void> {
     const { epoch, stages, isOver } = this.#progress;
     const { model, freezing } = this.settings;
-    const stage = stages.at(-1)!;
+    const [stage, store] = [stages.at(-1)!, this.#store];
     const isLast = stage.untilStep <= this.#calendar.stepsThrough(Math.max(epoch, stage.epoch));
     // A plan that may change at any interval is left again too soon.
-    const isBrief = freezing.intervals !== undefined || isLast;
-    if (this.#store === undefined || isOver || isBrief) return;
-    const store = this.#store;
-    await this.phases.measure('train', () =>
-      sharePrefix(model, store, this.task.prefixBatches(), this.#ranks),
-    );
+    if (store === undefined || isOver || isLast || freezing.intervals !== undefined) return;
+    const share = () => sharePrefix(model, store, this.task.prefixBatches(), this.#ranks);
+    await this.phases.measure('train', share);
   }
 
   /** Brings back the best weights and measures them on the test split. */
@@ -318,9 +314,4 @@ export class Training<Scores> {
     const measured = await this.phases.measure(split, () => this.task.measure(split, peers));
     return { ...measured, seconds: (performance.now() - started) / 1000 };
   }
-}
-
-function namesOfLearning(model: EncoderModel): Set<string> {
-  const learning = model.parameters().filter(({ trainable }) => trainable);
-  return new Set(learning.map(({ name }) => name));
 }

@@ -32,6 +32,7 @@ async function* trainAs<Scores>(
 ): AsyncGenerator<ProgressEvent<Scores>, TrainingResult<Scores>> {
   const { directory: given, restart } = settings;
   const phases = new Phases();
+  await ranks.agree({ restart });
   const directory = await ranks.onFirst(async () =>
     typeof given === 'string' ? RunDirectory.open(given) : (given ?? null),
   );

@@ -1,13 +1,18 @@
 import { Command } from 'commander';
 import { describe, expect, it } from 'vitest';
-import { addExperimentOptions, seedsOf, workspaceOptionsOf } from '../../src/cli/options.js';
+import {
+  addTrainingOptions,
+  experimentGroups,
+  seedsFrom,
+  workspaceOptionsOf,
+} from '../../src/cli/options.js';
 import type { Flags } from '../../src/cli/schema-options.js';
 import { splitWords } from '../../src/data/split-words.js';
 import { parseWorkspaceOptions, workspaceOptionsSchema } from '../../src/experiment/workspace-options.js';
 
 function command(): Command {
   const made = new Command().exitOverride().configureOutput({ writeErr: () => {} });
-  return addExperimentOptions(made);
+  return addTrainingOptions(made, {}, experimentGroups);
 }
 
 const flags = (...args: string[]): Flags => command().parse(args, { from: 'user' }).opts();
@@ -91,9 +96,7 @@ describe('flags of the command line', () => {
 
 describe('seeds', () => {
   it('follow the first one', () => {
-    expect(seedsOf({ seeds: 3, seed: 7 }, 1)).toEqual([7, 8, 9]);
-    expect(seedsOf({}, 2)).toEqual([42, 43]);
-    expect(() => seedsOf({ seeds: 0 }, 1)).toThrowError(/--seeds/);
+    expect(seedsFrom(7, 3)).toEqual([7, 8, 9]);
   });
 });
 

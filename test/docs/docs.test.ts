@@ -127,12 +127,20 @@ describe('the commands in the documents', () => {
     },
   );
 
-  const mentioned = spans.flatMap(({ document, program, args }) => {
-    const words = [program, ...args];
-    const names = words.flatMap((word) => /^--[a-z][a-z0-9-]*/.exec(word)?.[0] ?? []);
-    const ofPermafrost = program === 'permafrost' || program.startsWith('--');
-    return ofPermafrost ? [[document, words.join(' '), words, names] as const] : [];
-  });
+  /** A command, and the one behind `--` that it starts. */
+  const partsOf = (program: string, args: readonly string[]) => {
+    const cut = args.indexOf('--');
+    if (cut < 0) return [[program, ...args]];
+    return [args.slice(0, cut), args.slice(cut + 1)].map((part) => [program, ...part]);
+  };
+
+  const mentioned = spans.flatMap(({ document, program, args }) =>
+    partsOf(program, args).flatMap((words) => {
+      const names = words.flatMap((word) => /^--[a-z][a-z0-9-]*/.exec(word)?.[0] ?? []);
+      const ofPermafrost = program === 'permafrost' || program.startsWith('--');
+      return ofPermafrost ? [[document, words.join(' '), words, names] as const] : [];
+    }),
+  );
 
   it.each(mentioned)(
     '%s: `%s` names a command and options that are there',

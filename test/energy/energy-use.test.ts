@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { beginEnergyMeasurement, energyUse } from '../../src/energy/energy-use.js';
+import { beginEnergyMeasurement, energyUse, sumMeasured } from '../../src/energy/energy-use.js';
 import { cardCounters } from '../../src/energy/nvml.js';
 
 const measured = {
@@ -10,6 +10,19 @@ const measured = {
   carbonIntensity: null,
   sources: ['RAPL package-0', 'NVML cuda:0'],
 };
+
+describe('sumMeasured', () => {
+  it('adds up what ranks measured at the same time, and leaves out what none did', () => {
+    const other = { ...measured, joules: { cpu: null, gpu: 1e6, ram: null }, sources: ['NVML cuda:1'] };
+    expect(sumMeasured([measured, null, other])).toEqual({
+      joules: { cpu: 3.6e6, gpu: 8.2e6, ram: null },
+      seconds: 3600,
+      idlePower: { cpu: 40, gpu: 120, ram: null },
+      sources: ['RAPL package-0', 'NVML cuda:0', 'NVML cuda:1'],
+    });
+    expect(sumMeasured([null, null])).toBeNull();
+  });
+});
 
 describe('energyUse', () => {
   it("has CodeCarbon's fields in its units: seconds, kilowatt-hours, watts", () => {

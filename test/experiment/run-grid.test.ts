@@ -100,6 +100,24 @@ describe('a grid', () => {
     expect(await readdir(directory)).not.toContain('grid.lock');
   });
 
+  it('that others take part in does every run once, and tells what they do', async () => {
+    const workers = [fakeTrainer(), fakeTrainer()];
+    const [first, second] = await Promise.all(workers.map(({ runScenario }) => drain(grid(runScenario))));
+    const calls = workers.flatMap((worker) => worker.calls);
+    expect(new Set(calls).size).toBe(6);
+    expect(calls).toHaveLength(6);
+    const done = (events: GridEvent[]) =>
+      events.flatMap((event) =>
+        event.type === 'run-done' || event.type === 'run-found' || event.type === 'run-skipped'
+          ? [event.record.run]
+          : [],
+      );
+    expect(new Set(done(first!))).toEqual(new Set(done(second!)));
+    const elsewhere = [...first!, ...second!].filter(({ type }) => type === 'run-elsewhere');
+    expect(elsewhere[0]).toMatchObject({ worker: { pid: process.pid }, total: 6 });
+    expect(first!.at(-1)).toMatchObject({ records: (second!.at(-1) as { records: object[] }).records });
+  }, 60_000);
+
   it('ends the running training where the consumer stops', async () => {
     let isDisposed = false;
     const runScenario: RunScenario = async function* (options) {

@@ -75,6 +75,19 @@ async function runAll(
 
 const run = runAll;
 
+it('two workers of a search share its rounds, and come to the answer of one', async () => {
+  const [one, other, alone] = [trainer(), trainer(), trainer()];
+  const options = { strategies: DEPTHS.slice(0, 5), seeds: [1, 2], halving: 2 };
+  const shared = await Promise.all(
+    [one, other].map(({ runScenario }) => runAll({ ...options, runScenario })),
+  );
+  const { result } = await runAll({ ...options, ...alone, directory: join(directory, 'alone') });
+  for (const { result: answer } of shared) expect(answer).toEqual(result);
+  expect([...one.calls, ...other.calls].sort()).toEqual([...alone.calls].sort());
+  expect([...one.tests, ...other.tests].sort()).toEqual([...alone.tests].sort());
+  for (const { calls } of [one, other]) expect(calls.length).toBeGreaterThan(0);
+}, 60_000);
+
 describe('a search', () => {
   it('trains every plan with every seed, the longest prefix first, and names the best and the cheapest', async () => {
     const { calls, tests, runScenario } = trainer();

@@ -16,6 +16,7 @@ class CudaOps : public PlainOps {
       : attention_(choose_attention(device, type, head_size)) {}
 
   bool adds_bias_in_product() const override { return true; }
+  bool masks_by_row() const override { return false; }
   void begin_pass() override;
   const char* attention_name() const override { return name_of(attention_); }
   bool reads_nothing_back() const override { return attention_ != AttentionKind::dense; }

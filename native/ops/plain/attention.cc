@@ -27,11 +27,12 @@ at::Tensor heads_of(const at::Tensor& x_TH, int64_t begin, int64_t end, int64_t 
   return x_TH.slice(0, begin, end).view({end - begin, num_heads, -1}).transpose(0, 1);
 }
 
-// Mask of the attention weights of one sequence, [N, n, n]. Those of one head are one row of the mask, whose number is
-// begin * N + head.
-at::Tensor attention_mask(const Dropout& dropout, int64_t begin, int64_t end, int64_t num_heads, at::Device device) {
+// Mask of the attention weights of one sequence, [N, n, n]. Those of one head are one row of the mask.
+at::Tensor attention_mask(Dropout dropout, int64_t begin, int64_t end, int64_t num_heads, at::Device device) {
   const int64_t n = end - begin;
-  return dropout_factors(dropout, num_heads, n * n, begin * num_heads, device).view({num_heads, n, n});
+  const int64_t row = dropout.row(begin);
+  dropout.rows = nullptr;
+  return dropout_factors(dropout, num_heads, n * n, row * num_heads, device).view({num_heads, n, n});
 }
 
 // What follows the scores: softmax, dropout, mean of the values.

@@ -6,18 +6,18 @@ import { byteSize } from '../schema-options.js';
  * The value that a setting stands for: as it is where its schema takes it, else a text as the flag would read it, a
  * number, a list between commas, or bytes with a unit.
  *
- * @returns what the schema takes; the value that it refuses where it takes none, for its message
+ * @param isText whether it was typed behind `--set`, where nothing but the schema tells a number from its digits
+ * @returns what the schema takes; where it takes none, a value that it refuses, for its message
  */
-export function typedValue(schema: z.ZodType, given: unknown): unknown {
-  if (schema.safeParse(given).success || typeof given !== 'string') return given;
+export function typedValue(schema: z.ZodType, given: unknown, isText = false): unknown {
+  if (typeof given !== 'string') return given;
+  const asIs = () => given;
   const readings = [() => parse(given) as unknown, () => listOf(given), () => bytesOf(schema, given)];
-  let first: unknown;
-  for (const reading of readings) {
-    const value = attempt(reading);
-    if (value !== undefined && schema.safeParse(value).success) return value;
-    first ??= value;
-  }
-  return first ?? given;
+  const values = [...(isText ? [...readings, asIs] : [asIs, ...readings])].map(attempt);
+  const taken = values.find((value) => value !== undefined && schema.safeParse(value).success);
+  if (taken !== undefined) return taken;
+  const isList = given.includes(',');
+  return values.find((value) => (isList ? Array.isArray(value) : value !== undefined)) ?? given;
 }
 
 function listOf(text: string): unknown[] {

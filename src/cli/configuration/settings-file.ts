@@ -8,6 +8,8 @@ export interface GivenSetting {
   value: unknown;
   /** Where it stands: `settings.yaml:3`, or `--set epochs`. */
   place: string;
+  /** Whether the value is a text that may mean a number, a list, true or false. */
+  isText?: boolean;
 }
 
 /** A file of settings. */
@@ -80,5 +82,5 @@ export function readSet(text: string): GivenSetting {
       { option: 'set', got: text },
     );
   }
-  return { path: match[1]!.split('.'), value: match[2]!.trim(), place: `--set ${match[1]}` };
+  return { path: match[1]!.split('.'), value: match[2]!.trim(), place: `--set ${match[1]}`, isText: true };
 }

@@ -67,8 +67,8 @@ function place(
   const path = keys.join('.');
   const value =
     keys.length === 0
-      ? typedValue(schema, setting.value)
-      : { ...(settled[name!] as object), [path]: typedValue(z.number(), setting.value) };
+      ? typedValue(schema, setting.value, setting.isText)
+      : { ...(settled[name!] as object), [path]: typedValue(z.number(), setting.value, setting.isText) };
   const result = schema.safeParse(value, { reportInput: true });
   if (!result.success) {
     const issue = result.error.issues[0]!;
@@ -87,8 +87,12 @@ function unknown(
 ): PermafrostError {
   const camel = name.replace(/-+([a-z])/g, (_, letter: string) => letter.toUpperCase());
   const elsewhere = Object.entries(GROUPS).find(([, members]) => Object.hasOwn(members, camel))?.[0];
+  const [group, ...inner] = setting.path as [string, ...string[]];
+  const near = inner.length > 0 && group === name ? didYouMean(group, Object.keys(GROUPS)) : null;
   const meant =
-    didYouMean(camel, names) ?? (elsewhere && !names.includes(camel) ? `${elsewhere}.${camel}` : null);
+    (near && [near, ...inner].join('.')) ??
+    didYouMean(camel, names) ??
+    (elsewhere && !names.includes(camel) ? `${elsewhere}.${camel}` : null);
   const remedy = meant
     ? `Did you mean '${meant}'?`
     : `"permafrost ${command} --help" has the options, whose names here are those of the flags without dashes: ` +

@@ -1,7 +1,7 @@
 import type { GridEvent } from '../../experiment/run-grid.js';
 import type { SearchEvent } from '../../experiment/search/search.js';
+import { tellBegun } from '../devices.js';
 import type { Output } from '../output.js';
-import { BEGUN } from '../processes.js';
 import { GridView, type RunEvent, runText, TrainingView } from './grid-view.js';
 import { RunView, Screen } from './run-view.js';
 
@@ -35,7 +35,7 @@ export function showGrid<Result>(
     // The caller shows the answer itself.
     if (event.type === 'search-done') return;
     onEvent(event);
-    if (event.type === 'grid-start') process.send?.(BEGUN);
+    if (event.type === 'grid-start') tellBegun();
     if (event.type === 'run-event') kept.on(event.event);
     if (event.type === 'run-done') kept.forget();
     if (output.mode === 'json') output.json(eventLine(event));
