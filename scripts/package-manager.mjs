@@ -20,10 +20,10 @@ const MARKS = [
  * The one command that makes the engine anew: it lets the package's install script run, and runs it.
  *
  * @param packageRoot directory of the package. @default this one
- * @param env where npm tells its version. @default process.env
+ * @param env where the manager that runs this process is named. @default process.env
  */
 export function rebuildCommand(packageRoot = OWN_ROOT, env = process.env) {
-  const place = placeOf(packageRoot);
+  const place = placeOf(packageRoot, env);
   if (place === null) return 'npm run setup';
   const { manager, project } = place;
   switch (manager) {
@@ -49,7 +49,7 @@ export function rebuildCommand(packageRoot = OWN_ROOT, env = process.env) {
 }
 
 /** Where the package was installed and by what, null in a clone; `manager` is null where no project's own is known. */
-function placeOf(packageRoot) {
+function placeOf(packageRoot, env) {
   const unplugged = packageRoot.indexOf(`${sep}.yarn${sep}`);
   if (unplugged >= 0) return { manager: 'yarn', project: packageRoot.slice(0, unplugged) };
   const at = packageRoot.indexOf(`${sep}node_modules${sep}`);
@@ -60,7 +60,13 @@ function placeOf(packageRoot) {
     return { manager: null, project };
   }
   const mark = MARKS.find(([, file]) => existsSync(join(project, file)));
-  return { manager: mark?.[0] ?? null, project };
+  return { manager: mark?.[0] ?? runningManager(env), project };
+}
+
+/** The manager that runs this process, which leaves its marks later: `pnpm/10.34.9 npm/? node/v24.21.0 linux x64`. */
+function runningManager({ npm_config_user_agent: agent = '' }) {
+  const [, name, major] = /^(\w+)\/(\d+)/.exec(agent) ?? [];
+  return name === 'yarn' && Number(major) < 2 ? 'yarn-classic' : (name ?? null);
 }
 
 /** npm blocks since its version 12. */

@@ -4,6 +4,7 @@ import { accessSync, constants } from 'node:fs';
 import { delimiter, dirname, join, resolve } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { findLibtorch } from './find-libtorch.mjs';
+import { rebuildCommand } from './package-manager.mjs';
 
 export const PROJECT_ROOT = resolve(dirname(fileURLToPath(import.meta.url)), '..');
 
@@ -11,7 +12,7 @@ export const PROJECT_ROOT = resolve(dirname(fileURLToPath(import.meta.url)), '..
 export const REMEDY =
   'Install libtorch, cmake and a C++ compiler (Debian, Ubuntu: apt-get install libtorch-dev libopenblas0-openmp ' +
   'cmake g++; elsewhere "npx permafrost libtorch install", or LIBTORCH set to the directory of an unpacked libtorch), ' +
-  'then run "npm rebuild permafrost --foreground-scripts", or "npm run setup" in a clone.';
+  `then run "${rebuildCommand()}".`;
 
 /** Path of a program on the PATH, or null. */
 export function findProgram(name, env = process.env) {

@@ -1,3 +1,4 @@
+import { rebuildCommand } from '../../scripts/package-manager.mjs';
 import { TOKENIZERS_PACKAGE } from '../text/tokenizers-library.js';
 import { cudaVersionText, type DoctorFacts } from './facts.js';
 import { compareVersions } from './versions.js';
@@ -90,7 +91,7 @@ function remedyOf(error: DoctorFacts['engineError']): string {
       'or take a libtorch that brings them: "npx permafrost libtorch install --version 2.11.0".'
     );
   }
-  return typeof error?.details.remedy === 'string' ? error.details.remedy : 'Run "npm rebuild permafrost".';
+  return typeof error?.details.remedy === 'string' ? error.details.remedy : `Run "${rebuildCommand()}".`;
 }
 
 function cudaChecks({ engine, driver }: DoctorFacts): Check[] {
@@ -197,7 +198,7 @@ function toolchainChecks({ toolchain, engine }: DoctorFacts): Check[] {
       ? warning(
           'libtorch for a build',
           `${value}, and the engine was built against another one`,
-          'Build the engine against it: "npm rebuild permafrost --foreground-scripts".',
+          `Build the engine against it: "${rebuildCommand()}".`,
         )
       : ok('libtorch for a build', value),
     // Where the engine works, nobody asks where else a libtorch might be.
@@ -227,7 +228,7 @@ function selfTestRemedy(device: string, message: string): string {
     );
   }
   const elsewhere = device === 'cpu' ? '' : ' Until then, device "cpu" works if its own self-test does.';
-  return `Build the engine again ("npm rebuild permafrost --foreground-scripts"), and report it if it stays.${elsewhere}`;
+  return `Build the engine again ("${rebuildCommand()}"), and report it if it stays.${elsewhere}`;
 }
 
 function major(version: string): number {

@@ -3,6 +3,7 @@ import { createRequire } from 'node:module';
 import { dirname, resolve, sep } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import type { LibtorchFinding } from '../../scripts/find-libtorch.mjs';
+import { rebuildCommand } from '../../scripts/package-manager.mjs';
 import { MUSL_PROBLEM, type SystemLibc, systemLibc } from '../../scripts/prebuilt.mjs';
 import { REMEDY } from '../../scripts/toolchain.mjs';
 import { PermafrostError } from '../errors/error.js';
@@ -39,8 +40,7 @@ export interface LoadAddonOptions {
   libc?: () => SystemLibc | null;
 }
 
-const REBUILD =
-  'Build the addon again: "npm rebuild permafrost --foreground-scripts", or "npm run setup" in a clone.';
+const REBUILD = `Build the addon again: "${rebuildCommand()}".`;
 
 // What the dynamic loader says when a library is there but is not the one that the addon was linked with.
 const WRONG_LIBRARY =

@@ -146,7 +146,7 @@ describe('diagnose', () => {
       ),
       'warning',
       'libtorch for a build',
-      /npm rebuild/,
+      /npm run setup/,
     ],
     [
       'an old Node',

@@ -63,7 +63,9 @@ export const MAY_IMPORT: Record<string, string[]> = {
 };
 
 /** Plain JavaScript that works before anything is compiled, and that the compiled program uses too. */
-const SCRIPTS = ['find-libtorch', 'prebuilt', 'toolchain'].map((name) => `../scripts/${name}.mjs`);
+const SCRIPTS = ['find-libtorch', 'package-manager', 'prebuilt', 'toolchain'].map(
+  (name) => `../scripts/${name}.mjs`,
+);
 
 interface Import {
   target: string;

@@ -88,10 +88,23 @@ it.each<[string, Record<string, string>, string, Record<string, string>, string]
   expect(rebuildCommand(packageRoot, env)).toBe(command);
 });
 
+it.each<[string, string]>([
+  ['npm/11.19.1 node/v20.20.2 linux x64 workspaces/false', REBUILD],
+  ['pnpm/10.34.9 npm/? node/v24.21.0 linux x64', 'pnpm rebuild permafrost'],
+  ['yarn/4.18.1 npm/? node/v24.21.0 linux x64', 'YARN_ENABLE_SCRIPTS=1 yarn rebuild permafrost'],
+  ['yarn/1.22.22 npm/? node/v24.21.0 linux x64', 'yarn install --force'],
+])('while %s installs, it alone tells', (agent, command) => {
+  const [, packageRoot] = installed(APP);
+  expect(rebuildCommand(packageRoot, { npm_config_user_agent: agent })).toBe(command);
+});
+
 it('the script itself is named where no manager of a project is known', () => {
-  for (const files of [APP, { 'node_modules/.package-lock.json': '' }]) {
+  for (const [files, env] of [
+    [APP, {}],
+    [{ 'node_modules/.package-lock.json': '' }, NPM_11],
+  ] as const) {
     const [, packageRoot] = installed(files);
-    expect(rebuildCommand(packageRoot, NPM_11)).toBe(`node ${join(packageRoot, 'scripts', 'install.mjs')}`);
+    expect(rebuildCommand(packageRoot, env)).toBe(`node ${join(packageRoot, 'scripts', 'install.mjs')}`);
   }
 });
 

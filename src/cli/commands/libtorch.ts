@@ -1,4 +1,5 @@
 import type { Command } from 'commander';
+import { rebuildCommand } from '../../../scripts/package-manager.mjs';
 import { type InstallEvent, type Installed, installLibtorch } from '../../libtorch/install.js';
 import { probeNvidiaDriver } from '../../libtorch/nvidia-driver.js';
 import { chooseRelease, DEFAULT_VERSION, KNOWN_VERSIONS } from '../../libtorch/releases.js';
@@ -82,7 +83,7 @@ function report(installed: Installed, output: CommandContext['output']): void {
   output.print(
     isBuilt
       ? 'The engine for it is there. "npx permafrost doctor" tries it out.'
-      : 'Builds of the engine find it there ("npm rebuild permafrost --foreground-scripts"); elsewhere set ' +
+      : `Builds of the engine find it there ("${rebuildCommand()}"); elsewhere set ` +
           `LIBTORCH=${directory}`,
   );
   if (missingLibraries.length > 0) {
