@@ -40,13 +40,12 @@ export function sidebarOf(titles, addressOf) {
   };
   const sections = SECTIONS.map(({ text, pages }) => ({
     text,
-    collapsed: false,
     items: pages.map(addressOf).flatMap((path) => (titles.has(path) ? [item(titles.get(path), path)] : [])),
   }));
-  const examples = [...titles].filter(([path]) => path.startsWith('examples/'));
+  const examples = [...titles].filter(([path]) => /^(examples|github)\//.test(path));
   sections.push(
-    { text: 'Examples', collapsed: true, items: examples.map(([path, title]) => item(title, path)) },
-    { text: 'Every name', collapsed: true, items: REFERENCE.map(([text, path]) => item(text, path)) },
+    { text: 'Examples', items: examples.map(([path, title]) => item(title, path)) },
+    { text: 'Every name', items: REFERENCE.map(([text, path]) => item(text, path)) },
   );
   const lost = [...left].filter((path) => !path.startsWith('reference/'));
   if (lost.length > 0) throw new Error(`site/navigation.mjs names no place for ${lost.join(', ')}`);

@@ -1,38 +1,55 @@
-// Lays the repository's documents out as the site's pages, with links between them made to fit.
-import { cpSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
+// Lays the repository's documents out as the site's pages, with links between them made to fit. What they link to
+// becomes a page as well: other documents, and files that are shown as they stand.
+import { cpSync, existsSync, mkdirSync, readdirSync, readFileSync, statSync, writeFileSync } from 'node:fs';
 import { basename, dirname, extname, join, posix } from 'node:path';
 
-const ROOT_DOCUMENTS = ['README.md', 'CONTRIBUTING.md', 'SECURITY.md', 'CHANGELOG.md', 'bench/RESULTS.md'];
-const LANGUAGES = { '.ts': 'ts', '.mjs': 'js', '.py': 'python', '.cff': 'yaml' };
+const IN_ROOT = [
+  'README.md',
+  'CONTRIBUTING.md',
+  'SECURITY.md',
+  'CHANGELOG.md',
+  'CITATION.cff',
+  'bench/RESULTS.md',
+];
+const NAMES = { 'README.md': 'index', 'bench/RESULTS.md': 'results', 'CITATION.cff': 'citation' };
+/** Languages of files that are shown, by their endings. */
+const LANGUAGES = {
+  '.ts': 'ts',
+  '.mjs': 'js',
+  '.py': 'python',
+  '.cff': 'yaml',
+  '.yml': 'yaml',
+  '.yaml': 'yaml',
+  '.json': 'json',
+  '.slurm': 'bash',
+  '.sh': 'bash',
+};
 
-/** Path in the site, without ending, of a document of the repository; null where it has no page. */
-export function addressOf(document) {
-  if (document === 'README.md') return 'index';
-  if (document === 'bench/RESULTS.md') return 'results';
-  if (document === 'CITATION.cff') return 'citation';
-  if (document === 'examples/service' || document === 'examples/service/README.md') return 'examples/service';
-  if (document === 'examples') return 'examples/train';
-  const [folder] = document.split('/');
-  const extension = extname(document);
-  const name = basename(document, extension);
-  if (folder === 'examples' && extension in LANGUAGES) return `examples/${name}`;
-  if (folder === 'docs' && extension === '.md') return name;
-  return ROOT_DOCUMENTS.includes(document) ? name.toLowerCase() : null;
+/** The file that stands for a path: a folder is its README, or the first of its programs. */
+function fileAt(root, path) {
+  if (!existsSync(join(root, path)) || !statSync(join(root, path)).isDirectory()) return path;
+  const names = readdirSync(join(root, path)).sort();
+  return `${path}/${names.find((name) => name === 'README.md') ?? names.find((name) => extname(name) in LANGUAGES)}`;
 }
 
-/** Text without comments, with its links made those of the site; what stands in code is left. */
-function withLinks(text, document, images) {
+/** Path in the site, without ending, of a file of the repository. */
+export function addressOf(file) {
+  if (file in NAMES) return NAMES[file];
+  const path = posix.basename(file) === 'README.md' ? posix.dirname(file) : file.replace(/\.(md|ts)$/, '');
+  if (posix.dirname(file) === 'docs') return posix.basename(path);
+  if (IN_ROOT.includes(file)) return path.toLowerCase();
+  return path.replace(/^\./, '').replaceAll('.', '-');
+}
+
+/** Text without comments, and with its links made those of the site; what stands in code is left. */
+function withLinks(text, file, found) {
   const target = (link) => {
     if (/^([a-z]+:|#)/.test(link)) return link;
     const [path, anchor] = link.split('#');
-    const resolved = posix.normalize(posix.join(posix.dirname(document), path)).replace(/\/$/, '');
-    if (resolved.endsWith('.svg')) {
-      images.add(resolved);
-      return `/${posix.basename(resolved)}`;
-    }
-    const address = addressOf(resolved);
-    if (address === null) throw new Error(`${document} links to ${link}, which has no page in the site`);
-    return `/${address}.md${anchor === undefined ? '' : `#${anchor}`}`;
+    const linked = found(posix.normalize(posix.join(posix.dirname(file), path)).replace(/\/$/, ''), link);
+    return linked.endsWith('.svg')
+      ? `/${posix.basename(linked)}`
+      : `/${addressOf(linked)}.md${anchor === undefined ? '' : `#${anchor}`}`;
   };
   return text
     .replace(/^<!-- .*? -->\n/gms, '')
@@ -43,54 +60,61 @@ function withLinks(text, document, images) {
     .join('');
 }
 
-/** A page that shows a file as it stands. */
-function fileOf(root, path) {
-  const text = readFileSync(join(root, path), 'utf8').trimEnd();
-  return `# ${basename(path)}\n\n\`\`\`${LANGUAGES[extname(path)]}\n${text}\n\`\`\`\n`;
-}
-
 /** Makes an entry's page of what TypeDoc wrote: its heading, and no HTML, which is read as text. */
 function referenceOf(text, title) {
   return text.replace(/^# .*$/m, `# ${title}`).replace(/<a id="[^"]*"><\/a> /g, '');
 }
 
 /**
- * Writes every page into a directory.
+ * Writes every page into a directory, in which `reference/` holds what TypeDoc wrote.
  *
  * @param root of the repository
  * @returns title of each page by its path in the site
- * @throws Error where a document links to what has no page
+ * @throws Error where a document links to what is not there
  */
 export function stage(root, pages) {
   const titles = new Map();
-  const images = new Set();
   const write = (address, text) => {
     const file = join(pages, `${address}.md`);
     mkdirSync(dirname(file), { recursive: true });
     writeFileSync(file, text);
     titles.set(address, /^# (.*)$/m.exec(text)[1].replaceAll('`', ''));
   };
-  const inDocs = readdirSync(join(root, 'docs')).filter((name) => name.endsWith('.md'));
-  const documents = [
-    ...ROOT_DOCUMENTS,
-    ...inDocs.map((name) => `docs/${name}`),
-    'examples/service/README.md',
-  ];
-  for (const document of documents) {
-    const text = readFileSync(join(root, document), 'utf8');
-    write(addressOf(document), withLinks(text, document, images));
+  const inFolder = (folder, wanted) =>
+    readdirSync(join(root, folder))
+      .filter((name) => wanted(extname(name)))
+      .map((name) => `${folder}/${name}`);
+  const files = new Set([
+    ...IN_ROOT,
+    ...inFolder('docs', (ending) => ending === '.md'),
+    ...inFolder('examples', (ending) => ending in LANGUAGES),
+  ]);
+  // A set is gone through in the order of its growth.
+  for (const file of files) {
+    if (file.endsWith('.svg')) {
+      cpSync(join(root, file), join(pages, 'public', basename(file)));
+      continue;
+    }
+    const text = readFileSync(join(root, file), 'utf8');
+    if (!file.endsWith('.md')) {
+      const code = `\`\`\`${LANGUAGES[extname(file)] ?? 'text'}\n${text.trimEnd()}\n\`\`\``;
+      write(addressOf(file), `# ${basename(file)}\n\n${code}\n`);
+      continue;
+    }
+    const found = (path, link) => {
+      if (!existsSync(join(root, path))) throw new Error(`${file} links to ${link}, which is not there`);
+      const linked = fileAt(root, path);
+      files.add(linked);
+      return linked;
+    };
+    write(addressOf(file), withLinks(text, file, found));
   }
-  const shown = readdirSync(join(root, 'examples')).filter((name) => extname(name) in LANGUAGES);
-  for (const path of ['CITATION.cff', ...shown.map((name) => `examples/${name}`)]) {
-    write(addressOf(path), fileOf(root, path));
-  }
-  for (const image of images) cpSync(join(root, image), join(pages, 'public', basename(image)));
   const reference = join(pages, 'reference');
-  for (const file of readdirSync(reference, { recursive: true })) {
-    if (!file.endsWith('.md')) continue;
-    const path = file.split('\\').join('/').replace(/\.md$/, '');
+  for (const name of readdirSync(reference, { recursive: true })) {
+    if (!name.endsWith('.md')) continue;
+    const path = name.split('\\').join('/').replace(/\.md$/, '');
     const title = path === 'index' ? 'permafrost' : `permafrost/${basename(path)}`;
-    write(`reference/${path}`, referenceOf(readFileSync(join(reference, file), 'utf8'), title));
+    write(`reference/${path}`, referenceOf(readFileSync(join(reference, name), 'utf8'), title));
   }
   return titles;
 }

@@ -30,7 +30,7 @@ export default defineConfig({
     nav: [
       { text: 'First model', link: '/first-model' },
       { text: 'Freezing', link: '/freezing-explained' },
-      { text: 'Commands', link: '/guide' },
+      { text: 'Guide', link: '/guide' },
       { text: 'Every name', link: '/reference/' },
     ],
   },

@@ -226,3 +226,11 @@ describe('docs/errors.md', () => {
     expect(Object.keys(ERROR_CATALOGUE)).toEqual([...ERROR_CODES]);
   });
 });
+
+describe('docs/troubleshooting.md', () => {
+  it('has a row for every code', () => {
+    const text = readFileSync(join(ROOT, 'docs', 'troubleshooting.md'), 'utf8');
+    const rows = new Set([...text.matchAll(/^\| `([A-Z_]+)` \|/gm)].map(([, code]) => code!));
+    expect(ERROR_CODES.filter((code) => !rows.has(code))).toEqual([]);
+  });
+});

@@ -22,8 +22,8 @@ export class TrainingView {
   on(event: RunEvent): void {
     const line = event.type === 'done' ? this.#lines.end(event.result) : this.#lines.of(event);
     if (event.type === 'freeze') {
-      for (const text of checkpointTexts(event)) this.#view.once(text);
       this.#view.note(freezeText(event));
+      for (const text of checkpointTexts(event)) this.#view.once(text);
     }
     if (event.type === 'resume') this.#view.note(resumeText(event));
     if (line !== null) this.#view.on(line);
