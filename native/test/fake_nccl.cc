@@ -8,6 +8,7 @@
 #include <sys/mman.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <atomic>
 #include <cstdio>
 #include <cstdint>
@@ -118,6 +119,13 @@ int enqueue(NcclComm comm, const Call& call, const void* from, void* to) {
   return 0;
 }
 
+// Not the exported function: where libtorch brings the true NCCL, that name may lead to it.
+int destroy(NcclComm comm) {
+  munmap(static_cast<Comm*>(comm)->shared, sizeof(Shared));
+  delete static_cast<Comm*>(comm);
+  return 0;
+}
+
 }  // namespace
 
 extern "C" {
@@ -146,15 +154,11 @@ int ncclCommInitRank(NcclComm* comm, int size, NcclUniqueId id, int rank) {
   return 0;
 }
 
-int ncclCommDestroy(NcclComm comm) {
-  munmap(static_cast<Comm*>(comm)->shared, sizeof(Shared));
-  delete static_cast<Comm*>(comm);
-  return 0;
-}
+int ncclCommDestroy(NcclComm comm) { return destroy(comm); }
 
 int ncclCommAbort(NcclComm comm) {
   static_cast<Comm*>(comm)->shared->aborted = 1;
-  return ncclCommDestroy(comm);
+  return destroy(comm);
 }
 
 int ncclCommGetAsyncError(NcclComm, int* error) {

@@ -1,10 +1,10 @@
 import { spawn, spawnSync } from 'node:child_process';
-import { createServer } from 'node:net';
 import { resolve } from 'node:path';
 import { pathToFileURL } from 'node:url';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { Group } from '../../src/distributed/group.js';
 import type { Place } from '../../src/distributed/place.js';
+import { freePort } from '../helpers/free-port.js';
 import { thrownBy } from '../helpers/thrown.js';
 
 const BUILT_GROUP = pathToFileURL(resolve('dist/distributed/group.js')).href;
@@ -24,15 +24,6 @@ interface Heard {
   said: unknown[];
   error: { code: string; message: string } | null;
   signal: NodeJS.Signals | null;
-}
-
-function freePort(): Promise<number> {
-  return new Promise((settle) => {
-    const server = createServer().listen(0, '127.0.0.1', () => {
-      const { port } = server.address() as { port: number };
-      server.close(() => settle(port));
-    });
-  });
 }
 
 /** Runs the ranks as processes of their own and gives what each said. */
