@@ -111,9 +111,9 @@ export class Ranks implements Peers {
   /** @throws on all ranks where the training was stopped on one: `signal.reason` there, an AbortError naming it elsewhere. */
   async throwIfStopped(): Promise<void> {
     if (!this.isStopped) return;
+    const all = await this.gather(this.#signal?.aborted === true);
     this.#signal?.throwIfAborted();
-    const stopped = (await this.group!.gather(false)).indexOf(true);
-    throw this.#stoppedBy(stopped);
+    throw this.#stoppedBy(all.indexOf(true));
   }
 
   /** The same where no update tells: asks all ranks. */
