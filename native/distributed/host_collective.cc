@@ -29,14 +29,9 @@ class OneFrame : public Traffic {
   bool expects(int peer) const override { return hears(peer) && !came_[static_cast<size_t>(peer)]; }
   bool has_more_for(int peer) const override { return tells(peer) && !sent_[static_cast<size_t>(peer)]; }
   bool place(int peer, const FrameHeader& header, std::vector<iovec>& payload) override {
-    if (header.kind == kind_ && fits(peer, header)) {
-      payload = incoming(peer, header);
-      return true;
-    }
-    watch_.fail_group(ErrorCode::RANKS_DIVERGED,
-                      describe(mesh_.members[static_cast<size_t>(peer)]) + " makes another call than " +
-                          describe(mesh_.members[static_cast<size_t>(mesh_.rank)]) + " in exchange " +
-                          std::to_string(sequence_) + ". All ranks have to make the same calls.");
+    if (header.kind != kind_ || !fits(peer, header)) watch_.diverge(peer, sequence_);
+    payload = incoming(peer, header);
+    return true;
   }
   void received(int peer, const FrameHeader&) override { came_[static_cast<size_t>(peer)] = true; }
 
@@ -110,7 +105,7 @@ void HostCollective::run(const char* doing, const std::function<void(uint64_t, E
   Exchange exchange(mesh_, watch_, sequence, timeout(), doing);
   try {
     body(sequence, exchange);
-  } catch (const Error& error) {
+  } catch (const std::exception& error) {
     watch_.throw_if_failed();
     // Given up halfway by this rank alone, as when its process is ending.
     watch_.give_up(describe(mesh_.members[static_cast<size_t>(mesh_.rank)]) + " gave up: " + error.what());

@@ -19,6 +19,7 @@ namespace {
 constexpr size_t kNonce = 32;
 constexpr char kGreeting[] = "permafrost ranks 1";
 constexpr double kHandshakeSeconds = 5;
+constexpr double kDialSeconds = 30;
 constexpr auto kMostPause = std::chrono::milliseconds(100);
 
 // What a rank tells of itself in the store.
@@ -152,13 +153,18 @@ class Meeting {
     return hmac_sha256(secret_, message.str());
   }
 
+  static bool is_here(const Card& card) { return !card.identity.empty() && card.identity == host_identity(); }
+
+  Descriptor dial(const Card& card) const {
+    if (is_here(card)) return connect_local(card.local_name);
+    return connect_tcp(card.address, card.port, std::min(deadline_, seconds_from_now(kDialSeconds)));
+  }
+
   Descriptor connect(int other, int channel) {
     const Card& card = cards_[static_cast<size_t>(other)];
-    const bool is_here = !card.identity.empty() && card.identity == host_identity();
-    Descriptor socket = is_here ? connect_local(card.local_name)
-                                : connect_tcp(card.address, card.port, std::min(deadline_, seconds_from_now(30)));
+    Descriptor socket = dial(card);
     check(socket.is_open(), ErrorCode::RANK_FAILED, describe(card.member), " cannot be reached at ",
-          is_here ? "its local socket" : card.address + ":" + std::to_string(card.port), " from ", host_name(),
+          is_here(card) ? "its local socket" : card.address + ":" + std::to_string(card.port), " from ", host_name(),
           ". If it ended, look at what it printed; else have it listen at an address that the others reach (`bind`).");
     std::string theirs(kNonce, '\0'), answer(sizeof(Digest), '\0');
     const std::string mine = random_bytes(kNonce);
@@ -195,6 +201,13 @@ class Meeting {
     wait_readable({listener.tcp.get(), listener.local.get()}, deadline_);
     interruption_point();
     throw_if_told();
+    // One that ended meanwhile listens no more. Asked more and more seldom: it need not be ready to accept.
+    if (Clock::now() > next_probe_) {
+      probe_pause_ *= 2;
+      next_probe_ = Clock::now() + probe_pause_;
+      check(dial(cards_[static_cast<size_t>(missing)]).is_open(), ErrorCode::RANK_FAILED,
+            describe(mesh_.members[static_cast<size_t>(missing)]), " ended before all ranks were connected.");
+    }
     for (const int from : {listener.tcp.get(), listener.local.get()}) {
       if (from < 0) continue;
       Descriptor socket = accept_from(from);
@@ -255,6 +268,8 @@ class Meeting {
   Store store_;
   std::vector<Card> cards_;
   std::string secret_;
+  Clock::duration probe_pause_ = std::chrono::seconds(1);
+  Clock::time_point next_probe_ = Clock::now() + probe_pause_;
   Mesh mesh_;
 };
 

@@ -121,7 +121,7 @@ void NcclCollective::run(const char* doing, const std::function<void(NcclStream)
       const Member& late = host_->members()[static_cast<size_t>(host_->watch().suspect(others))];
       host_->watch().fail_group(ErrorCode::RANK_FAILED, describe(late) + " was waited for in vain: ranks were to " + doing + ".");
     });
-  } catch (const Error& error) {
+  } catch (const std::exception& error) {
     host_->watch().give_up(describe(host_->members()[static_cast<size_t>(rank())]) + " gave up: " + error.what());
     // Ends kernels that wait for ranks that are gone.
     nccl_.comm_abort(std::exchange(comm_, nullptr));

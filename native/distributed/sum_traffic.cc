@@ -82,25 +82,18 @@ void SumTraffic::read_notice(int peer) {
   Share& share = shares_[static_cast<size_t>(peer)];
   Notice notice{};
   if (share.notice.size() >= sizeof notice) std::memcpy(&notice, share.notice.data(), sizeof notice);
-  if (notice.layout != layout_.digest() || notice.leaves != leaves_) diverge(peer, "sums other tensors");
+  if (notice.layout != layout_.digest() || notice.leaves != leaves_) watch_.diverge(peer, sequence_);
   const size_t inlined = is_small_ ? static_cast<size_t>(layout_.bytes()) : 0;
   const auto count = static_cast<size_t>(notice.partials);
   if (notice.partials < 0 || notice.partials > leaves_ ||
       share.notice.size() != sizeof notice + count * (sizeof(Leaves) + inlined)) {
-    diverge(peer, "sums other tensors");
+    watch_.diverge(peer, sequence_);
   }
   share.partials.resize(count);
   std::memcpy(share.partials.data(), &share.notice[sizeof notice], count * sizeof(Leaves));
   share.staging.resize(static_cast<size_t>(std::min(kWindow, pieces(own())) * kPiece) * count);
   share.is_known = true;
   add_pieces();
-}
-
-void SumTraffic::diverge(int peer, const std::string& what) {
-  watch_.fail_group(ErrorCode::RANKS_DIVERGED,
-                    describe(mesh_.members[static_cast<size_t>(peer)]) + " " + what + " than " +
-                        describe(mesh_.members[static_cast<size_t>(mesh_.rank)]) + " in exchange " +
-                        std::to_string(sequence_) + ". All ranks have to make the same calls.");
 }
 
 void SumTraffic::plan() {
@@ -201,7 +194,7 @@ bool SumTraffic::place(int peer, const FrameHeader& header, std::vector<iovec>& 
   Share& share = shares_[static_cast<size_t>(peer)];
   if (!share.is_known) {
     const auto most = sizeof(Notice) + static_cast<size_t>(leaves_) * (sizeof(Leaves) + static_cast<size_t>(kSmall));
-    if (header.kind != FrameKind::sum || header.length > most) diverge(peer, "does something else");
+    if (header.kind != FrameKind::sum || header.length > most) watch_.diverge(peer, sequence_);
     share.notice.resize(header.length);
     payload = {{share.notice.data(), share.notice.size()}};
     return true;
@@ -219,11 +212,11 @@ bool SumTraffic::place(int peer, const FrameHeader& header, std::vector<iovec>& 
   } else if (header.kind == FrameKind::total && piece == share.totals && piece < pieces(share)) {
     payload = memory(sums_, piece_begin(share, piece), piece_end(share, piece));
   } else {
-    diverge(peer, "sends other pieces");
+    watch_.diverge(peer, sequence_);
   }
   uint64_t length = 0;
   for (const iovec& part : payload) length += part.iov_len;
-  if (length != header.length) diverge(peer, "sends other pieces");
+  if (length != header.length) watch_.diverge(peer, sequence_);
   return true;
 }
 

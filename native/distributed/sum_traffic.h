@@ -53,7 +53,6 @@ class SumTraffic : public Traffic {
   void add_notices();
   void plan();
   std::vector<iovec> memory(const std::vector<at::Tensor>& tensors, int64_t begin, int64_t end) const;
-  [[noreturn]] void diverge(int peer, const std::string& what);
 
   const Mesh& mesh_;
   Watch& watch_;

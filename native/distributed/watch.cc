@@ -11,6 +11,9 @@ namespace permafrost {
 
 namespace {
 
+// Of the time-out: how long a rank may be silent. Less than all of it, so that a rank that is stopped is named by
+// everybody for its silence before the first one has waited too long.
+constexpr double kSilence = 0.75;
 constexpr size_t kMostText = 64 << 10;
 constexpr size_t kMostWaiting = 64 << 10;
 // How long a broken connection waits for the word that explains it.
@@ -77,6 +80,14 @@ void Watch::set_failure(ErrorCode code, const std::string& message) {
   ring(alarm_write_);
   changed_.notify_all();
   wake();
+}
+
+void Watch::diverge(int rank, uint64_t sequence) {
+  const auto [a, b] = std::minmax(rank, mesh_.rank);
+  fail_group(ErrorCode::RANKS_DIVERGED, describe(mesh_.members[static_cast<size_t>(a)]) + " and " +
+                                            describe(mesh_.members[static_cast<size_t>(b)]) +
+                                            " make different calls, or sum different tensors, in exchange " +
+                                            std::to_string(sequence) + ". All ranks have to make the same ones.");
 }
 
 void Watch::lose(int rank, const std::string& doing) {
@@ -230,9 +241,9 @@ void Watch::judge_silence() {
   for (size_t rank = 0; rank < peers_.size(); ++rank) {
     const Peer& peer = peers_[rank];
     if (!peer.is_open || peer.left) continue;
-    if (std::chrono::duration<double>(now - peer.heard).count() <= timeout_) continue;
+    if (std::chrono::duration<double>(now - peer.heard).count() <= kSilence * timeout_) continue;
     std::ostringstream message;
-    message << describe(mesh_.members[rank]) << " was silent for " << timeout_ << " s: it was stopped, or its host is gone.";
+    message << describe(mesh_.members[rank]) << " was silent for " << kSilence * timeout_ << " s: it was stopped, or its host is gone.";
     set_failure(ErrorCode::RANK_FAILED, message.str());
   }
 }

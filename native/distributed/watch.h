@@ -31,6 +31,8 @@ class Watch {
   [[noreturn]] void fail_group(ErrorCode code, const std::string& message);
   // The same for a rank that throws something else.
   void give_up(const std::string& message);
+  // A rank makes another call than this one does: throws in words that are the same on both.
+  [[noreturn]] void diverge(int rank, uint64_t sequence);
   // The connection for data of a rank broke, or it is waited for in vain: says why, and throws.
   [[noreturn]] void lose(int rank, const std::string& doing);
   // Whom to name of those that are waited for: one that is silent, else the one that is furthest behind.

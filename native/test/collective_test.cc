@@ -11,6 +11,8 @@
 #include <thread>
 
 #include "distributed/sha256.h"
+#include "distributed/store.h"
+#include "permafrost/build_info.h"
 #include "test/meshes.h"
 #include "test/testing.h"
 
@@ -188,6 +190,8 @@ TEST("a frame that was damaged on its way ends the exchange") {
 
 // A rank in a process of its own that sums for ever.
 pid_t start_rank(std::vector<Mesh>& meshes, int rank, double timeout) {
+  // Made here: a process that was forked has none of libtorch's threads.
+  const std::vector<at::Tensor> tensors = {at::ones({300000})};
   const pid_t child = fork();
   if (child != 0) {
     meshes[static_cast<size_t>(rank)] = {};
@@ -197,7 +201,7 @@ pid_t start_rank(std::vector<Mesh>& meshes, int rank, double timeout) {
   meshes.clear();
   try {
     HostCollective collective(std::move(mesh), timeout, timeout);
-    while (true) collective.sum(std::vector<at::Tensor>{at::ones({300000})});
+    while (true) collective.sum(tensors);
   } catch (const std::exception&) {
   }
   _exit(0);
@@ -294,13 +298,21 @@ TEST("ranks that cannot meet say why, all of them") {
                      options.first_timeout = 2;
                    }),
                    "Of 3 ranks these did not come within 2 s: 2.");
-  const std::vector<std::string> twice = heard_meeting(2, [](MeetingOptions& options) {
-    options.prefix = "twice";
-    if (options.rank == 1) options.rank = 0, options.store.serves = false;
-    options.first_timeout = 3;
+}
+
+TEST("a rank that ends before all are connected is named") {
+  MeetingOptions options;
+  options.size = 2;
+  options.store = {"127.0.0.1", free_port(), true};
+  options.prefix = "ended";
+  options.device = "cpu";
+  std::thread other([&] {
+    Store store({options.store.host, options.store.port, false}, "ended/0", seconds_from_now(kTimeout));
+    store.set("rank/1", PERMAFROST_VERSION "\n2\ngone\n7\ncpu\n\n127.0.0.1\n" + std::to_string(free_port()) + "\n");
   });
-  expect(twice[0].find("is rank 0 already") != std::string::npos || twice[1].find("is rank 0 already") != std::string::npos,
-         twice[0], " | ", twice[1]);
+  const std::string heard = thrown_message([&] { meet(options); });
+  other.join();
+  expect(heard == "RANK_FAILED: rank 1 (gone, process 7) ended before all ranks were connected.", heard);
 }
 
 TEST("digests are those of the standards") {
