@@ -68,7 +68,7 @@ export class Group {
         size,
         host,
         port,
-        serves,
+        serves: serves && rank === 0,
         prefix,
         bind: place.bind ?? '',
         secret: place.secret ?? '',

@@ -143,11 +143,13 @@ it.runIf(process.env.PERMAFROST_WORKERS === '1')(
     const directory = join(folder, 'many');
     // Eleven scenarios of twelve layers.
     const deep = ['--shape', 'layers=12,hidden=16,heads=2', '--strategies', 'paper', '--seeds', '2'];
-    const grid = demoGrid(directory, ...deep, '--epochs', '4', '--no-early-stopping');
+    const grid = demoGrid(directory, ...deep, '--epochs', '2', '--no-early-stopping');
     const started = performance.now();
     const workers = [1, 2, 3, 4].map(() => new Worker(grid));
     const killed = await Promise.all(workers.slice(2).map((worker) => worker.killAtState()));
-    expect(await Promise.all(workers.slice(0, 2).map(({ ended }) => ended))).toEqual([0, 0]);
+    const codes = await Promise.all(workers.slice(0, 2).map(({ ended }) => ended));
+    expect(workers.flatMap(({ events }) => events.filter(({ type }) => type === 'error'))).toEqual([]);
+    expect(codes).toEqual([0, 0]);
     const found = await expectWhole(directory, workers, killed);
     expect(found.size).toBe(22);
     const shares = workers.map(({ done }) => done.length).join(', ');

@@ -1,4 +1,4 @@
-import { randomBytes } from 'node:crypto';
+import { randomBytes, randomInt } from 'node:crypto';
 import { once } from 'node:events';
 import { createServer } from 'node:net';
 import type { Command } from 'commander';
@@ -12,6 +12,9 @@ import { addShape, checkedOptions, type Flags } from '../schema-options.js';
 
 /** Where one rank has failed the others end within so many ms. */
 const GRACE_MS = 5_000;
+
+/** Where the ranks of one machine meet. */
+const PORTS = { from: 20_000, to: 32_000 };
 
 /** Commands whose processes train together. */
 const LAUNCHED = ['train', 'pretrain'];
@@ -89,13 +92,20 @@ function environmentOf(
   };
 }
 
+/** A port that nobody listens at, below those that systems give to connections: it is taken only seconds later. */
 async function freePort(): Promise<number> {
-  const server = createServer().listen(0, '127.0.0.1');
-  await once(server, 'listening');
-  const { port } = server.address() as { port: number };
-  server.close();
-  await once(server, 'close');
-  return port;
+  for (;;) {
+    const server = createServer();
+    const isFree = await new Promise<boolean>((settle) => {
+      server.once('error', () => settle(false)).once('listening', () => settle(true));
+      server.listen(randomInt(PORTS.from, PORTS.to), '127.0.0.1');
+    });
+    if (!isFree) continue;
+    const { port } = server.address() as { port: number };
+    server.close();
+    await once(server, 'close');
+    return port;
+  }
 }
 
 function invalid(option: string, message: string): PermafrostError {
