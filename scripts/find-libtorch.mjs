@@ -141,7 +141,11 @@ export function findLibtorch(env = process.env) {
   return { found: null, tried };
 }
 
-if (import.meta.url === pathToFileURL(process.argv[1] ?? '').href) {
+// In a bundle this module has the program's own path.
+if (
+  import.meta.url === pathToFileURL(process.argv[1] ?? '').href &&
+  import.meta.url.endsWith('/find-libtorch.mjs')
+) {
   const result = findLibtorch();
   console.log(JSON.stringify(result, null, 2));
   process.exitCode = result.found ? 0 : 1;

@@ -181,6 +181,79 @@ function testWithBuild(folder, tarball) {
   console.log('installs with libtorch, builds its engine and runs it');
 }
 
+const CONSUMER = `
+import { bottomUp, finetune, type TrainingEvent, TokenClassifier } from 'permafrost';
+import * as data from 'permafrost/data';
+import * as experiment from 'permafrost/experiment';
+import * as metrics from 'permafrost/metrics';
+import * as publish from 'permafrost/publish';
+import * as tagging from 'permafrost/tagging';
+import * as training from 'permafrost/training';
+export const entries = [data, experiment, metrics, publish, tagging, training];
+export async function run(): Promise<TrainingEvent[]> {
+  const model = await TokenClassifier.load('bert', { labels: ['O'] });
+  const events: TrainingEvent[] = [];
+  for await (const event of finetune({ model, train: [], validation: [], freezing: bottomUp(1) })) events.push(event);
+  return events;
+}
+// @ts-expect-error: types are checked at all.
+bottomUp('one');
+`;
+
+/** Its types compile for whoever checks libraries, and what its package.json says of its files is so. */
+function testTypes(project, tarball) {
+  writeFileSync(join(project, 'consumer.ts'), CONSUMER);
+  const tsc = join(PROJECT_ROOT, 'node_modules', 'typescript', 'bin', 'tsc');
+  const types = ['--typeRoots', join(PROJECT_ROOT, 'node_modules', '@types'), '--types', 'node'];
+  const strict = [
+    '--strict',
+    '--exactOptionalPropertyTypes',
+    '--skipLibCheck',
+    'false',
+    '--target',
+    'es2022',
+  ];
+  for (const modules of [
+    ['--module', 'nodenext'],
+    ['--module', 'esnext', '--moduleResolution', 'bundler'],
+  ]) {
+    output(process.execPath, [tsc, '--noEmit', ...strict, ...types, ...modules, 'consumer.ts'], project);
+  }
+  output('npx', ['--yes', 'publint@0.3', '--strict', tarball], project);
+  output('npx', ['--yes', '@arethetypeswrong/cli@0.18', tarball, '--profile', 'esm-only'], project);
+  console.log('its types compile, and its package.json is sound');
+}
+
+const APP = `
+import { bottomUp, TokenClassifier } from 'permafrost';
+bottomUp(1);
+await TokenClassifier.load('checkpoint').catch(({ code, message }) => console.log(code, message));
+`;
+
+/** A bundler leaves the package out; where it does not, the program says so. */
+function testBundles(project) {
+  writeFileSync(join(project, 'app.mjs'), APP);
+  mkdirSync(join(project, 'checkpoint'));
+  const said = (...flags) => {
+    const esbuild = [
+      'app.mjs',
+      '--bundle',
+      '--platform=node',
+      '--format=esm',
+      '--outfile=bundle.mjs',
+      ...flags,
+    ];
+    output('npx', ['--yes', 'esbuild@0.28', ...esbuild], project);
+    return output(process.execPath, ['bundle.mjs'], project, HIDDEN);
+  };
+  const require =
+    'import { createRequire } from "node:module"; const require = createRequire(import.meta.url);';
+  const [outside, inside] = [said('--external:permafrost'), said(`--banner:js=${require}`)];
+  if (outside.includes('external')) throw new Error(`A bundle without permafrost says:\n${outside}`);
+  if (!/^ADDON_MISSING .*external/.test(inside)) throw new Error(`A bundle with permafrost says:\n${inside}`);
+  console.log('is left out by a bundler, and says what to do where it is not');
+}
+
 /** What an installation without an engine brings. */
 function testWeight(project) {
   const modules = join(project, 'node_modules');
@@ -214,6 +287,8 @@ const folder = mkdtempSync(join(tmpdir(), 'permafrost-pack-'));
 try {
   const tarball = packInto(folder);
   const project = testWithoutLibtorch(folder, tarball);
+  testTypes(project, tarball);
+  testBundles(project);
   if (values.build) testWithBuild(folder, tarball);
   else testWithPrebuilt(folder, project);
 } catch (error) {

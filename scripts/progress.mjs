@@ -6,6 +6,7 @@ import { PROJECT_ROOT } from './toolchain.mjs';
 
 const TERMINAL_INTERVAL_MS = 1000;
 const LOG_INTERVAL_MS = 5000;
+const SIGNALS = ['SIGINT', 'SIGTERM', 'SIGHUP'];
 // Before that a guess at the time left would be worth nothing.
 const SMALLEST_SHARE = 0.03;
 
@@ -76,11 +77,17 @@ export async function runShown(what, command, args, options = {}) {
     const text = `permafrost: ${what}: ${progress === '' ? durationText(elapsed) : progress}`;
     stream.write(isTerminal ? `\r\x1b[K${text.slice(0, (stream.columns ?? 80) - 1)}` : `${text}\n`);
   };
-  const child = spawn(command, args, { cwd: PROJECT_ROOT, env, stdio: ['ignore', 'pipe', 'pipe'] });
+  // A group of its own: cmake does not hand signals on to the compilers.
+  const child = spawn(command, args, {
+    cwd: PROJECT_ROOT,
+    env,
+    stdio: ['ignore', 'pipe', 'pipe'],
+    detached: true,
+  });
   const timer = setInterval(tell, intervalMs);
   // Whoever ends this process does not mean to leave a compiler behind.
-  const stop = (signal) => child.kill(signal);
-  process.once('SIGTERM', stop);
+  const stop = (signal) => child.pid !== undefined && process.kill(-child.pid, signal);
+  for (const signal of SIGNALS) process.on(signal, stop);
   const show = (line) => {
     if (steps?.read(line)) return;
     clear();
@@ -97,7 +104,7 @@ export async function runShown(what, command, args, options = {}) {
       throw new Error(`${command} ${args.join(' ')} ended with ${signal ?? `exit code ${code}`}`);
   } finally {
     clearInterval(timer);
-    process.off('SIGTERM', stop);
+    for (const signal of SIGNALS) process.off(signal, stop);
     clear();
   }
   return performance.now() - started;

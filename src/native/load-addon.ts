@@ -1,6 +1,6 @@
 import { existsSync, realpathSync } from 'node:fs';
 import { createRequire } from 'node:module';
-import { dirname, resolve, sep } from 'node:path';
+import { dirname, join, resolve, sep } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import type { LibtorchFinding } from '../../scripts/find-libtorch.mjs';
 import { rebuildCommand } from '../../scripts/package-manager.mjs';
@@ -50,6 +50,12 @@ const require = createRequire(import.meta.url);
 const ownRoot = resolve(dirname(fileURLToPath(import.meta.url)), '..', '..');
 let loaded: unknown;
 
+/** A bundler has put this module elsewhere, away from the engine and from what else the package reads. */
+const isBundled = !existsSync(join(ownRoot, 'scripts', 'install.mjs'));
+const BUNDLED =
+  'permafrost is bundled into another program, away from its files: name it as external to the bundler ' +
+  '("--external:permafrost", or external: [/^permafrost/]), and install it where the program runs.';
+
 /**
  * Loads the native addon on first use and checks that its libtorch is the one it was built for.
  *
@@ -63,6 +69,11 @@ export function loadAddon(options: LoadAddonOptions = {}): unknown {
   const isDefault = Object.keys(options).length === 0;
   if (isDefault && loaded !== undefined) return loaded;
   const { packageRoot = ownRoot, load = require, libc = systemLibc } = options;
+  if (isDefault && isBundled) {
+    throw new PermafrostError('ADDON_MISSING', `The native engine is not there: ${BUNDLED}`, {
+      remedy: BUNDLED,
+    });
+  }
   const files = addonFiles({ ...options, packageRoot, libc });
   const addon = withThreadSettings(() => loadFirst(files, load, libc));
   if (isDefault) loaded = addon;

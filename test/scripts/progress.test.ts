@@ -1,3 +1,5 @@
+import { spawn } from 'node:child_process';
+import { once } from 'node:events';
 import { Writable } from 'node:stream';
 import { describe, expect, it } from 'vitest';
 
@@ -88,4 +90,19 @@ describe('runShown', () => {
     expect(text.endsWith('\r\x1b[K')).toBe(true);
     for (const line of text.split('\r\x1b[K')) expect(line.length).toBeLessThan(40);
   });
+
+  it('ends what it started, and what that started, when it is ended itself', async () => {
+    const program = `
+      const { runShown } = await import('./scripts/progress.mjs');
+      await runShown('waiting', 'sh', ['-c', 'sleep 60 & echo there; wait']);
+    `;
+    const child = spawn(process.execPath, ['--input-type=module', '-e', program], {
+      stdio: ['ignore', 'ignore', 'pipe'],
+    });
+    await once(child.stderr, 'data');
+    child.kill('SIGTERM');
+    // It closes when the last of them has let go of its output.
+    const [code] = await once(child, 'close');
+    expect(code).toBe(1);
+  }, 30_000);
 });
