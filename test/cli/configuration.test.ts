@@ -67,8 +67,20 @@ describe('settings', () => {
   });
 
   it('are typed by their schemas where --set has them as text', async () => {
-    const sets = ['betas=0.9,0.98', 'optimizer.eps=1e-6', 'model=123', 'tokenColumn=2', 'earlyStopping=false'];
-    const more = ['train=a.conll', 'prefixFile=2GiB', 'classWeights.O=0.5', 'loss.classWeights.B-PER=2', 'tf32=true'];
+    const sets = [
+      'betas=0.9,0.98',
+      'optimizer.eps=1e-6',
+      'model=123',
+      'tokenColumn=2',
+      'earlyStopping=false',
+    ];
+    const more = [
+      'train=a.conll',
+      'prefixFile=2GiB',
+      'classWeights.O=0.5',
+      'loss.classWeights.B-PER=2',
+      'tf32=true',
+    ];
     expect(await optionsFor(...[...sets, ...more].flatMap((set) => ['--set', set]))).toEqual({
       betas: [0.9, 0.98],
       eps: 1e-6,
@@ -84,7 +96,17 @@ describe('settings', () => {
 
   it('give way: a flag before --set, this before the file', async () => {
     const config = await file('order.yaml', 'epochs: 1\nbatchSize: 1\nmaxLength: 11\nlowercase: true\n');
-    const args = ['--config', config, '--set', 'epochs=2', '--set', 'batchSize=2', '--epochs', '3', '--cased'];
+    const args = [
+      '--config',
+      config,
+      '--set',
+      'epochs=2',
+      '--set',
+      'batchSize=2',
+      '--epochs',
+      '3',
+      '--cased',
+    ];
     expect(await optionsFor(...args)).toEqual({ epochs: 3, batchSize: 2, maxLength: 11, lowercase: false });
   });
 
@@ -106,7 +128,10 @@ describe('settings', () => {
   });
 
   it('of a pretraining are those of its own options', async () => {
-    const config = await file('pretrain.yaml', 'text: [corpus.txt]\nmaskRate: 0.2\noptimizer: { betas: [0.9, 0.98] }\n');
+    const config = await file(
+      'pretrain.yaml',
+      'text: [corpus.txt]\nmaskRate: 0.2\noptimizer: { betas: [0.9, 0.98] }\n',
+    );
     expect(optionsOf(pretrainingShape, await settled('pretrain', '--config', config))).toEqual({
       text: ['corpus.txt'],
       maskRate: 0.2,
@@ -176,7 +201,12 @@ describe('the record of a run', () => {
     const dry = ['train', '--config', config, '--out', at('first'), '--dry-run', '--json'];
     expect(await main(dry)).toBe(0);
     const told = JSON.parse(captured.out);
-    expect(told).toMatchObject({ type: 'dry-run', runs: 1, runsLeft: 0, totalParameters: first.totalParameters });
+    expect(told).toMatchObject({
+      type: 'dry-run',
+      runs: 1,
+      runsLeft: 0,
+      totalParameters: first.totalParameters,
+    });
     expect(told.scenarios).toMatchObject([
       {
         strategy: 'bottom-up:1',
@@ -207,7 +237,16 @@ describe('the record of a run', () => {
 
 describe('--dry-run', () => {
   it('of a grid counts its runs, and leaves nothing', async () => {
-    const data = ['--train', at('train'), '--validation', at('validation'), '--batch-size', '8', '--epochs', '2'];
+    const data = [
+      '--train',
+      at('train'),
+      '--validation',
+      at('validation'),
+      '--batch-size',
+      '8',
+      '--epochs',
+      '2',
+    ];
     const model = ['--shape', 'layers=4,hidden=16,heads=2', '--vocab-size', '400', '--threads', '1'];
     const args = ['paper', ...data, ...model, '--seeds', '2', '--strategies', 'full,bottom-up:2,bottom-up:4'];
     expect(await main([...args, '--out', at('grid'), '--dry-run', '--json'])).toBe(0);
@@ -223,7 +262,18 @@ describe('--dry-run', () => {
   it('of a pretraining tells its steps', async () => {
     const text = await file('corpus.txt', 'Aya sings in Oslo every day\n'.repeat(60));
     const model = ['--shape', 'layers=2,hidden=16,heads=2', '--vocab-size', '100', '--min-frequency', '1'];
-    const args = ['pretrain', '--text', text, ...model, '--threads', '1', '--max-steps', '7', '--batch-tokens', '64'];
+    const args = [
+      'pretrain',
+      '--text',
+      text,
+      ...model,
+      '--threads',
+      '1',
+      '--max-steps',
+      '7',
+      '--batch-tokens',
+      '64',
+    ];
     const code = await main([...args, '--out', at('base'), '--dry-run', '--json']);
     const told = JSON.parse(captured.out);
     // A vocabulary that the text does not give is refused as in a training.

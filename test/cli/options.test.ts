@@ -1,6 +1,11 @@
 import { Command } from 'commander';
 import { describe, expect, it } from 'vitest';
-import { addTrainingOptions, experimentGroups, seedsFrom, workspaceOptionsOf } from '../../src/cli/options.js';
+import {
+  addTrainingOptions,
+  experimentGroups,
+  seedsFrom,
+  workspaceOptionsOf,
+} from '../../src/cli/options.js';
 import type { Flags } from '../../src/cli/schema-options.js';
 import { splitWords } from '../../src/data/split-words.js';
 import { parseWorkspaceOptions, workspaceOptionsSchema } from '../../src/experiment/workspace-options.js';

@@ -91,7 +91,8 @@ function unknown(
   const near = inner.length > 0 && group === name ? didYouMean(group, Object.keys(GROUPS)) : null;
   const meant =
     (near && [near, ...inner].join('.')) ??
-    didYouMean(camel, names) ?? (elsewhere && !names.includes(camel) ? `${elsewhere}.${camel}` : null);
+    didYouMean(camel, names) ??
+    (elsewhere && !names.includes(camel) ? `${elsewhere}.${camel}` : null);
   const remedy = meant
     ? `Did you mean '${meant}'?`
     : `"permafrost ${command} --help" has the options, whose names here are those of the flags without dashes: ` +
