@@ -1,7 +1,7 @@
 import { describeEnvironment, type Environment } from '../experiment/environment.js';
 import type { ModelShape } from '../experiment/scenario.js';
+import { stepArithmetic } from '../freezing/step-arithmetic.js';
 import { addon } from '../native/addon.js';
-import { stepArithmetic } from './arithmetic.js';
 import type { StepMeasurement, StepSample } from './measure-steps.js';
 import type { BenchMode } from './modes.js';
 import type { BenchOptions } from './options.js';

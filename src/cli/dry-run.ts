@@ -1,5 +1,5 @@
 import { join } from 'node:path';
-import { forecast, forecastPretraining, type ScenarioForecast } from '../bench/forecast.js';
+import { forecast, forecastPretraining, type ScenarioForecast } from '../experiment/forecast.js';
 import { runId, type Scenario } from '../experiment/scenario.js';
 import type { Workspace } from '../experiment/workspace.js';
 import { drawTable } from '../report/terminal.js';

@@ -1,4 +1,5 @@
 import { z } from 'zod';
+import { KNOWN_DATASETS } from '../data/hub/known-datasets.js';
 import { readingShape } from '../data/reader-options.js';
 import { PermafrostError } from '../errors/error.js';
 import { parseOptions } from '../errors/option-error.js';
@@ -44,6 +45,7 @@ const dataShape = {
   dataset: name.meta({
     description: 'dataset of the Hugging Face Hub: a short name (permafrost datasets) or owner/name',
     value: 'name',
+    suggestions: KNOWN_DATASETS.map(({ name }) => name),
   }),
   /** Part of `dataset`, such as a language. */
   datasetConfig: name.meta({ description: 'part of --dataset, such as a language', value: 'name' }),

@@ -1,31 +1,43 @@
-import type { Command } from 'commander';
+import { type Command, Option } from 'commander';
 import { measureSteps } from '../../bench/measure-steps.js';
-import { parseModes } from '../../bench/modes.js';
+import { BENCH_MODES, parseModes } from '../../bench/modes.js';
 import { type BenchOptionsInput, benchShape, parseBenchOptions } from '../../bench/options.js';
 import { benchResult } from '../../bench/result.js';
 import { readLengths } from '../../bench/workload.js';
 import { parseShape, SHAPES } from '../../experiment/shape.js';
-import { parseStrategy, STRATEGY_NOTATIONS } from '../../freezing/notation.js';
+import { parseStrategy, STRATEGY_NAMES, STRATEGY_NOTATIONS } from '../../freezing/notation.js';
 import { benchText } from '../bench-text.js';
 import { addExamples } from '../command-facts.js';
 import type { CommandContext, Runner } from '../context.js';
 import { addJsonOption } from '../options.js';
-import { addShape, type Flags, optionsOf, wholeNumber } from '../schema-options.js';
+import { addShape, type Flags, optionsOf, suggest, wholeNumber } from '../schema-options.js';
 
 export function addBenchCommand(program: Command, run: Runner): void {
+  const shapes = Object.keys(SHAPES);
   const notations = STRATEGY_NOTATIONS.map(({ form }) => form).join(', ');
   const command = program
     .command('bench')
     .description('time training steps of a random model on sentences of given lengths')
     .optionsGroup('What is timed:')
     .requiredOption('--lengths <file>', 'JSON array: tokens of each sentence, special tokens included')
-    .option(
-      '--shape <shape>',
-      `${Object.keys(SHAPES).join(', ')}, or layers=12,hidden=128,heads=4`,
-      'bert-base',
+    .addOption(
+      suggest(
+        new Option('--shape <shape>', `${shapes.join(', ')}, or layers=12,hidden=128,heads=4`).default(
+          'bert-base',
+        ),
+        shapes,
+      ),
     )
-    .option('--mode <modes>', 'packed, longest, pad128: several with commas between, or all', 'packed')
-    .option('--freeze <strategy>', notations, 'full')
+    .addOption(
+      suggest(
+        new Option(
+          '--mode <modes>',
+          `${BENCH_MODES.join(', ')}: several with commas between, or all`,
+        ).default('packed'),
+        [...BENCH_MODES, 'all'],
+      ),
+    )
+    .addOption(suggest(new Option('--freeze <strategy>', notations).default('full'), STRATEGY_NAMES))
     .option('--labels <n>', 'labels of the head (default: 9)', wholeNumber)
     .option('--no-floor', 'do not time the bare matrix products beside the steps of the first mode');
   addExamples(command, {

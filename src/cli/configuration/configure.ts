@@ -14,7 +14,7 @@ import { type GivenSetting, readSet, readSettingsFile, type SettingsFile } from 
 import { settle } from './settle.js';
 
 /** The record that a command repeats. */
-export const REPEATED = Symbol('repeated');
+const REPEATED = Symbol('repeated');
 
 /** Options about the settings as a whole. */
 export function addConfigurationOptions(command: Command): Command {

@@ -1,7 +1,7 @@
 import type { EncoderConfig } from '../contract/encoder-config.js';
 import type { FreezePlan, LayerPart } from '../contract/freeze-plan.js';
-import { frozenPrefixLength } from '../freezing/frozen-prefix.js';
-import { isLayerFrozen } from '../freezing/parts.js';
+import { frozenPrefixLength } from './frozen-prefix.js';
+import { isLayerFrozen } from './parts.js';
 
 /** What the matrix products of a linear map depend on. */
 export type LinearSizes = Pick<EncoderConfig, 'numLayers' | 'hiddenSize' | 'intermediateSize'> & {

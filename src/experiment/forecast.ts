@@ -1,20 +1,20 @@
 import type { EncoderConfig } from '../contract/encoder-config.js';
 import type { FreezePlan } from '../contract/freeze-plan.js';
 import { evaluate } from '../evaluation/evaluate.js';
-import { parsePretrainingOptions, pretrainingCourse } from '../experiment/pretraining-options.js';
-import { findPretrainingModel, readPretrainingText } from '../experiment/pretraining-source.js';
-import { finetuneOptions } from '../experiment/run.js';
-import type { Scenario } from '../experiment/scenario.js';
-import type { Workspace } from '../experiment/workspace.js';
 import { frozenPrefixLength } from '../freezing/frozen-prefix.js';
 import { constant } from '../freezing/schedule.js';
 import { parseFreezing } from '../freezing/schedule-notation.js';
+import { stepArithmetic } from '../freezing/step-arithmetic.js';
 import type { EncoderModel } from '../model/encoder-model.js';
 import type { NativeMemory } from '../native/addon.js';
 import type { StepEvent } from '../training/events.js';
 import { finetune } from '../training/finetune.js';
 import { pretrain } from '../training/pretrain.js';
-import { stepArithmetic } from './arithmetic.js';
+import { parsePretrainingOptions, pretrainingCourse } from './pretraining-options.js';
+import { findPretrainingModel, readPretrainingText } from './pretraining-source.js';
+import { finetuneOptions } from './run.js';
+import type { Scenario } from './scenario.js';
+import type { Workspace } from './workspace.js';
 
 /** Steps that are made to see how long one takes; the first one, which warms up, does not count. */
 const STEPS = 4;

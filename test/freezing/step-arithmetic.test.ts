@@ -1,8 +1,8 @@
 import { describe, expect, it } from 'vitest';
-import { stepArithmetic } from '../../src/bench/arithmetic.js';
 import { timeProducts } from '../../src/bench/engine-calls.js';
 import { parseStrategy } from '../../src/freezing/notation.js';
 import { relativeCost } from '../../src/freezing/relative-cost.js';
+import { stepArithmetic } from '../../src/freezing/step-arithmetic.js';
 import { TokenClassifier } from '../../src/model/token-classifier.js';
 import { thrownBy } from '../helpers/thrown.js';
 
