@@ -41,6 +41,7 @@ export async function writeSampleFiles(directory: string): Promise<void> {
     'large.jsonl',
     `${JSON.stringify({ text: 'Ann won.', spans: [{ start: 0, end: 3, label: 'PER' }] })}\n`,
   );
+  write('texts.jsonl', test.map(({ words }) => `${JSON.stringify({ text: words.join(' ') })}\n`).join(''));
   write('texts.txt', test.map(({ words }) => `${words.join(' ')}\n`).join(''));
 
   for (const run of ['out/seed-42', 'out/seed-43', 'out/first', 'out/second']) {

@@ -31,7 +31,7 @@ describe.skipIf(!isAsked)('the shell blocks of the documents (PERMAFROST_DOCS=1)
   let env: NodeJS.ProcessEnv;
 
   async function shell(code: string, directory: string): Promise<{ status: number; told: string }> {
-    const child = spawn('bash', ['-euo', 'pipefail', '-c', code], { cwd: directory, env });
+    const child = spawn('bash', ['--norc', '-euo', 'pipefail', '-c', code], { cwd: directory, env });
     const ended = once(child, 'close') as Promise<[number]>;
     const [out, err, [status]] = await Promise.all([text(child.stdout), text(child.stderr), ended]);
     return { status, told: `${out}${err}` };
