@@ -33,15 +33,18 @@ const MAX_MEGABYTES = 60;
 
 const HIDDEN = { LIBTORCH: join(tmpdir(), 'no-libtorch-here') };
 
-const PRELUDE = `
-import assert from 'node:assert/strict';
-import * as permafrost from 'permafrost';
+const CONFIG = `
 const config = {
   modelType: 'bert', vocabSize: 20, hiddenSize: 8, numLayers: 2, numHeads: 2, intermediateSize: 16,
   maxPositions: 16, typeVocabSize: 2, hiddenAct: 'gelu', layerNormEps: 1e-12, hiddenDropout: 0.1,
   attentionDropout: 0.1, classifierDropout: 0.1, padTokenId: 0, initializerRange: 0.02, labels: ['B-PER', 'O'],
 };
-assert.deepEqual(permafrost.bottomUp(1).plan(2).layers, [true, false]);
+`;
+
+const PRELUDE = `
+import assert from 'node:assert/strict';
+import * as permafrost from 'permafrost';
+${CONFIG}assert.deepEqual(permafrost.bottomUp(1).plan(2).layers, [true, false]);
 const { default: { exports } } = await import('permafrost/package.json', { with: { type: 'json' } });
 for (const path of Object.keys(exports).filter((path) => /^\\.\\/\\w+$/.test(path))) {
   const entry = await import(path.replace('.', 'permafrost'));
@@ -225,15 +228,14 @@ function testTypes(project, tarball) {
 }
 
 const APP = `
-import { bottomUp, TokenClassifier } from 'permafrost';
-bottomUp(1);
-await TokenClassifier.load('checkpoint').catch(({ code, message }) => console.log(code, message));
+import { TokenClassifier } from 'permafrost';
+${CONFIG}
+await TokenClassifier.create(config, { seed: 1 }).catch(({ code, message }) => console.log(code, message));
 `;
 
 /** A bundler leaves the package out; where it does not, the program says so. */
 function testBundles(project) {
   writeFileSync(join(project, 'app.mjs'), APP);
-  mkdirSync(join(project, 'checkpoint'));
   const said = (...flags) => {
     const esbuild = [
       'app.mjs',
@@ -247,7 +249,7 @@ function testBundles(project) {
     return output(process.execPath, ['bundle.mjs'], project, HIDDEN);
   };
   const require =
-    'import { createRequire } from "node:module"; const require = createRequire(import.meta.url);';
+    'import * as module from "node:module"; const require = module.createRequire(import.meta.url);';
   const [outside, inside] = [said('--external:permafrost'), said(`--banner:js=${require}`)];
   if (outside.includes('external')) throw new Error(`A bundle without permafrost says:\n${outside}`);
   if (!/^ADDON_MISSING .*external/.test(inside)) throw new Error(`A bundle with permafrost says:\n${inside}`);
