@@ -181,8 +181,8 @@ Napi::Value EngineObject::freeze(const Napi::CallbackInfo& info) {
 Napi::Value EngineObject::create_trainer(const Napi::CallbackInfo& info) {
   return guarded(info.Env(), [&] {
     const TrainerOptions options = decode_trainer_options(info[0]);
-    const Napi::Value group = info[0].As<Napi::Object>().Get("group");
-    const std::shared_ptr<Collective> collective = group.IsUndefined() ? std::make_shared<Alone>() : collective_of(group);
+    std::shared_ptr<Collective> collective = collective_of(info[0].As<Napi::Object>().Get("group"));
+    if (collective == nullptr) collective = std::make_shared<Alone>();
     return promise_job(
         info.Env(), engine_,
         [=](EngineState& state) {

@@ -37,7 +37,8 @@ Trainer::Trainer(Model& model, const TrainerOptions& options, std::shared_ptr<Co
     : model_(model), options_(options), collective_(std::move(collective)),
       optimizer_(model.parameters, *model.ops, options),
       accumulation_(model.parameters, optimizer_, *collective_,
-                    {options.gradient_accumulation, options.gradient_shards, launches_ahead(model, options)}),
+                    {options.gradient_accumulation, options.gradient_shards,
+                     model.device.is_cpu() && !launches_ahead(model, options)}),
       loss_(options.loss, model.config.num_labels, model.device), filler_(unlabelled_token(model.config)) {
   check(loss_.is_plain() || model.config.head == "token-classification", ErrorCode::INVALID_OPTION,
         "classWeights, labelSmoothing and focalGamma: expected the head of tokens by themselves, got '",
