@@ -51,6 +51,7 @@ Trainer::Trainer(Model& model, const TrainerOptions& options, std::shared_ptr<Co
 template <typename Body>
 auto Trainer::together(const Body& body) {
   check(why_broken_.empty(), ErrorCode::RANK_FAILED, why_broken_);
+  const uint32_t settled = position().passes;
   // Whether this rank has begun what the others may have begun as well.
   bool entered = false;
   try {
@@ -63,6 +64,8 @@ auto Trainer::together(const Body& body) {
     if (collective_->size() == 1) throw;
     const auto* known = dynamic_cast<const Error*>(&error);
     if (known != nullptr && known->code() == ErrorCode::RANK_FAILED) {
+      // The position is that of the last common update, from which others go on with the same dropout.
+      passes_ = settled;
       why_broken_ = "Step " + std::to_string(updates_ + 1) + ": " + error.what();
       fail(ErrorCode::RANK_FAILED, why_broken_);
     }

@@ -11,7 +11,10 @@ const KINDS: Record<string, Omit<RankedRun, 'name' | 'size'>> = {
   dropout: { options: { ...STEPS, evaluateEvery: 20 } },
   accumulation: { options: { ...STEPS, batchSize: 4, gradientAccumulation: 3, maxSteps: 30 } },
   // The last batch of an epoch has one sentence, and two ranks of three nothing to do.
-  prefix: { options: { ...STEPS, batchSize: 7, freezing: 'bottom-up:2', frozenDropout: 'auto' }, keepPrefix: true },
+  prefix: {
+    options: { ...STEPS, batchSize: 7, freezing: 'bottom-up:2', frozenDropout: 'auto' },
+    keepPrefix: true,
+  },
   schedule: { options: { ...STEPS, freezing: 'gradual:1/1', frozenDropout: 'auto' } },
   pretraining: { task: 'pretrain', options: { maxSteps: 30, epochs: 4, batchTokens: 256 } },
 };
