@@ -8,7 +8,7 @@ namespace permafrost {
 
 Accumulation::Accumulation(Parameters& parameters, Optimizer& optimizer, Collective& collective, const Options& options)
     : optimizer_(optimizer), collective_(collective), options_(options),
-      sums_(parameters, collective, options.shards > 0, !options.ahead) {}
+      sums_(parameters, collective, options.shards > 0, options.behind) {}
 
 BatchShare Accumulation::add(const Announcement& own, bool update_now) {
   // A single batch has its mean gradient from the start, as Hugging Face computes it. Several batches add up the

@@ -28,12 +28,11 @@ struct BatchShare {
 
 class Accumulation {
  public:
-  // `shards`: the parts that every batch comes in on all ranks together; 0: one a rank. `ahead`: whether steps are launched
-  // ahead of the device, and sum within the update.
+  // `shards`: the parts that every batch comes in on all ranks together; 0: one a rank. `behind`: see GradientSums.
   struct Options {
     int64_t batches = 1;
     int64_t shards = 0;
-    bool ahead = false;
+    bool behind = true;
   };
   Accumulation(Parameters& parameters, Optimizer& optimizer, Collective& collective, const Options& options);
 

@@ -37,7 +37,8 @@ Trainer::Trainer(Model& model, const TrainerOptions& options, std::shared_ptr<Co
     : model_(model), options_(options), collective_(std::move(collective)),
       optimizer_(model.parameters, *model.ops, options),
       accumulation_(model.parameters, optimizer_, *collective_,
-                    {options.gradient_accumulation, options.gradient_shards, launches_ahead(model, options)}),
+                    {options.gradient_accumulation, options.gradient_shards,
+                     model.device.is_cpu() && !launches_ahead(model, options)}),
       loss_(options.loss, model.config.num_labels, model.device), filler_(unlabelled_token(model.config)) {
   check(loss_.is_plain() || model.config.head == "token-classification", ErrorCode::INVALID_OPTION,
         "classWeights, labelSmoothing and focalGamma: expected the head of tokens by themselves, got '",
@@ -50,6 +51,7 @@ Trainer::Trainer(Model& model, const TrainerOptions& options, std::shared_ptr<Co
 template <typename Body>
 auto Trainer::together(const Body& body) {
   check(why_broken_.empty(), ErrorCode::RANK_FAILED, why_broken_);
+  const uint32_t settled = position().passes;
   // Whether this rank has begun what the others may have begun as well.
   bool entered = false;
   try {
@@ -62,6 +64,8 @@ auto Trainer::together(const Body& body) {
     if (collective_->size() == 1) throw;
     const auto* known = dynamic_cast<const Error*>(&error);
     if (known != nullptr && known->code() == ErrorCode::RANK_FAILED) {
+      // The position is that of the last common update, from which others go on with the same dropout.
+      passes_ = settled;
       why_broken_ = "Step " + std::to_string(updates_ + 1) + ": " + error.what();
       fail(ErrorCode::RANK_FAILED, why_broken_);
     }

@@ -17,7 +17,8 @@ export interface PackedBatch {
   weights?: Float32Array;
   /**
    * Place of each sequence's first token in the whole batch, all shares of it end to end; shape [B]. Dropout masks are
-   * drawn by it, so that ranks drop what one process would. Left out, the places are those within this batch.
+   * drawn by it, so that ranks drop what one process would. Left out, the places are those within this batch. On a card,
+   * whose kernels draw masks by themselves, every rank has masks of its own.
    */
   rows?: Int32Array;
 }

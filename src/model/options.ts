@@ -180,8 +180,10 @@ const trainerSchema = z.strictObject({
     )
     .optional(),
   /**
-   * Parts that every batch comes in. The sum of their gradients has one order, and does not depend on the number of
-   * ranks in a single bit; a rank then gives `step` those parts that are its own. @default one a rank, summed as it is fastest
+   * Parts that every batch comes in. The sum of their gradients has one order on a CPU, and does not depend on the number
+   * of ranks in a single bit, provided that each computes with as many threads; a rank then gives `step` those parts that
+   * are its own. Every call of `step` sums, also one that does not update. On cards NCCL has an order of its own, and steps
+   * are done at once. @default one a rank, summed as it is fastest
    */
   gradientShards: z.int().min(1).max(4096).optional(),
 });

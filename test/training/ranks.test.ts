@@ -42,7 +42,7 @@ describe('several ranks', () => {
     for (const size of sizesOf(kind)) {
       const { losses, weights } = distance(alone, outcomeOf(folder, `${kind}-${size}`));
       expect(losses).toBeLessThanOrEqual(1e-6);
-      expect(weights).toBeLessThanOrEqual(1e-6);
+      expect(weights).toBeLessThanOrEqual(1e-5);
     }
   });
 
@@ -147,7 +147,7 @@ describe('several ranks with a directory', () => {
       expect(again.find(({ type }) => type === 'resume')!.step).toBeGreaterThanOrEqual(at - 1);
       const apart = distance(outcomeOf(folder, 'dropout-1'), outcomeOf(folder, `${name}-again`));
       expect(apart.losses).toBeLessThanOrEqual(1e-6);
-      expect(apart.weights).toBeLessThanOrEqual(1e-6);
+      expect(apart.weights).toBeLessThanOrEqual(1e-5);
     },
     60_000,
   );
