@@ -79,14 +79,14 @@ const tasks = {
   async end() {
     await model.dispose();
     await group?.close();
-    process.disconnect();
   },
 };
 
 process.on('message', async ({ task, ...options }) => {
   try {
-    process.send({ answer: (await tasks[task](options)) ?? null });
+    const answer = (await tasks[task](options)) ?? null;
+    process.send({ answer }, () => task === 'end' && process.disconnect());
   } catch (error) {
-    if (process.connected) process.send({ error: error.stack });
+    process.send({ error: error.stack });
   }
 });

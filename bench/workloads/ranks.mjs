@@ -26,14 +26,16 @@ function startProcess(core) {
     env,
     stdio: ['ignore', 'inherit', 'inherit', 'ipc'],
   });
+  let answered = () => {};
+  child.on('message', (message) => answered(message));
+  child.on('exit', () => answered({ error: 'A process of the benchmark ended.' }));
   return async (task, options = {}) => {
-    child.send({ task, ...options });
-    const [message] = await Promise.race([
-      once(child, 'message'),
-      once(child, 'exit').then(() => [{ error: 'A process of the benchmark ended.' }]),
-    ]);
-    if (message.error) throw new Error(message.error);
-    return message.answer;
+    const { error, answer } = await new Promise((settle) => {
+      answered = settle;
+      child.send({ task, ...options });
+    });
+    if (error) throw new Error(error);
+    return answer;
   };
 }
 
