@@ -4,7 +4,7 @@ import { createInterface } from 'node:readline';
 import type { Readable } from 'node:stream';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
-import { AlreadyReported, EXIT_WRONG_USE, Interrupted } from './failure.js';
+import { AlreadyReported, EXIT_FAILED, EXIT_WRONG_USE, Interrupted } from './failure.js';
 import type { Output } from './output.js';
 
 /** Lines that are kept of what a process said last. */
@@ -195,7 +195,7 @@ function reported(failed: readonly Supervised[], output: Output): AlreadyReporte
   for (const line of lastLines) output.note(`[${name}] ${line}`);
   const message = `${name} (process ${pid}) ${how}.`;
   output.json({ type: 'error', code: null, message, details: { name, pid, lastLines } });
-  return new AlreadyReported();
+  return new AlreadyReported(code === EXIT_WRONG_USE ? EXIT_WRONG_USE : EXIT_FAILED);
 }
 
 /** Whoever only tells that another rank has failed is not the first. */
