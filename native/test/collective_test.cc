@@ -295,9 +295,9 @@ TEST("ranks that cannot meet say why, all of them") {
   expect_all_heard(heard_meeting(2, [](MeetingOptions& options) { options.size += options.rank; options.first_timeout = 5; }), "There are ");
   expect_all_heard(heard_meeting(2, [](MeetingOptions& options) {
                      options.size = 3;
-                     options.first_timeout = 2;
+                     options.first_timeout = 5;
                    }),
-                   "Of 3 ranks these did not come within 2 s: 2.");
+                   "Of 3 ranks these did not come within 5 s: 2.");
 }
 
 TEST("a rank that ends before all are connected is named") {
