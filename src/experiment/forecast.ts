@@ -21,7 +21,7 @@ const STEPS = 4;
 /** Seconds after which those that were made are enough. */
 const ENOUGH_SECONDS = 20;
 /** Sentences that are evaluated to see how long that takes. */
-const SENTENCES = 64;
+const SENTENCES = 256;
 
 /** What a training under way told of itself before it was stopped. */
 export interface MeasuredCourse {
@@ -180,6 +180,9 @@ export async function forecast(
   );
   const secondsPerToken = course.secondsPerStep / course.tokensPerStep;
   const evaluated = await evaluate({ model, sentences: validation.slice(0, SENTENCES) });
+  // Evaluations take more tokens at once than training steps.
+  const { workspace: buffers } = await model.memory();
+  const memoryBytes = { ...course.memory, workspace: Math.max(course.memory.workspace, buffers) };
   const evaluationPace = evaluated.seconds / Math.min(SENTENCES, validation.length);
   const forecasts: ScenarioForecast[] = [];
   for (const [index, scenario] of scenarios.entries()) {
@@ -212,7 +215,7 @@ export async function forecast(
     device: course.device,
     totalParameters: course.totalParameters,
     measured: { secondsPerStep: course.secondsPerStep, tokensPerStep: course.tokensPerStep },
-    memoryBytes: course.memory,
+    memoryBytes,
     scenarios: forecasts,
   };
 }
