@@ -82,6 +82,10 @@ describe.skipIf(!isAsked)('the shell blocks of the documents (PERMAFROST_DOCS=1)
       // One directory a document: a block goes on from what the one above it left.
       const directory = join(temporary, document.replace(/\W/g, '-'));
       cpSync(samples, directory, { recursive: true });
+      for (const { code } of codeBlocks(document, 'yaml')) {
+        const name = /^# (\S+\.yaml)$/m.exec(code)?.[1];
+        if (name !== undefined) writeFileSync(join(directory, name), code);
+      }
       for (const { line, code } of inOrder) {
         const { status, told } = await shell(code, directory);
         expect(status, `${document}, line ${line}:\n${told}`).toBe(0);
