@@ -11,7 +11,7 @@ const SECTIONS = [
   { text: 'Use', pages: ['tagging', 'service', 'export', 'hub'] },
   {
     text: 'Look up',
-    pages: ['commands', 'api', 'records', 'errors', 'troubleshooting', 'package-managers', 'bench/RESULTS'],
+    pages: ['commands', 'settings', 'api', 'records', 'errors', 'troubleshooting', 'bench/RESULTS'],
   },
   { text: 'Take part', pages: ['architecture', 'CONTRIBUTING', 'SECURITY', 'CHANGELOG', 'CITATION'] },
 ];

@@ -281,8 +281,8 @@ export class TaggingTask implements Task<Metrics> {
 const CUT_REMEDY = "With `longSentences: 'windows'` they are.";
 
 const ALL_OUTSIDE =
-  'The best weights answer nothing but O on the validation data. Train longer, at a higher learning rate or with fewer ' +
-  'frozen layers, or look at the labels.';
+  'The best weights answer nothing but O on the validation data. Train with smaller batches (`batchSize`), at a higher ' +
+  '`learningRate`, with more patience (`earlyStopping`) or with fewer frozen layers, or look at the labels.';
 
 /** A chain is over words, and its likelihood weighs no label by itself. */
 function refuseForChain({ loss, labelSubTokens }: Options): void {

@@ -237,7 +237,7 @@ describe('the finished lines of evaluations', () => {
       .filter((line) => !line.includes('ETA'));
     expect(lines).toEqual([
       'bottom-up:6, seed 42:',
-      'epoch     step    loss  val loss  macro F1  entity F1  accuracy        seconds  frozen',
+      'epoch     step    loss  val loss  macro F1  entity F1  accuracy          val s  frozen',
       '    1      100  0.5000    0.2000    0.5556     0.6667    0.6667  best      2.0  emb+0-5',
       '    2      150  12.500    0.2000    0.5556     0.6667    0.6667            2.0  emb+0-5',
     ]);

@@ -25,7 +25,6 @@ export function documents(): string[] {
 const NOT_RUN: Record<string, string> = {
   'docs/commands.md': 'the examples of every help, held against the command line',
   'docs/installation.md': 'it installs packages',
-  'docs/package-managers.md': 'it installs packages',
   'docs/distributed.md': 'several processes, cards or machines',
   'docs/scale.md': 'several processes, cards or machines',
 };

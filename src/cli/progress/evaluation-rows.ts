@@ -70,7 +70,7 @@ function columnsFor({ metrics }: Evaluation): Column[] {
       priority: 4,
       of: ({ evaluation: { best, split } }) => (best && split === 'validation' ? 'best' : ''),
     },
-    { head: 'seconds', width: 7, priority: 8, of: ({ evaluation }) => evaluation.seconds.toFixed(1) },
+    { head: 'val s', width: 7, priority: 8, of: ({ evaluation }) => evaluation.seconds.toFixed(1) },
     { head: 'frozen', width: 7, priority: 5, of: ({ frozen }) => frozen, isLeft: true },
   ];
 }
