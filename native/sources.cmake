@@ -22,6 +22,7 @@ set(PERMAFROST_CORE_SOURCES
   distributed/sha256.cc
   distributed/socket.cc
   distributed/store.cc
+  distributed/store_server.cc
   distributed/sum_traffic.cc
   distributed/sum_tree.cc
   distributed/watch.cc
@@ -101,6 +102,7 @@ set(PERMAFROST_TEST_SOURCES
   test/engine_test.cc
   test/gemm_floor_test.cc
   test/loss_test.cc
+  test/meeting_test.cc
   test/model_test.cc
   test/nccl_test.cc
   test/ops_test.cc

@@ -222,9 +222,14 @@ function testTypes(project, tarball) {
   ]) {
     output(process.execPath, [tsc, '--noEmit', ...strict, ...types, ...modules, 'consumer.ts'], project);
   }
-  output('npx', ['--yes', 'publint@0.3', '--strict', tarball], project);
-  output('npx', ['--yes', '@arethetypeswrong/cli@0.18', tarball, '--profile', 'esm-only'], project);
+  output(developmentTool('publint'), ['--strict', tarball], project);
+  output(developmentTool('attw'), [tarball, '--profile', 'esm-only'], project);
   console.log('its types compile, and its package.json is sound');
+}
+
+/** A program of the development dependencies. */
+function developmentTool(name) {
+  return join(PROJECT_ROOT, 'node_modules', '.bin', name);
 }
 
 const APP = `
@@ -245,7 +250,7 @@ function testBundles(project) {
       '--outfile=bundle.mjs',
       ...flags,
     ];
-    output('npx', ['--yes', 'esbuild@0.28', ...esbuild], project);
+    output(developmentTool('esbuild'), esbuild, project);
     return output(process.execPath, ['bundle.mjs'], project, HIDDEN);
   };
   const require =

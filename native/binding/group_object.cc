@@ -102,6 +102,8 @@ class GroupObject : public Napi::ObjectWrap<GroupObject> {
   Napi::Value leave(const Napi::CallbackInfo& info) {
     std::string reason;
     guarded(info.Env(), [&] { reason = decode_string(info[0], "reason"); });
+    // At once: the thread may stand in a call that waits for others, and now ends.
+    handle_.group.host->watch().announce_leaving(reason);
     return promise_job(
         info.Env(), handle_.thread,
         [group = handle_.group, reason](EngineState&) {

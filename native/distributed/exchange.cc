@@ -30,14 +30,12 @@ void advance(std::vector<iovec>& parts, size_t& at, size_t moved) {
 
 Exchange::Exchange(const Mesh& mesh, Watch& watch, uint64_t sequence, double timeout, std::string doing)
     : mesh_(mesh), watch_(watch), sequence_(sequence), timeout_(timeout), doing_(std::move(doing)),
-      peers_(mesh.members.size()) {
-  watch_.set_sequence(sequence);
-}
+      peers_(mesh.members.size()) {}
 
 void Exchange::run(Traffic& traffic) {
   const int size = static_cast<int>(peers_.size());
   while (true) {
-    watch_.throw_if_failed();
+    watch_.throw_if_failed(sequence_, doing_);
     bool is_done = true, moved = false;
     for (int rank = 0; rank < size; ++rank) {
       if (rank == mesh_.rank) continue;
@@ -130,8 +128,10 @@ void Exchange::wait(const Traffic& traffic) {
     latest = std::max(latest, peer.moved);
   }
   poll(polled.data(), polled.size(), kTurnMs);
-  interruption_point();
-  if (awaited.empty() || Clock::now() - latest < std::chrono::duration<double>(timeout_)) return;
+  if (awaited.empty()) return interruption_point();
+  const double waited = std::chrono::duration<double>(Clock::now() - latest).count();
+  interruption_point_waiting(waited);
+  if (waited < timeout_) return;
   const int rank = watch_.suspect(awaited);
   std::ostringstream message;
   message << describe(mesh_.members[static_cast<size_t>(rank)]) << " was waited for longer than " << timeout_

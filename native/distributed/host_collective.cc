@@ -100,8 +100,7 @@ HostCollective::HostCollective(Mesh mesh, double first_timeout, double timeout)
 
 void HostCollective::run(const char* doing, const std::function<void(uint64_t, Exchange&)>& body) {
   const std::lock_guard<std::mutex> lock(mutex_);
-  watch_.throw_if_failed();
-  const uint64_t sequence = ++exchanges_;
+  const uint64_t sequence = begin_exchange();
   Exchange exchange(mesh_, watch_, sequence, timeout(), doing);
   try {
     body(sequence, exchange);
@@ -111,7 +110,15 @@ void HostCollective::run(const char* doing, const std::function<void(uint64_t, E
     watch_.give_up(describe(mesh_.members[static_cast<size_t>(mesh_.rank)]) + " gave up: " + error.what());
     throw;
   }
+  complete_exchange(sequence);
   bytes_sent_ += exchange.bytes_sent();
+}
+
+uint64_t HostCollective::begin_exchange() {
+  watch_.throw_if_failed();
+  const uint64_t sequence = ++exchanges_;
+  watch_.set_sequence(sequence);
+  return sequence;
 }
 
 void HostCollective::sum(const std::vector<PartialSum>& partials, int64_t leaves, const std::vector<at::Tensor>& sums) {

@@ -36,6 +36,10 @@ class HostCollective : public Collective {
   double timeout() const { return exchanges_ > 1 ? timeout_ : first_timeout_; }
   // Ends this rank's part; others that wait for it fail. Later calls throw DISPOSED.
   void leave(const std::string& reason) { watch_.leave(reason); }
+  // Numbers of exchanges, also those by other ways than these connections: each has one, the same on all ranks, and throws
+  // what was the first failure; to be completed when this rank has done its part.
+  uint64_t begin_exchange();
+  void complete_exchange(uint64_t sequence) { watch_.complete(sequence); }
 
  private:
   void run(const char* doing, const std::function<void(uint64_t sequence, Exchange& exchange)>& body);
@@ -44,7 +48,7 @@ class HostCollective : public Collective {
   const double first_timeout_, timeout_;
   Watch watch_;
   std::mutex mutex_;
-  uint64_t exchanges_ = 0;
+  std::atomic<uint64_t> exchanges_{0};
   std::atomic<int64_t> bytes_sent_{0};
 };
 

@@ -99,21 +99,23 @@ NcclCollective::~NcclCollective() {
 }
 
 void NcclCollective::run(const char* doing, const std::function<void(NcclStream)>& calls) {
-  host_->watch().throw_if_failed();
+  const uint64_t sequence = host_->begin_exchange();
   check(comm_ != nullptr, ErrorCode::INTERNAL, "NCCL was given up.");
-  const Deadline deadline = seconds_from_now(host_->timeout());
+  const double timeout = host_->timeout();
+  const auto begun = Clock::now();
   try {
     stream_.follow_caller();
     nccl_.check(nccl_.group_start(), doing);
     calls(stream_.handle());
     nccl_.check(nccl_.group_end(), doing);
     stream_.wait([&] {
-      interruption_point();
-      host_->watch().throw_if_failed();
+      const double waited = std::chrono::duration<double>(Clock::now() - begun).count();
+      interruption_point_waiting(waited);
+      host_->watch().throw_if_failed(sequence, doing);
       int error = kNcclSuccess;
       nccl_.check(nccl_.comm_get_async_error(comm_, &error), doing);
       nccl_.check(error, doing);
-      if (Clock::now() < deadline) return;
+      if (waited < timeout) return;
       std::vector<int> others;
       for (int other = 0; other < size(); ++other) {
         if (other != rank()) others.push_back(other);
@@ -121,6 +123,7 @@ void NcclCollective::run(const char* doing, const std::function<void(NcclStream)
       const Member& late = host_->members()[static_cast<size_t>(host_->watch().suspect(others))];
       host_->watch().fail_group(ErrorCode::RANK_FAILED, describe(late) + " was waited for in vain: ranks were to " + doing + ".");
     });
+    host_->complete_exchange(sequence);
   } catch (const std::exception& error) {
     host_->watch().give_up(describe(host_->members()[static_cast<size_t>(rank())]) + " gave up: " + error.what());
     // Ends kernels that wait for ranks that are gone.

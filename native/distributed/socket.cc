@@ -18,6 +18,7 @@
 #include <memory>
 
 #include "core/error.h"
+#include "core/interruption.h"
 #include "distributed/sha256.h"
 
 namespace permafrost {
@@ -78,15 +79,19 @@ void listen_locally(Listener& listener) {
   if (listen(listener.local.get(), kBacklog) == 0) listener.local_name = name;
 }
 
-std::string address_text(const sockaddr* address, socklen_t length, int& port) {
+std::string bound_address(int fd, int& port) {
+  sockaddr_storage address{};
+  socklen_t length = sizeof address;
+  getsockname(fd, reinterpret_cast<sockaddr*>(&address), &length);
   char host[NI_MAXHOST] = "", service[NI_MAXSERV] = "";
-  getnameinfo(address, length, host, sizeof host, service, sizeof service, NI_NUMERICHOST | NI_NUMERICSERV);
+  getnameinfo(reinterpret_cast<sockaddr*>(&address), length, host, sizeof host, service, sizeof service, NI_NUMERICHOST | NI_NUMERICSERV);
   port = std::atoi(service);
   return host;
 }
 
 bool wait_for_event(int fd, short events, Deadline deadline) {
   while (Clock::now() < deadline) {
+    interruption_point();
     pollfd polled{fd, events, 0};
     const auto left = std::chrono::duration_cast<std::chrono::milliseconds>(deadline - Clock::now()).count();
     if (poll(&polled, 1, static_cast<int>(std::clamp<int64_t>(left, 1, 100))) > 0) return true;
@@ -158,10 +163,7 @@ Listener listen_at(const std::string& address, int port) {
   check(listener.tcp.is_open() && bind(listener.tcp.get(), found->ai_addr, found->ai_addrlen) == 0 &&
             listen(listener.tcp.get(), kBacklog) == 0,
         ErrorCode::INVALID_OPTION, "`bind`: cannot listen at ", address, ": ", std::strerror(errno), ".");
-  sockaddr_storage bound{};
-  socklen_t length = sizeof bound;
-  getsockname(listener.tcp.get(), reinterpret_cast<sockaddr*>(&bound), &length);
-  listener.address = address_text(reinterpret_cast<sockaddr*>(&bound), length, listener.port);
+  listener.address = bound_address(listener.tcp.get(), listener.port);
   listen_locally(listener);
   return listener;
 }
@@ -201,11 +203,14 @@ Descriptor connect_local(const std::string& name) {
 }
 
 std::string local_address_of(int fd) {
-  sockaddr_storage address{};
-  socklen_t length = sizeof address;
   int port = 0;
-  getsockname(fd, reinterpret_cast<sockaddr*>(&address), &length);
-  return address_text(reinterpret_cast<sockaddr*>(&address), length, port);
+  return bound_address(fd, port);
+}
+
+int local_port_of(int fd) {
+  int port = 0;
+  bound_address(fd, port);
+  return port;
 }
 
 std::string host_identity() {

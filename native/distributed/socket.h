@@ -64,6 +64,8 @@ Descriptor connect_local(const std::string& name);
 
 // This host's address on the way to another one.
 std::string local_address_of(int fd);
+// The port that a socket is bound to.
+int local_port_of(int fd);
 // Names the host with its network: equal for processes that reach each other by local sockets.
 std::string host_identity();
 std::string host_name();

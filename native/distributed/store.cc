@@ -1,161 +1,134 @@
 #include "distributed/store.h"
 
-#include <arpa/inet.h>
-#include <netinet/in.h>
-#include <sys/socket.h>
-#include <torch/csrc/distributed/c10d/TCPStore.hpp>
-#include <unistd.h>
-
-#include <map>
-#include <mutex>
+#include <algorithm>
+#include <cstring>
 #include <thread>
-#include <vector>
 
 #include "core/error.h"
 #include "core/interruption.h"
+#include "core/libtorch.h"
+#include "distributed/store_server.h"
 
 namespace permafrost {
 
+// As libtorch before 2.2 numbers them; later they are higher by one, for VALIDATE stands before them.
+enum class Store::Query : uint8_t { set = 0, get = 2, add = 3, check = 4 };
+
 namespace {
 
-using StorePointer = c10::intrusive_ptr<c10d::TCPStore>;
-
 constexpr auto kRetry = std::chrono::milliseconds(50);
+// What answers at once while it lives.
+constexpr double kAnswerSeconds = 30;
+constexpr uint64_t kMostBytes = uint64_t{1} << 26;
 
-// Since 2.1 the store can be handed a socket that listens where it is told to.
-template <typename Options>
-auto hand_over(Options& options, const Listener& listener, int) -> decltype(options.masterListenFd = 0, true) {
-  options.masterListenFd = dup(listener.tcp.get());
-  return true;
-}
-template <typename Options>
-bool hand_over(Options&, const Listener&, long) {
-  return false;
-}
+// VALIDATE with its number, and PING (since 2.4) with a number that comes back. An early store takes the first byte for SET
+// and the following eight for the length of a key, which none has: it hangs up, as one does that knows no PING.
+constexpr char kValidate[] = "\x00\xce\xf7\x85\x3c", kPing[] = "\x0d\xff\xff\xff\xff";
+constexpr size_t kWords = 5, kEchoBytes = 4;
+constexpr bool kIsLate = PERMAFROST_LIBTORCH_AT_LEAST(2, 2);
 
-bool is_loopback(const std::string& address) { return address.rfind("127.", 0) == 0 || address == "::1"; }
-
-// Before 2.1 the store listens at every address of the host; this keeps others than the host itself out.
-void confine_to_loopback(int port) {
-  const int most = static_cast<int>(sysconf(_SC_OPEN_MAX));
-  for (int fd = 3; fd < std::min(most, 4096); ++fd) {
-    int listens = 0;
-    socklen_t length = sizeof listens;
-    if (getsockopt(fd, SOL_SOCKET, SO_ACCEPTCONN, &listens, &length) != 0 || listens == 0) continue;
-    sockaddr_storage bound{};
-    length = sizeof bound;
-    if (getsockname(fd, reinterpret_cast<sockaddr*>(&bound), &length) != 0) continue;
-    const bool is_v6 = bound.ss_family == AF_INET6;
-    const uint16_t its = is_v6 ? reinterpret_cast<sockaddr_in6*>(&bound)->sin6_port
-                               : reinterpret_cast<sockaddr_in*>(&bound)->sin_port;
-    if ((is_v6 || bound.ss_family == AF_INET) && ntohs(its) == port) {
-      setsockopt(fd, SOL_SOCKET, SO_BINDTODEVICE, "lo", 3);
-    }
-  }
+template <typename Number>
+std::string bytes_of(Number number) {
+  return {reinterpret_cast<const char*>(&number), sizeof number};
 }
 
-c10d::TCPStoreOptions options_for(const StoreAddress& address, Deadline deadline) {
-  c10d::TCPStoreOptions options;
-  options.port = static_cast<uint16_t>(address.port);
-  options.isServer = address.serves;
-  options.waitWorkers = false;
-  options.timeout = std::max(std::chrono::milliseconds(1000),
-                             std::chrono::duration_cast<std::chrono::milliseconds>(deadline - Clock::now()));
-  return options;
+template <typename Number>
+Number number_of(const std::string& bytes) {
+  Number number;
+  std::memcpy(&number, bytes.data(), sizeof number);
+  return number;
 }
 
-StorePointer start_server(const StoreAddress& address, Deadline deadline) {
-  c10d::TCPStoreOptions options = options_for(address, deadline);
-  Listener listener;
-  try {
-    listener = listen_at(address.host, address.port);
-  } catch (const Error&) {
-    // A name that leads here by way of another machine, such as a service of a cluster: c10d listens at all addresses.
-  }
-  const std::string bound = listener.address;
-  const bool handed = listener.tcp.is_open() && hand_over(options, listener, 0);
-  listener = {};
-  auto store = c10::make_intrusive<c10d::TCPStore>(address.host, options);
-  if (!handed && is_loopback(bound)) confine_to_loopback(address.port);
-  return store;
-}
-
-// A store that this process serves goes on until its end: ranks that meet anew, for another training, find it there.
-StorePointer server(const StoreAddress& address, Deadline deadline) {
-  static std::mutex& mutex = *new std::mutex;
-  static auto& servers = *new std::map<int, StorePointer>;
-  const std::lock_guard<std::mutex> lock(mutex);
-  StorePointer& found = servers[address.port];
-  if (found) return found;
-  try {
-    found = start_server(address, deadline);
-  } catch (const std::exception& error) {
-    fail(ErrorCode::INVALID_OPTION, "Cannot serve the store of the ranks at ", address.host, ":", address.port,
-         ": the port is taken, or the address is not of this host. Choose another port. (", error.what(), ")");
-  }
-  return found;
-}
-
-// Asks the store something.
-template <typename Question>
-void asked(const Question& question) {
-  try {
-    question();
-  } catch (const std::exception& error) {
-    fail(ErrorCode::RANK_FAILED, "The store of the ranks is gone: rank 0 or its agent ended. (", error.what(), ")");
-  }
-}
+std::string counted(const std::string& text) { return bytes_of<uint64_t>(text.size()) + text; }
 
 }  // namespace
 
-struct Store::Client {
-  StorePointer store;
-};
-
 Store::Store(const StoreAddress& address, const std::string& prefix, Deadline deadline)
-    : prefix_(prefix + "/"), client_(std::make_unique<Client>()) {
-  if (address.serves) client_->store = server(address, deadline);
-  // c10d would print a warning for each try.
-  while (true) {
-    const Descriptor probe = connect_tcp(address.host, address.port, deadline);
-    if (probe.is_open()) {
-      local_address_ = local_address_of(probe.get());
-      break;
-    }
+    : prefix_(prefix + "/"), deadline_(deadline) {
+  if (address.serves) serve_store(address.host, address.port, deadline);
+  while (!connect(address)) {
     interruption_point();
     check(Clock::now() < deadline, ErrorCode::RANK_FAILED, "Nobody serves the store of the ranks at ", address.host, ":",
           address.port, " in time. Start rank 0 there, or correct the address.");
     std::this_thread::sleep_for(kRetry);
   }
-  if (client_->store) return;
-  try {
-    client_->store = c10::make_intrusive<c10d::TCPStore>(address.host, options_for(address, deadline));
-  } catch (const std::exception& error) {
-    fail(ErrorCode::RANK_FAILED, "What is served at ", address.host, ":", address.port,
-         " is not the store of the ranks. (", error.what(), ")");
-  }
 }
 
-Store::~Store() = default;
+bool Store::connect(const StoreAddress& address) {
+  connection_ = connect_tcp(address.host, address.port, answer_by());
+  if (!connection_.is_open()) return false;
+  if (answers_ping()) return true;
+  // Then it is one of this libtorch.
+  is_late_ = kIsLate;
+  connection_ = connect_tcp(address.host, address.port, answer_by());
+  if (!connection_.is_open()) return false;
+  try {
+    if (is_late_) send({kValidate, kWords});
+    has("here");
+  } catch (const Error& error) {
+    fail(ErrorCode::RANK_FAILED, "What is served at ", address.host, ":", address.port,
+         " is not the store of the ranks, or has ended. (", error.what(), ")");
+  }
+  return true;
+}
 
-void Store::set(const std::string& key, const std::string& value) {
-  asked([&] { client_->store->set(prefix_ + key, std::vector<uint8_t>(value.begin(), value.end())); });
+bool Store::answers_ping() {
+  const Deadline soon = answer_by();
+  std::string echo(kEchoBytes, '\0');
+  const std::string greeting = std::string(kValidate, kWords) + std::string(kPing, kWords);
+  return send_all(connection_.get(), greeting, soon) && receive_all(connection_.get(), echo, soon) &&
+         echo == std::string(kEchoBytes, '\xff');
+}
+
+void Store::set(const std::string& key, const std::string& value) { send(query(Query::set) + full_key(key) + counted(value)); }
+
+bool Store::has(const std::string& key) {
+  send(query(Query::check) + bytes_of<uint64_t>(1) + full_key(key));
+  const char answer = receive(1)[0];
+  if (answer != 0 && answer != 1) lose("answers something else than was asked");
+  return answer == 0;
 }
 
 std::optional<std::string> Store::get(const std::string& key) {
-  std::optional<std::string> found;
-  asked([&] {
-    if (!client_->store->check({prefix_ + key})) return;
-    const std::vector<uint8_t> value = client_->store->get(prefix_ + key);
-    found.emplace(value.begin(), value.end());
-  });
-  return found;
+  if (!has(key)) return std::nullopt;
+  send(query(Query::get) + full_key(key));
+  const auto length = number_of<uint64_t>(receive(sizeof(uint64_t)));
+  if (length > kMostBytes) lose("answers something else than was asked");
+  return receive(length);
 }
 
 int64_t Store::count(const std::string& key) {
-  int64_t times = 0;
-  asked([&] { times = client_->store->add(prefix_ + key, 1); });
-  return times;
+  send(query(Query::add) + full_key(key) + bytes_of<int64_t>(1));
+  return number_of<int64_t>(receive(sizeof(int64_t)));
+}
+
+std::string Store::query(Query kind) const {
+  return std::string(1, static_cast<char>(static_cast<int>(kind) + (is_late_ ? 1 : 0)));
+}
+
+// As c10d's clients write them.
+std::string Store::full_key(const std::string& key) const { return counted("/" + prefix_ + key); }
+
+void Store::send(const std::string& query) {
+  if (!connection_.is_open()) lose("is gone");
+  if (!send_all(connection_.get(), query, answer_by())) lose("is gone");
+}
+
+std::string Store::receive(size_t bytes) {
+  const Deadline soon = answer_by();
+  std::string answer(bytes, '\0');
+  if (!receive_all(connection_.get(), answer, soon)) lose(Clock::now() < soon ? "is gone" : "does not answer");
+  return answer;
+}
+
+// Soon, and hardly later than the ranks have for meeting.
+Deadline Store::answer_by() const {
+  return std::min(seconds_from_now(kAnswerSeconds), std::max(deadline_, seconds_from_now(1)));
+}
+
+void Store::lose(const char* how) {
+  connection_ = Descriptor();
+  fail(ErrorCode::RANK_FAILED, "The store of the ranks ", how, ": rank 0 or its agent ended, or was stopped.");
 }
 
 }  // namespace permafrost

@@ -60,6 +60,15 @@ void Watch::throw_if_failed() const {
   if (failure_) throw Error(*failure_);
 }
 
+void Watch::throw_if_failed(uint64_t sequence, const std::string& doing) {
+  const std::lock_guard<std::mutex> lock(mutex_);
+  for (size_t rank = 0; rank < peers_.size() && !failure_; ++rank) {
+    const Peer& peer = peers_[rank];
+    if (peer.left && peer.completed < sequence) set_failure(ErrorCode::RANK_FAILED, left_message(rank, doing));
+  }
+  if (failure_) throw Error(*failure_);
+}
+
 void Watch::fail_group(ErrorCode code, const std::string& message) {
   const std::lock_guard<std::mutex> lock(mutex_);
   set_failure(code, message);
@@ -95,12 +104,14 @@ void Watch::lose(int rank, const std::string& doing) {
   std::unique_lock<std::mutex> lock(mutex_);
   Peer& peer = peers_[static_cast<size_t>(rank)];
   changed_.wait_for(lock, kExplanation, [&] { return failure_ || peer.left; });
-  if (peer.left) {
-    set_failure(ErrorCode::RANK_FAILED, who + " left while others waited for it to " + doing +
-                                            (peer.left->empty() ? "." : ": " + *peer.left));
-  }
+  if (peer.left) set_failure(ErrorCode::RANK_FAILED, left_message(static_cast<size_t>(rank), doing));
   set_failure(ErrorCode::RANK_FAILED, who + " broke the connection while ranks were to " + doing + ".");
   throw Error(*failure_);
+}
+
+std::string Watch::left_message(size_t rank, const std::string& doing) const {
+  const std::string& reason = *peers_[rank].left;
+  return describe(mesh_.members[rank]) + " left while others waited for it to " + doing + (reason.empty() ? "." : ": " + reason);
 }
 
 int Watch::suspect(const std::vector<int>& awaited) const {
@@ -119,15 +130,24 @@ int Watch::suspect(const std::vector<int>& awaited) const {
   return behind;
 }
 
-void Watch::leave(const std::string& reason) {
-  std::unique_lock<std::mutex> lock(mutex_);
-  if (stopping_) return;
-  queue(sealed(FrameKind::leaving, 0, 0, reason.size()), reason);
+void Watch::announce_leaving(const std::string& reason) {
+  const std::lock_guard<std::mutex> lock(mutex_);
+  if (has_left_) return;
+  has_left_ = true;
+  queue(sealed(FrameKind::leaving, completed_, 0, reason.size()), reason);
+  for (int rank = 0; rank < static_cast<int>(peers_.size()); ++rank) write_to(rank);
+  if (!failure_) failure_.emplace(ErrorCode::DISPOSED, "This rank has left the group; join it anew.");
+  ring(alarm_write_);
+  changed_.notify_all();
   wake();
+}
+
+void Watch::leave(const std::string& reason) {
+  announce_leaving(reason);
+  std::unique_lock<std::mutex> lock(mutex_);
   changed_.wait_for(lock, std::chrono::seconds(1), [this] {
     return std::all_of(peers_.begin(), peers_.end(), [](const Peer& peer) { return !peer.is_open || peer.outgoing.empty(); });
   });
-  if (!failure_) failure_.emplace(ErrorCode::DISPOSED, "This rank has left the group; join it anew.");
   stopping_ = true;
   wake();
 }
@@ -219,6 +239,7 @@ void Watch::take_frame(int rank, const FrameHeader& header, const std::string& p
       break;
     case FrameKind::leaving:
       peer.left = payload;
+      peer.completed = header.sequence;
       break;
     default:
       break;

@@ -27,6 +27,8 @@ class Watch {
   int alarm() const { return alarm_read_.get(); }
   // Throws what was the first failure.
   void throw_if_failed() const;
+  // The same within an exchange, which fails where a rank has left that did not take part in it; `doing` completes "were to".
+  void throw_if_failed(uint64_t sequence, const std::string& doing);
   // Makes this the failure of the group unless there was one before, tells the others, and throws the first.
   [[noreturn]] void fail_group(ErrorCode code, const std::string& message);
   // The same for a rank that throws something else.
@@ -38,9 +40,13 @@ class Watch {
   // Whom to name of those that are waited for: one that is silent, else the one that is furthest behind.
   int suspect(const std::vector<int>& awaited) const;
 
-  // Number of the exchange that this rank is in, which signs of life carry.
+  // Number of the exchange that this rank is in, which signs of life carry; and of one that it has done its part in.
   void set_sequence(uint64_t sequence) { sequence_ = sequence; }
-  // Tells the others that this rank needs them no more.
+  void complete(uint64_t sequence) { completed_ = sequence; }
+  // Tells the others that this rank takes part in nothing more, and why where it is not done. Does not wait; the exchange
+  // under way, if any, throws DISPOSED, as later ones do.
+  void announce_leaving(const std::string& reason);
+  // The same, until the others have the word.
   void leave(const std::string& reason);
 
  private:
@@ -50,6 +56,7 @@ class Watch {
     uint64_t sequence = 0;
     bool is_open = true;
     std::optional<std::string> left;  // why
+    uint64_t completed = 0;           // exchanges until it left
   };
 
   void work();
@@ -60,6 +67,7 @@ class Watch {
   void judge_silence();
   // With the mutex held.
   void set_failure(ErrorCode code, const std::string& message);
+  std::string left_message(size_t rank, const std::string& doing) const;
   void wake();
 
   const Mesh& mesh_;
@@ -69,8 +77,8 @@ class Watch {
   std::condition_variable changed_;
   std::vector<Peer> peers_;
   std::optional<Error> failure_;
-  std::atomic<uint64_t> sequence_{0};
-  bool stopping_ = false;
+  std::atomic<uint64_t> sequence_{0}, completed_{0};
+  bool has_left_ = false, stopping_ = false;
   Descriptor alarm_read_, alarm_write_, wake_read_, wake_write_;
   std::thread thread_;
 };

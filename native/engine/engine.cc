@@ -6,7 +6,6 @@
 
 #include "core/blas.h"
 #include "core/error.h"
-#include "core/interruption.h"
 #include "engine/engines.h"
 
 namespace permafrost {
@@ -88,7 +87,7 @@ bool Engine::stop(std::function<void(EngineState&)> last) {
   {
     const std::lock_guard<std::mutex> lock(mutex_);
     if (stopping_) return false;
-    stopping_ = true;
+    stopping_ = interruption_.waits = true;
     refused.swap(queue_);
     if (last) queue_.push_back({++last_id_, std::move(last), [] {}});
     wake_.notify_one();
@@ -98,7 +97,7 @@ bool Engine::stop(std::function<void(EngineState&)> last) {
 }
 
 void Engine::abandon() {
-  cancelled_ = abandoned_ = true;
+  cancelled_ = interruption_.work = true;
   stop();
 }
 
@@ -118,7 +117,7 @@ void Engine::work() {
   // inference mode spares every operation libtorch's own bookkeeping for gradients.
   set_compute_threads(num_threads_);
   const c10::InferenceMode inference;
-  interrupt_by(abandoned_);
+  interrupt_by(&interruption_);
   end_engines_at_exit();
   while (true) {
     Job job;
@@ -136,7 +135,7 @@ void Engine::work() {
       job = std::move(queue_.front());
       queue_.pop_front();
       running_id_ = job.id;
-      cancelled_ = abandoned_.load();
+      cancelled_ = interruption_.work.load();
     }
     if (!job.overlaps) settle_launched(0);
     job.run(state_);

@@ -9,6 +9,7 @@
 #include <mutex>
 #include <thread>
 
+#include "core/interruption.h"
 #include "model/model.h"
 #include "train/trainer.h"
 
@@ -60,8 +61,9 @@ class Engine {
   // Throws where the running job was cancelled; jobs call it between batches.
   void stop_if_cancelled() const;
 
-  // Refuses what waits and ends the thread after the running job and, where one is given, a last one.
-  // Does not wait. Only the first call does anything, and returns true.
+  // Refuses what waits and ends the thread after the running job and, where one is given, a last one. Where the running
+  // job waits for other ranks for a second it is given up. Does not wait. Only the first call does anything, and returns
+  // true.
   bool stop(std::function<void(EngineState&)> last = {});
   // The same for an engine whose results nobody will see: its running job is given up halfway.
   void abandon();
@@ -85,7 +87,7 @@ class Engine {
   uint64_t running_id_ = 0;
   bool stopping_ = false;
   std::atomic<bool> cancelled_{false};
-  std::atomic<bool> abandoned_{false};
+  Interruption interruption_;
   std::atomic<bool> ended_{false};
   std::once_flag joined_;
   std::thread thread_;

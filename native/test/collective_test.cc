@@ -1,4 +1,4 @@
-// Ranks that meet, sum, gather and spread tensors; and what they say when one of them fails.
+// Ranks that sum, gather and spread tensors; and what they say when one of them fails.
 #include "distributed/host_collective.h"
 
 #include <signal.h>
@@ -11,8 +11,6 @@
 #include <thread>
 
 #include "distributed/sha256.h"
-#include "distributed/store.h"
-#include "permafrost/build_info.h"
 #include "test/meshes.h"
 #include "test/testing.h"
 
@@ -21,21 +19,12 @@ namespace {
 
 using testing::expect;
 using testing::joined_meshes;
+using testing::thrown_message;
 
 constexpr double kTimeout = 20;
 
 void for_all(std::vector<Mesh> meshes, double timeout, const std::function<void(HostCollective&)>& body) {
   testing::for_all(std::move(meshes), timeout, [&](const std::shared_ptr<HostCollective>& collective) { body(*collective); });
-}
-
-// The message of the Error that `body` must throw.
-std::string thrown_message(const std::function<void()>& body) {
-  try {
-    body();
-  } catch (const Error& error) {
-    return std::string(code_name(error.code())) + ": " + error.what();
-  }
-  throw std::runtime_error("nothing was thrown");
 }
 
 // Numbers whose sums show their order.
@@ -159,6 +148,49 @@ TEST("a rank that leaves while others wait for it is named with its reason") {
                  [](HostCollective& collective) { collective.leave("no space is left"); });
 }
 
+TEST("a rank that leaves with a reason fails the next call of the others, whenever they make it") {
+  std::vector<std::string> heard(3);
+  for_all(joined_meshes(3), kTimeout, [&](HostCollective& collective) {
+    const int rank = collective.rank();
+    const std::vector<at::Tensor> tensors = {at::full({1000}, rank, at::kFloat)};
+    if (rank != 2) std::this_thread::sleep_for(std::chrono::milliseconds(200));
+    // Its part in this one is done when it leaves.
+    collective.broadcast(tensors, 2);
+    expect(tensors[0][0].item<float>() == 2, "what was spread before is lost");
+    if (rank == 2) return collective.leave("no space is left");
+    const auto begun = Clock::now();
+    heard[static_cast<size_t>(rank)] = thrown_message([&] { collective.gather({}); });
+    expect(Clock::now() - begun < std::chrono::duration<double>(kTimeout / 2), "heard too late");
+  });
+  expect(heard[0] == "RANK_FAILED: rank 2 (host2, process 102) left while others waited for it to gather bytes: no space is left", heard[0]);
+  expect(heard[0] == heard[1], heard[1]);
+}
+
+TEST("a rank that is done and leaves fails those that still want something of it, and no others") {
+  std::vector<std::string> heard(3);
+  for_all(joined_meshes(3), kTimeout, [&](HostCollective& collective) {
+    const int rank = collective.rank();
+    collective.gather({});
+    if (rank == 2) return collective.leave("");
+    if (rank == 1) return;
+    heard[0] = thrown_message([&] { collective.gather({}); });
+  });
+  expect(heard[0].rfind("RANK_FAILED: rank ", 0) == 0 && heard[0].find(" left while others waited for it to gather bytes.") != std::string::npos, heard[0]);
+}
+
+TEST("a rank that leaves ends its own call that waits for others") {
+  for_all(joined_meshes(2), kTimeout, [&](HostCollective& collective) {
+    if (collective.rank() == 1) return std::this_thread::sleep_for(std::chrono::milliseconds(500));
+    std::thread closing([&] {
+      std::this_thread::sleep_for(std::chrono::milliseconds(100));
+      collective.watch().announce_leaving("");
+    });
+    const std::string heard = thrown_message([&] { collective.gather({}); });
+    closing.join();
+    expect(heard.rfind("DISPOSED", 0) == 0, heard);
+  });
+}
+
 TEST("ranks that make different calls diverge, all in the same words") {
   std::vector<std::string> heard(2);
   for_all(joined_meshes(2), kTimeout, [&](HostCollective& collective) {
@@ -243,76 +275,6 @@ TEST("a rank that is stopped is noticed within the time-out, and all others name
   expect(heard[0].rfind("RANK_FAILED: rank 2 (host2, process 102) was ", 0) == 0, heard[0]);
   expect(heard[0] == heard[1], heard[1]);
   expect(took < 10, "after ", took, " s");
-}
-
-// A port of this host that nobody listens at.
-int free_port() { return listen_at("127.0.0.1").port; }
-
-// Has ranks meet by a store, rank 0 serving, with options of each rank's own; what each of them heard.
-std::vector<std::string> heard_meeting(int size, const std::function<void(MeetingOptions&)>& change) {
-  const int port = free_port();
-  std::vector<std::string> heard(static_cast<size_t>(size));
-  std::vector<std::thread> threads;
-  for (int rank = 0; rank < size; ++rank) {
-    threads.emplace_back([&, rank] {
-      MeetingOptions options;
-      options.rank = rank;
-      options.size = size;
-      options.store = {"127.0.0.1", port, rank == 0};
-      options.prefix = "test";
-      options.device = "cpu";
-      options.first_timeout = 20;
-      change(options);
-      try {
-        HostCollective collective(meet(options), kTimeout, kTimeout);
-        expect(collective.sum(1.0) == size, "the sum is wrong");
-        collective.leave("");
-      } catch (const std::exception& error) {
-        heard[static_cast<size_t>(rank)] = error.what();
-      }
-    });
-  }
-  for (std::thread& thread : threads) thread.join();
-  return heard;
-}
-
-void expect_all_heard(const std::vector<std::string>& heard, const std::string& part) {
-  for (size_t rank = 0; rank < heard.size(); ++rank) {
-    expect(part.empty() ? heard[rank].empty() : heard[rank].find(part) != std::string::npos, "rank ", rank, " heard: ", heard[rank]);
-  }
-}
-
-TEST("ranks meet by the store, over local sockets and over TCP, also a second time") {
-  expect_all_heard(heard_meeting(3, [](MeetingOptions&) {}), "");
-  // Another host's ranks have no local sockets in common.
-  expect_all_heard(heard_meeting(3, [](MeetingOptions& options) { options.is_local_allowed = false; }), "");
-  expect_all_heard(heard_meeting(2, [](MeetingOptions& options) { options.secret = "one"; }), "");
-}
-
-TEST("ranks that cannot meet say why, all of them") {
-  expect_all_heard(heard_meeting(2, [](MeetingOptions& options) { options.secret = options.rank == 0 ? "one" : "other"; }),
-                   "knows another secret");
-  expect_all_heard(heard_meeting(2, [](MeetingOptions& options) { options.size += options.rank; options.first_timeout = 5; }), "There are ");
-  expect_all_heard(heard_meeting(2, [](MeetingOptions& options) {
-                     options.size = 3;
-                     options.first_timeout = 5;
-                   }),
-                   "Of 3 ranks these did not come within 5 s: 2.");
-}
-
-TEST("a rank that ends before all are connected is named") {
-  MeetingOptions options;
-  options.size = 2;
-  options.store = {"127.0.0.1", free_port(), true};
-  options.prefix = "ended";
-  options.device = "cpu";
-  std::thread other([&] {
-    Store store({options.store.host, options.store.port, false}, "ended/0", seconds_from_now(kTimeout));
-    store.set("rank/1", PERMAFROST_VERSION "\n2\ngone\n7\ncpu\n\n127.0.0.1\n" + std::to_string(free_port()) + "\n");
-  });
-  const std::string heard = thrown_message([&] { meet(options); });
-  other.join();
-  expect(heard == "RANK_FAILED: rank 1 (gone, process 7) ended before all ranks were connected.", heard);
 }
 
 TEST("digests are those of the standards") {

@@ -5,10 +5,12 @@
 
 #include <exception>
 #include <functional>
+#include <stdexcept>
 #include <string>
 #include <thread>
 #include <vector>
 
+#include "core/error.h"
 #include "distributed/host_collective.h"
 #include "test/testing.h"
 
@@ -34,6 +36,16 @@ inline std::vector<Mesh> joined_meshes(int size) {
     }
   }
   return meshes;
+}
+
+// The message of the Error that `body` must throw.
+inline std::string thrown_message(const std::function<void()>& body) {
+  try {
+    body();
+  } catch (const Error& error) {
+    return std::string(code_name(error.code())) + ": " + error.what();
+  }
+  throw std::runtime_error("nothing was thrown");
 }
 
 // Runs `body` for each mesh in a thread of its own; rethrows what the first of them threw.

@@ -4,6 +4,8 @@
 
 #include <utility>
 
+#include "core/interruption.h"
+
 namespace permafrost {
 
 Courier::~Courier() {
@@ -17,7 +19,10 @@ Courier::~Courier() {
 }
 
 void Courier::post(std::function<void()> task) {
-  if (!thread_.joinable()) thread_ = std::thread([this] { work(); });
+  if (!thread_.joinable()) {
+    interruption_ = own_interruption();
+    thread_ = std::thread([this] { work(); });
+  }
   const std::lock_guard<std::mutex> lock(mutex_);
   if (failure_) return;
   tasks_.push_back(std::move(task));
@@ -38,6 +43,7 @@ void Courier::drop() {
 }
 
 void Courier::work() {
+  interrupt_by(interruption_);
   // The cores belong to the computation.
   omp_set_num_threads(1);
   std::unique_lock<std::mutex> lock(mutex_);

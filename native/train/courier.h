@@ -10,6 +10,8 @@
 
 namespace permafrost {
 
+struct Interruption;
+
 class Courier {
  public:
   Courier() = default;
@@ -33,6 +35,7 @@ class Courier {
   std::deque<std::function<void()>> tasks_;  // the first one is at hand
   std::exception_ptr failure_;
   bool ending_ = false;
+  const Interruption* interruption_ = nullptr;  // of the thread that posts
   std::thread thread_;
 };
 

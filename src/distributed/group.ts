@@ -135,7 +135,8 @@ export class Group {
   }
 
   /**
-   * Leaves the group; other ranks that still wait for this one fail with RANK_FAILED. Idempotent.
+   * Leaves the group. Other ranks' calls that this rank has done its part in succeed; the first one that it has not, under
+   * way or later, fails with RANK_FAILED. A call of this rank that is under way rejects with DISPOSED. Idempotent.
    *
    * @param reason why it leaves early, which the others name
    */

@@ -39,7 +39,7 @@ export class PrefixStore {
   /** @throws INVALID_OPTION, ADDON_MISSING, ADDON_MISMATCH */
   constructor(dataset: EncodedDataset, options: PrefixStoreOptions) {
     const { hiddenSize, precision = 'fp32', deviceBytes = 0, memoryBytes, fileBytes = 0 } = options;
-    const whole = dataset.inputIds.length * hiddenSize * ELEMENT_BYTES[precision];
+    const whole = dataset.offsets.at(-1)! * hiddenSize * ELEMENT_BYTES[precision];
     this.holdsAll = deviceBytes + memoryBytes + fileBytes >= whole;
     try {
       this.native = new (addon().PrefixStore)(dataset.offsets, {

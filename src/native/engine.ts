@@ -55,7 +55,11 @@ export class Engine {
     }
   }
 
-  /** Refuses what waits, lets the running call finish, frees the model. Idempotent. */
+  /**
+   * Refuses what waits, lets the running call finish, frees the model. Idempotent.
+   *
+   * A call that waits for other ranks for a second is given up with DISPOSED, and they fail with RANK_FAILED.
+   */
   dispose(): Promise<void> {
     if (!this.#disposed) {
       forgotten.unregister(this);

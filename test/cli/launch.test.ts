@@ -76,7 +76,7 @@ describe('permafrost launch', () => {
       '--processes',
       '2',
       '--',
-      ...training(directory, '--epochs', '1'),
+      ...training(directory, '--max-steps', '8'),
     ).ended;
     expect({ code, stderr: code === 0 ? '' : stderr }).toEqual({ code: 0, stderr: '' });
     expect(stdout.match(/^Record: /gm)).toHaveLength(1);

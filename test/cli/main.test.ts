@@ -23,6 +23,7 @@ describe('the command line', () => {
       'paper',
       'search',
       'pretrain',
+      'launch',
       'watch',
       'report',
       'compare',

@@ -1,18 +1,19 @@
-import { spawn, spawnSync } from 'node:child_process';
+import { type ChildProcessWithoutNullStreams, spawn, spawnSync } from 'node:child_process';
 import { resolve } from 'node:path';
 import { pathToFileURL } from 'node:url';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { Group } from '../../src/distributed/group.js';
+import { Group, type GroupOptions } from '../../src/distributed/group.js';
 import type { Place } from '../../src/distributed/place.js';
 import { freePort } from '../helpers/free-port.js';
 import { thrownBy } from '../helpers/thrown.js';
 
 const BUILT_GROUP = pathToFileURL(resolve('dist/distributed/group.js')).href;
 
-/** What a rank's process is told; `body` sees `group`, `rank` and `say`. */
+/** What a rank's process is told; `body` sees `group`, `rank` and `say`, and what comes `before` has no group yet. */
 interface Ranks {
   size: number;
   body: string;
+  before?: string;
   host?: string;
   /** Words before the command of a rank, such as those that put it onto another host. */
   wrap?: (rank: number) => string[];
@@ -26,28 +27,34 @@ interface Heard {
   signal: NodeJS.Signals | null;
 }
 
+const placeOf = (rank: number, size: number, port: number): Place => ({
+  ...{ rank, size, localRank: rank, localSize: size, host: '127.0.0.1', port },
+  ...{ serves: rank === 0, prefix: 'test', launcher: 'permafrost' },
+});
+
 /** Runs the ranks as processes of their own and gives what each said. */
-async function runRanks({ size, body, host = '127.0.0.1', wrap = () => [], options, place }: Ranks) {
+async function runRanks({
+  size,
+  body,
+  before = '',
+  host = '127.0.0.1',
+  wrap = () => [],
+  options,
+  place,
+}: Ranks) {
   const port = await freePort();
+  const children: ChildProcessWithoutNullStreams[] = [];
+  let ready = 0;
   const heard = Array.from({ length: size }, (_, rank) => {
-    const placed: Place = {
-      rank,
-      size,
-      localRank: rank,
-      localSize: size,
-      host,
-      port,
-      serves: rank === 0,
-      prefix: 'test',
-      launcher: 'permafrost',
-      ...place?.(rank),
-    };
+    const placed: Place = { ...placeOf(rank, size, port), host, ...place?.(rank) };
     const source = `
       import { Group } from ${JSON.stringify(BUILT_GROUP)};
       const say = (value) => process.stdout.write(JSON.stringify({ said: value }) + '\\n');
       const rank = ${rank};
       try {
-        const group = await Group.join(${JSON.stringify(placed)}, ${JSON.stringify(options ?? {})});
+        const join = () => Group.join(${JSON.stringify(placed)}, ${JSON.stringify(options ?? {})});
+        ${before}
+        const group = await join();
         ${body}
         await group.close();
       } catch (error) {
@@ -58,8 +65,11 @@ async function runRanks({ size, body, host = '127.0.0.1', wrap = () => [], optio
       const child = spawn(command!, args, { timeout: 40_000, killSignal: 'SIGKILL' });
       let stdout = '';
       let stderr = '';
+      children.push(child);
       child.stdout.on('data', (chunk) => {
         stdout += chunk;
+        if (String(chunk).includes('"ready"') && ++ready === size)
+          for (const { stdin } of children) stdin.end('go');
       });
       child.stderr.on('data', (chunk) => {
         stderr += chunk;
@@ -82,6 +92,16 @@ async function runRanks({ size, body, host = '127.0.0.1', wrap = () => [], optio
   });
   return Promise.all(heard);
 }
+
+/** Ranks of this process. */
+async function joined(size: number, options: GroupOptions = {}): Promise<Group[]> {
+  const port = await freePort();
+  return Promise.all(
+    Array.from({ length: size }, (_, rank) => Group.join(placeOf(rank, size, port), options)),
+  );
+}
+
+const isThorough = process.env.PERMAFROST_KILLS !== undefined;
 
 describe('a group of ranks', () => {
   it('gathers values and bytes, and agrees on facts or says on each rank what differs', async () => {
@@ -129,35 +149,64 @@ describe('a group of ranks', () => {
     expect(third!.error).toEqual(first!.error);
   });
 
-  it('names a rank that leaves early with its reason', async () => {
-    const [first] = await runRanks({
-      size: 2,
-      body: `
-        if (rank === 1) await group.close('no space is left');
-        else await group.gather(2);`,
-    });
-    expect(first!.error).toEqual({
+  it('names a rank that leaves early with its reason, in a call under way and in one that comes later', async () => {
+    const [first, second, third] = await joined(3);
+    await Promise.all([first, second, third].map((group) => group!.gather(1)));
+    const waiting = thrownBy(() => first!.gather(2));
+    await second!.close('no space is left');
+    const error = await waiting;
+    expect(error).toMatchObject({
       code: 'RANK_FAILED',
       message: expect.stringMatching(
         /^rank 1 \(.+\) left while others waited for it to gather bytes: no space is left$/,
       ),
     });
+    expect(await thrownBy(() => third!.gather(2))).toMatchObject({ message: error.message });
+    await Promise.all([first!.close(), third!.close()]);
   });
+
+  it('lets a rank leave that is done, and one that gives up waiting', async () => {
+    const [first, second] = await joined(2);
+    const last = [first, second].map((group) => group!.gather(group!.rank));
+    expect(await last[1]).toEqual([0, 1]);
+    await second!.close();
+    expect(await last[0]).toEqual([0, 1]);
+    await first!.close();
+    const [other, silent] = await joined(2);
+    const waiting = thrownBy(() => other!.gather(1));
+    await other!.close('had enough');
+    expect(await waiting).toMatchObject({ code: 'DISPOSED' });
+    expect(await thrownBy(() => silent!.gather(1))).toMatchObject({
+      message: expect.stringMatching(/^rank 0 .*: had enough$/),
+    });
+    await silent!.close();
+  });
+
+  // The moments at which ranks meet, of a process that has loaded the engine.
+  const moments = isThorough ? [0, 1, 2, 3, 4, 6, 8, 10, 12, 16, 20, 24, 30, 40, 50, 60, 80, 100] : [4, 12];
+  it.each(moments)(
+    'ends on all ranks where the process that serves the store dies after %i ms',
+    async (ms) => {
+      const [first, ...others] = await runRanks({
+        size: 3,
+        options: { firstTimeoutSeconds: 3, timeoutSeconds: 3 },
+        // All have loaded the engine before the first one begins.
+        before: `
+        await (await Group.join({ rank: 0, size: 1, host: '', port: 1, serves: true, prefix: '' })).close();
+        say('ready');
+        await new Promise((settle) => process.stdin.once('data', settle));
+        process.stdin.destroy();
+        if (rank === 0) setTimeout(() => process.kill(process.pid, 'SIGKILL'), ${ms});`,
+        body: 'for (;;) await group.gather(1);',
+      });
+      expect(first!.signal).toBe('SIGKILL');
+      for (const { error, signal } of others) expect([error?.code, signal]).toEqual(['RANK_FAILED', null]);
+    },
+  );
 
   it('says which ranks did not come', async () => {
     const port = await freePort();
-    const place: Place = {
-      rank: 0,
-      size: 3,
-      localRank: 0,
-      localSize: 3,
-      host: '127.0.0.1',
-      port,
-      serves: true,
-      prefix: 'test',
-      launcher: 'permafrost',
-    };
-    const error = await thrownBy(() => Group.join(place, { firstTimeoutSeconds: 0.3 }));
+    const error = await thrownBy(() => Group.join(placeOf(0, 3, port), { firstTimeoutSeconds: 0.3 }));
     expect(error).toMatchObject({
       code: 'RANK_FAILED',
       message: expect.stringContaining('these did not come within 0.3 s: 1, 2.'),
@@ -177,18 +226,7 @@ describe('a group of ranks', () => {
   });
 
   it('of one rank needs no other', async () => {
-    const place: Place = {
-      rank: 0,
-      size: 1,
-      localRank: 0,
-      localSize: 1,
-      host: '127.0.0.1',
-      port: 1,
-      serves: true,
-      prefix: 'test',
-      launcher: 'permafrost',
-    };
-    const group = await Group.join(place);
+    const group = await Group.join(placeOf(0, 1, 1));
     expect(await group.gather('alone')).toEqual(['alone']);
     await group.agree({ plan: 1 });
     expect(group.bytesSent()).toBe(0);

@@ -1,9 +1,10 @@
-import { createServer } from 'node:net';
+import { setTimeout as sleep } from 'node:timers/promises';
 import { describe, expect, it } from 'vitest';
 import type { BatchShards, PackedBatch } from '../../src/contract/packed-batch.js';
 import { Group } from '../../src/distributed/group.js';
 import { packRagged } from '../../src/entries/data.js';
 import { type StepResult, TokenClassifier, type Trainer, type TrainerOptions } from '../../src/index.js';
+import { freePort } from '../helpers/free-port.js';
 import { thrownBy } from '../helpers/thrown.js';
 import { bytesOf, TINY, weightsOf } from '../helpers/with-model.js';
 
@@ -34,14 +35,6 @@ interface Rank {
   group: Group | null;
   rank: number;
   model: TokenClassifier;
-}
-
-async function freePort(): Promise<number> {
-  const server = createServer();
-  await new Promise<void>((settle) => server.listen(0, '127.0.0.1', settle));
-  const { port } = server.address() as { port: number };
-  await new Promise((settle) => server.close(settle));
-  return port;
 }
 
 /** Ranks within one process, each with a model and threads of its own. */
@@ -177,5 +170,27 @@ describe('A trainer of a group', () => {
     });
     const expected = { codes: ['INVALID_BATCH', 'INVALID_BATCH'], updated: true };
     expect(found).toEqual([expected, expected]);
+  });
+
+  it('ends with its model where a step waits for a rank that hangs, which is told', async () => {
+    const [seconds, heard] = await withRanks(2, async ({ group, rank, model }) => {
+      const trainer = await trainerOf({ group, rank, model });
+      await trainer.broadcast('weights');
+      if (rank === 1) {
+        await sleep(2500);
+        return thrownBy(() => group!.gather(1));
+      }
+      const step = thrownBy(() => trainer.step(sequences(0)));
+      await sleep(100);
+      const begun = performance.now();
+      await model.dispose();
+      await step;
+      return (performance.now() - begun) / 1000;
+    });
+    expect(seconds).toBeLessThan(10);
+    expect(heard).toMatchObject({
+      code: 'RANK_FAILED',
+      message: expect.stringMatching(/^rank 0 .* gave up: The model was disposed while a call waited/),
+    });
   });
 });

@@ -1,3 +1,4 @@
+import { EventEmitter, once } from 'node:events';
 import { mkdtemp, readdir, readFile, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -102,7 +103,16 @@ describe('a grid', () => {
 
   it('that others take part in does every run once, and tells what they do', async () => {
     const workers = [fakeTrainer(), fakeTrainer()];
-    const [first, second] = await Promise.all(workers.map(({ runScenario }) => drain(grid(runScenario))));
+    // Nobody goes on before both have a run, so that each finds the other's.
+    let begun = 0;
+    const bothBegun = new EventEmitter();
+    const train = ({ runScenario }: (typeof workers)[number]): RunScenario =>
+      async function* (options) {
+        if (++begun < 2) await once(bothBegun, 'begun');
+        else bothBegun.emit('begun');
+        return yield* runScenario(options);
+      };
+    const [first, second] = await Promise.all(workers.map((worker) => drain(grid(train(worker)))));
     const calls = workers.flatMap((worker) => worker.calls);
     expect(new Set(calls).size).toBe(6);
     expect(calls).toHaveLength(6);

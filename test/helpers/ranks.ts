@@ -1,9 +1,9 @@
 import { spawn } from 'node:child_process';
 import { readFileSync } from 'node:fs';
-import { createServer } from 'node:net';
 import { join, resolve } from 'node:path';
 import type { FinetuneOptions, FinetuneResult, PretrainOptions } from '../../src/index.js';
 import { BUILT_INDEX, builtEntry } from './child.js';
+import { freePort } from './free-port.js';
 
 /** A training of a tiny model on several ranks, each a process on this machine. */
 export interface RankedRun {
@@ -107,12 +107,4 @@ export function distance(a: Outcome, b: Outcome): { losses: number; weights: num
     losses: Math.max(...a.losses.map((loss, i) => Math.abs(loss - b.losses[i]!) / Math.abs(loss))),
     weights: Math.max(...a.weights.map((tensor, i) => relative(tensor, b.weights[i]!))),
   };
-}
-
-async function freePort(): Promise<number> {
-  const server = createServer();
-  await new Promise<void>((settle) => server.listen(0, '127.0.0.1', settle));
-  const { port } = server.address() as { port: number };
-  await new Promise((settle) => server.close(settle));
-  return port;
 }

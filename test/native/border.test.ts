@@ -42,6 +42,7 @@ const TRAINER = {
   trackGradientL1: false,
   loss: { classWeights: new Float32Array(), labelSmoothing: 0, focalGamma: 0 },
   gradientAccumulation: 1,
+  gradientShards: 0,
   seed: 1,
   frozenDropout: true,
   graphs: true,
