@@ -14,7 +14,7 @@ import {
 import { tmpdir } from 'node:os';
 import { delimiter, join } from 'node:path';
 import { text } from 'node:stream/consumers';
-import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import { writableHub } from '../helpers/local-hub.js';
 import { codeBlocks, documents, ROOT } from './blocks.js';
 import { writeSampleFiles } from './sample-files.js';
@@ -49,6 +49,9 @@ describe.skipIf(!isAsked)('the shell blocks of the documents (PERMAFROST_DOCS=1)
     }
     await writeSampleFiles(samples);
     cpSync(join(samples, 'texts.txt'), join(samples, 'corpus.txt'));
+  });
+  /** A hub ends after each test. */
+  beforeEach(async () => {
     const model = join(samples, 'bert-base-uncased');
     const files = readdirSync(model).map((name) => [name, readFileSync(join(model, name))] as const);
     const token = 'hf_documents';
