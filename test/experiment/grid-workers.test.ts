@@ -55,25 +55,19 @@ class Worker {
     return last && !this.done.includes(last.run!) ? last.run : undefined;
   }
 
-  /** Run that it trains. */
-  get current(): string | undefined {
-    const last = this.events.findLast(({ run }) => run !== undefined);
-    return last?.type === 'run-event' ? last.run : undefined;
-  }
-
-  signal(signal: 'SIGSTOP' | 'SIGCONT'): void {
-    this.#child.kill(signal);
-  }
-
   get pid(): number {
     return this.#child.pid!;
+  }
+
+  send(signal: NodeJS.Signals): void {
+    this.#child.kill(signal);
   }
 
   /** Kills it in the middle of a run that has a state. @returns the run */
   async killAtState(): Promise<string> {
     while (this.saved === undefined) await sleep(10);
     const run = this.saved;
-    this.#child.kill('SIGKILL');
+    this.send('SIGKILL');
     await this.ended;
     return run;
   }
@@ -90,7 +84,7 @@ const SMALL = [
   '--seeds',
   '1',
   '--epochs',
-  '5',
+  '3',
   '--no-early-stopping',
 ];
 
@@ -129,17 +123,17 @@ it('workers do every run once, also that of one which is killed, as one worker d
   const workers = [1, 2].map(() => new Worker(demoGrid(shared, ...SMALL)));
   const single = new Worker(demoGrid(alone, ...SMALL));
   const killed = await workers[0]!.killAtState();
-  while (workers[1]!.done.length === 0 || workers[1]!.current === undefined) await sleep(1);
-  // A report of what is there so far: one run is under way, and stays so.
-  workers[1]!.signal('SIGSTOP');
+  while (workers[1]!.done.length === 0 || workers[1]!.saved === undefined) await sleep(10);
+  // A report of what is there so far: one run is under way, and stays so meanwhile.
+  workers[1]!.send('SIGSTOP');
   const report = new Worker(['report', shared]);
   expect(await report.ended).toBe(0);
+  workers[1]!.send('SIGCONT');
   expect(report.events).toContainEqual({
     type: 'under-way',
     runs: [{ run: expect.any(String), host: hostname(), pid: workers[1]!.pid }],
   });
   expect(await readFile(join(shared, 'report.md'), 'utf8')).toMatch(/not run with seed 42/);
-  workers[1]!.signal('SIGCONT');
   expect(await workers[1]!.ended).toBe(0);
   const found = await expectWhole(shared, workers, [killed]);
   expect(found.size).toBe(3);
