@@ -1,6 +1,8 @@
 // Ranks that meet by a store; and what they say where they cannot.
 #include "distributed/mesh.h"
 
+#include <sys/socket.h>
+
 #include <functional>
 #include <thread>
 
@@ -119,7 +121,12 @@ TEST("a store that says nothing, hangs up or is none is named") {
         const Deadline soon = seconds_from_now(2);
         while (!client.is_open() && wait_readable({listener}, soon)) client = accept_from(listener);
         std::string asked(1, '\0');
-        if (client.is_open() && receive_all(client.get(), asked, soon)) send_all(client.get(), answer, soon);
+        if (!client.is_open() || !receive_all(client.get(), asked, soon)) continue;
+        send_all(client.get(), answer, soon);
+        // Closed with something unread, a connection would take the answer back.
+        shutdown(client.get(), SHUT_WR);
+        while (receive_all(client.get(), asked, soon)) {
+        }
       }
     };
   };

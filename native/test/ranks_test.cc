@@ -262,8 +262,9 @@ void expect_alike(const Trained& whole, const Trained& shared, const std::string
   for (size_t i = 0; i < whole.weights.size(); ++i) {
     const double largest = whole.weights[i].abs().max().item<double>();
     const double difference = (whole.weights[i] - shared.weights[i]).abs().max().item<double>();
-    // A bias has moved from 0 by little more than rounding allows for.
-    expect(difference < 1e-6 * largest + 2e-7, what, "weight ", i, " differs by ", difference, " of ", largest);
+    // A bias has moved from 0 by little more than rounding allows for, and those of keys have gradients of rounding alone,
+    // which AdamW makes steps of.
+    expect(difference < 1e-6 * largest + 5e-7, what, "weight ", i, " differs by ", difference, " of ", largest);
   }
 }
 
