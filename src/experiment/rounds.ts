@@ -103,7 +103,7 @@ class Execution<Result> {
     yield { type: 'grid-start', total, todo: total - finished, finished, directory };
     for (const message of this.#store.damaged) yield { type: 'record-damaged', message };
     this.#prefixCache = sharedCache(workspace, todo);
-    await this.#keepWeights(this.#store.records);
+    await this.#keepWeights();
     const rounds = this.#plan.rounds();
     let next = rounds.next();
     while (!next.done) next = rounds.next(yield* this.#round(next.value));
@@ -157,7 +157,7 @@ class Execution<Result> {
       if (left.length === 0) break;
       if (left.length === before) await this.#wait();
     }
-    await this.#keepWeights([...this.#records.values()]);
+    await this.#keepWeights();
     return runs.map(({ scenario, seed }) => this.#records.get(runId(scenario, seed))!);
   }
 
@@ -235,13 +235,14 @@ class Execution<Result> {
     }
     await this.#store.save(record);
     this.#records.set(run, record);
-    await this.#keepWeights([...this.#records.values()]);
+    await this.#keepWeights();
     yield { type: 'run-done', ...position, record };
     return true;
   }
 
-  #keepWeights(records: readonly RunRecord[]): Promise<void> {
-    return this.#store.keepWeights(this.#plan.keeps(records));
+  /** Decides by all records that are there: those of rounds to come may be of an earlier start, or of another process. */
+  #keepWeights(): Promise<void> {
+    return this.#store.keepWeights(this.#plan.keeps(this.#store.records));
   }
 
   async #wait(): Promise<void> {

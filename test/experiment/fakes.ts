@@ -1,3 +1,4 @@
+import { EventEmitter, once } from 'node:events';
 import { ReadingNotes } from '../../src/data/reading-notes.js';
 import type { Sentence } from '../../src/data/sentence.js';
 import { computeMetrics } from '../../src/evaluation/metrics.js';
@@ -141,4 +142,21 @@ export async function drain<Event, Result>(events: AsyncGenerator<Event, Result>
   const all: Event[] = [];
   for await (const event of events) all.push(event);
   return all;
+}
+
+/** Trainers of several workers, none of which goes on before each has a run: so that all of them take part. */
+export function meeting(trainers: readonly RunScenario[]): RunScenario[] {
+  const met = new EventEmitter();
+  let missing = trainers.length;
+  return trainers.map((runScenario) => {
+    let hasCome = false;
+    return async function* (options) {
+      if (!hasCome) {
+        hasCome = true;
+        if (--missing > 0) await once(met, 'all');
+        else met.emit('all');
+      }
+      return yield* runScenario(options);
+    };
+  });
 }

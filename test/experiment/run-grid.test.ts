@@ -1,11 +1,10 @@
-import { EventEmitter, once } from 'node:events';
 import { mkdtemp, readdir, readFile, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import type { RunScenario } from '../../src/experiment/run.js';
 import { type GridEvent, runGrid } from '../../src/experiment/run-grid.js';
-import { drain, fakeTrainer, fakeWorkspace } from './fakes.js';
+import { drain, fakeTrainer, fakeWorkspace, meeting } from './fakes.js';
 
 const strategies = ['bottom-up:0', 'bottom-up:6', 'top-down:6'];
 let directory: string;
@@ -103,16 +102,8 @@ describe('a grid', () => {
 
   it('that others take part in does every run once, and tells what they do', async () => {
     const workers = [fakeTrainer(), fakeTrainer()];
-    // Nobody goes on before both have a run, so that each finds the other's.
-    let begun = 0;
-    const bothBegun = new EventEmitter();
-    const train = ({ runScenario }: (typeof workers)[number]): RunScenario =>
-      async function* (options) {
-        if (++begun < 2) await once(bothBegun, 'begun');
-        else bothBegun.emit('begun');
-        return yield* runScenario(options);
-      };
-    const [first, second] = await Promise.all(workers.map((worker) => drain(grid(train(worker)))));
+    const trainers = meeting(workers.map(({ runScenario }) => runScenario));
+    const [first, second] = await Promise.all(trainers.map((runScenario) => drain(grid(runScenario))));
     const calls = workers.flatMap((worker) => worker.calls);
     expect(new Set(calls).size).toBe(6);
     expect(calls).toHaveLength(6);

@@ -13,7 +13,7 @@ import {
   type SearchResult,
   search,
 } from '../../src/experiment/search/search.js';
-import { drain, fakeRecord, fakeWorkspace } from './fakes.js';
+import { drain, fakeRecord, fakeWorkspace, meeting } from './fakes.js';
 
 let directory: string;
 beforeEach(async () => {
@@ -79,7 +79,7 @@ it('two workers of a search share its rounds, and come to the answer of one', as
   const [one, other, alone] = [trainer(), trainer(), trainer()];
   const options = { strategies: DEPTHS.slice(0, 5), seeds: [1, 2], halving: 2 };
   const shared = await Promise.all(
-    [one, other].map(({ runScenario }) => runAll({ ...options, runScenario })),
+    meeting([one.runScenario, other.runScenario]).map((runScenario) => runAll({ ...options, runScenario })),
   );
   const { result } = await runAll({ ...options, ...alone, directory: join(directory, 'alone') });
   for (const { result: answer } of shared) expect(answer).toEqual(result);
@@ -87,6 +87,18 @@ it('two workers of a search share its rounds, and come to the answer of one', as
   expect([...one.tests, ...other.tests].sort()).toEqual([...alone.tests].sort());
   for (const { calls } of [one, other]) expect(calls.length).toBeGreaterThan(0);
 }, 60_000);
+
+it('a search that was stopped in its last round keeps the weights of what that round has', async () => {
+  const options = { strategies: DEPTHS.slice(0, 5), seeds: [1, 2], halving: 2 };
+  const alone = trainer();
+  await runAll({ ...options, ...alone, directory: join(directory, 'alone') });
+  const stopped = trainer(alone.calls.length - 1);
+  await expect(runAll({ ...options, ...stopped })).rejects.toThrow('power cut');
+  const { calls, tests, runScenario } = trainer();
+  await runAll({ ...options, runScenario });
+  expect(calls).toHaveLength(1);
+  expect(tests).toEqual(alone.tests);
+});
 
 describe('a search', () => {
   it('trains every plan with every seed, the longest prefix first, and names the best and the cheapest', async () => {
