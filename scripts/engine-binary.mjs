@@ -3,6 +3,7 @@
 import { spawnSync } from 'node:child_process';
 import { existsSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
+import { compareVersions } from './prebuilt.mjs';
 import { PROJECT_ROOT } from './toolchain.mjs';
 
 /** What every supported system has; a libtorch that needs more runs on newer systems alone, and so may its engine. */
@@ -18,17 +19,7 @@ function objdump(args) {
   return stdout;
 }
 
-/** Negative where `a` is older. */
-export function compareSymbolVersions(a, b) {
-  const [left, right] = [a, b].map((version) => version.split('.').map(Number));
-  for (let i = 0; i < Math.max(left.length, right.length); i++) {
-    const difference = (left[i] ?? 0) - (right[i] ?? 0);
-    if (difference !== 0) return difference;
-  }
-  return 0;
-}
-
-const newest = (versions) => versions.reduce((a, b) => (compareSymbolVersions(a, b) < 0 ? b : a), '0');
+const newest = (versions) => versions.reduce((a, b) => (compareVersions(a, b) < 0 ? b : a), '0');
 
 /**
  * The symbols that a binary takes from the C and C++ libraries, with the versions that have them, out of what
@@ -100,7 +91,7 @@ export function checkEngine(directory, files, libtorch, { allowNewer = false } =
     }
     if (allowNewer) return problems;
     for (const { library, version, symbol } of versionedSymbols(objdump(['-T', file]))) {
-      if (compareSymbolVersions(version, limits[library]) <= 0) continue;
+      if (compareVersions(version, limits[library]) <= 0) continue;
       problems.push(`${name} needs ${symbol} of ${library}_${version}; up to ${limits[library]} is allowed`);
     }
     return problems;

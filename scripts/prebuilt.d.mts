@@ -42,3 +42,5 @@ export function inspectPrebuilt(
   libtorch: Libtorch,
   own: { version: string; libc?: SystemLibc | null },
 ): Prebuilt;
+/** Negative where `a` is older. */
+export function compareVersions(a: string, b: string): number;

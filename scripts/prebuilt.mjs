@@ -97,7 +97,7 @@ export function inspectPrebuilt(directory, libtorch, { version, libc = systemLib
       `it has the C++ ABI of ${abi(engine.cxx11Abi)}, and this libtorch that of ${abi(libtorch.cxx11Abi)}`,
     );
   }
-  if (libc?.name === 'glibc' && isOlder(libc.version, engine.glibc)) {
+  if (libc?.name === 'glibc' && compareVersions(libc.version, engine.glibc) < 0) {
     return refused(`it needs glibc ${engine.glibc}, and this system has ${libc.version}`);
   }
   return {
@@ -123,7 +123,12 @@ function readManifest(directory) {
 const describe = ({ version, cuda, libraryDir }) =>
   `libtorch ${version} (${cuda ? 'CUDA' : 'CPU'}) in ${libraryDir}`;
 
-function isOlder(version, than) {
-  const [a, b] = [version, than].map((text) => text.split('.').map(Number));
-  return a[0] !== b[0] ? a[0] < b[0] : a[1] < b[1];
+/** Negative where `a` is older. */
+export function compareVersions(a, b) {
+  const [left, right] = [a, b].map((version) => version.split('.').map(Number));
+  for (let i = 0; i < Math.max(left.length, right.length); i++) {
+    const difference = (left[i] ?? 0) - (right[i] ?? 0);
+    if (difference !== 0) return difference;
+  }
+  return 0;
 }

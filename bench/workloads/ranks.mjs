@@ -1,23 +1,13 @@
 // Two processes on one core each against one process on one core, step by step in turns.
 import { spawn } from 'node:child_process';
-import { once } from 'node:events';
-import { createServer } from 'node:net';
 import { loadavg } from 'node:os';
 import { fileURLToPath } from 'node:url';
+import { freePort } from '../../dist/distributed/free-port.js';
 import { lengthsOf } from '../step-workload.mjs';
 import { figure } from '../table.mjs';
 
 const RANK = fileURLToPath(new URL('../rank.mjs', import.meta.url));
 const BATCH_SIZE = 32;
-
-async function freePort() {
-  const server = createServer().listen(0, '127.0.0.1');
-  await once(server, 'listening');
-  const { port } = server.address();
-  server.close();
-  await once(server, 'close');
-  return port;
-}
 
 /** A process on one core. @returns what gives it a task and waits for the answer */
 function startProcess(core) {

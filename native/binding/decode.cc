@@ -41,14 +41,14 @@ void expect(bool holds, const Napi::Value& value, ErrorCode code, const char* wh
   check(holds, code, what, ": expected ", expected, ", got ", holds ? "" : kind_of(value), ".");
 }
 
-Napi::Object object_of(const Napi::Value& value, const char* what) {
-  expect(value.IsObject(), value, ErrorCode::INVALID_OPTION, what, "an object");
-  return value.As<Napi::Object>();
-}
-
-double decode_number(const Napi::Value& value, const char* what) {
-  expect(value.IsNumber(), value, ErrorCode::INVALID_OPTION, what, "a number");
-  return value.As<Napi::Number>().DoubleValue();
+// An array, decoded one by one.
+template <typename Decode>
+auto decode_list(const Napi::Value& value, ErrorCode code, const char* what, const char* expected, const Decode& decode) {
+  expect(value.IsArray(), value, code, what, expected);
+  const auto array = value.As<Napi::Array>();
+  std::vector<decltype(decode(value))> all;
+  for (uint32_t i = 0; i < array.Length(); ++i) all.push_back(decode(array.Get(i)));
+  return all;
 }
 
 Schedule decode_schedule(const Napi::Value& value) {
@@ -73,7 +73,7 @@ std::string decode_head(const Napi::Value& value) {
 // Null where attention is not disentangled.
 std::optional<RelativeAttention> decode_relative(const Napi::Value& value) {
   if (value.IsNull()) return std::nullopt;
-  const Napi::Object object = object_of(value, "config.relativePositions");
+  const Napi::Object object = decode_object(value, "config.relativePositions");
   RelativeAttention relative;
   relative.buckets = decode_int(object.Get("buckets"), "config.relativePositions.buckets");
   relative.max_distance = decode_int(object.Get("maxDistance"), "config.relativePositions.maxDistance");
@@ -86,7 +86,7 @@ std::optional<RelativeAttention> decode_relative(const Napi::Value& value) {
 }
 
 TokenLossOptions decode_loss(const Napi::Value& value) {
-  const Napi::Object object = object_of(value, "loss");
+  const Napi::Object object = decode_object(value, "loss");
   TokenLossOptions loss;
   for (const float weight : decode_floats(object.Get("classWeights"), "loss.classWeights")) {
     loss.class_weights.push_back(weight);
@@ -113,11 +113,8 @@ std::vector<int32_t> decode_int32s(const Napi::Value& value, const char* what) {
 }
 
 std::vector<std::vector<int32_t>> decode_int32_arrays(const Napi::Value& value, const char* what) {
-  expect(value.IsArray(), value, ErrorCode::INVALID_BATCH, what, "an array of Int32Arrays");
-  const auto array = value.As<Napi::Array>();
-  std::vector<std::vector<int32_t>> arrays;
-  for (uint32_t i = 0; i < array.Length(); ++i) arrays.push_back(decode_int32s(array.Get(i), what));
-  return arrays;
+  return decode_list(value, ErrorCode::INVALID_BATCH, what, "an array of Int32Arrays",
+                     [what](const Napi::Value& one) { return decode_int32s(one, what); });
 }
 
 std::vector<float> decode_floats(const Napi::Value& value, const char* what) {
@@ -125,6 +122,16 @@ std::vector<float> decode_floats(const Napi::Value& value, const char* what) {
          ErrorCode::INVALID_OPTION, what, "a Float32Array");
   const auto array = value.As<Napi::Float32Array>();
   return {array.Data(), array.Data() + array.ElementLength()};
+}
+
+Napi::Object decode_object(const Napi::Value& value, const char* what) {
+  expect(value.IsObject(), value, ErrorCode::INVALID_OPTION, what, "an object");
+  return value.As<Napi::Object>();
+}
+
+double decode_number(const Napi::Value& value, const char* what) {
+  expect(value.IsNumber(), value, ErrorCode::INVALID_OPTION, what, "a number");
+  return value.As<Napi::Number>().DoubleValue();
 }
 
 bool decode_bool(const Napi::Value& value, const char* what) {
@@ -146,15 +153,12 @@ std::string decode_string(const Napi::Value& value, const char* what) {
 }
 
 std::vector<std::string> decode_strings(const Napi::Value& value, const char* what) {
-  expect(value.IsArray(), value, ErrorCode::INVALID_OPTION, what, "an array of strings");
-  const auto array = value.As<Napi::Array>();
-  std::vector<std::string> strings;
-  for (uint32_t i = 0; i < array.Length(); ++i) strings.push_back(decode_string(array.Get(i), what));
-  return strings;
+  return decode_list(value, ErrorCode::INVALID_OPTION, what, "an array of strings",
+                     [what](const Napi::Value& one) { return decode_string(one, what); });
 }
 
 EncoderConfig decode_config(const Napi::Value& value) {
-  const Napi::Object object = object_of(value, "config");
+  const Napi::Object object = decode_object(value, "config");
   EncoderConfig config;
   config.model_type = decode_string(object.Get("modelType"), "config.modelType");
   config.head = decode_head(object.Get("head"));
@@ -179,7 +183,7 @@ EncoderConfig decode_config(const Napi::Value& value) {
 }
 
 TrainerOptions decode_trainer_options(const Napi::Value& value) {
-  const Napi::Object object = object_of(value, "trainer options");
+  const Napi::Object object = decode_object(value, "trainer options");
   TrainerOptions options;
   options.learning_rate = decode_number(object.Get("learningRate"), "learningRate");
   options.adamw.weight_decay = decode_number(object.Get("weightDecay"), "weightDecay");
@@ -206,7 +210,7 @@ TrainerOptions decode_trainer_options(const Napi::Value& value) {
 }
 
 FreezePlan decode_plan(const Napi::Value& value) {
-  const Napi::Object object = object_of(value, "plan");
+  const Napi::Object object = decode_object(value, "plan");
   FreezePlan plan;
   plan.embeddings = decode_bool(object.Get("embeddings"), "plan.embeddings");
   plan.layers = decode_bytes(object.Get("layers"), "plan.layers");
@@ -245,15 +249,11 @@ Shares decode_shares(const Napi::Value& value) {
 }
 
 std::vector<Shares> decode_share_list(const Napi::Value& value) {
-  expect(value.IsArray(), value, ErrorCode::INVALID_BATCH, "batches", "an array of batches");
-  const auto array = value.As<Napi::Array>();
-  std::vector<Shares> all;
-  for (uint32_t i = 0; i < array.Length(); ++i) all.push_back(decode_shares(array.Get(i)));
-  return all;
+  return decode_list(value, ErrorCode::INVALID_BATCH, "batches", "an array of batches", decode_shares);
 }
 
 StepOptions decode_step_options(const Napi::Value& value) {
-  const Napi::Object object = object_of(value, "step options");
+  const Napi::Object object = decode_object(value, "step options");
   StepOptions options;
   options.update_now = decode_bool(object.Get("updateNow"), "updateNow");
   options.every_token = decode_bool(object.Get("everyToken"), "everyToken");
@@ -265,12 +265,7 @@ StepOptions decode_step_options(const Napi::Value& value) {
 }
 
 std::vector<PackedBatch> decode_batches(const Napi::Value& value) {
-  expect(value.IsArray(), value, ErrorCode::INVALID_BATCH, "batches", "an array of batches");
-  const auto array = value.As<Napi::Array>();
-  std::vector<PackedBatch> batches;
-  batches.reserve(array.Length());
-  for (uint32_t i = 0; i < array.Length(); ++i) batches.push_back(decode_batch(array.Get(i)));
-  return batches;
+  return decode_list(value, ErrorCode::INVALID_BATCH, "batches", "an array of batches", decode_batch);
 }
 
 Kernels decode_kernels(const Napi::Value& value) {

@@ -29,12 +29,14 @@ Kernels decode_kernels(const Napi::Value& value);
 // Type of the arithmetic, 'fp32' or 'bf16'.
 at::ScalarType decode_precision(const Napi::Value& value);
 
+Napi::Object decode_object(const Napi::Value& value, const char* what);
 bool decode_bool(const Napi::Value& value, const char* what);
 // Throws INVALID_BATCH.
 std::vector<int32_t> decode_int32s(const Napi::Value& value, const char* what);
 std::vector<std::vector<int32_t>> decode_int32_arrays(const Napi::Value& value, const char* what);
 std::vector<uint8_t> decode_bytes(const Napi::Value& value, const char* what);
 std::vector<float> decode_floats(const Napi::Value& value, const char* what);
+double decode_number(const Napi::Value& value, const char* what);
 int64_t decode_int(const Napi::Value& value, const char* what);
 std::string decode_string(const Napi::Value& value, const char* what);
 std::vector<std::string> decode_strings(const Napi::Value& value, const char* what);

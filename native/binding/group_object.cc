@@ -17,14 +17,8 @@ namespace {
 // Marks the objects of this kind, so that no other object is taken for one.
 constexpr napi_type_tag kTypeTag = {0x70656d6166726f73, 0x72616e6b67726f75};
 
-double decode_seconds(const Napi::Value& value, const char* what) {
-  check(value.IsNumber(), ErrorCode::INVALID_OPTION, what, ": expected a number.");
-  return value.As<Napi::Number>().DoubleValue();
-}
-
 MeetingOptions decode_meeting(const Napi::Value& value) {
-  check(value.IsObject(), ErrorCode::INVALID_OPTION, "group: expected an object of options.");
-  const auto object = value.As<Napi::Object>();
+  const Napi::Object object = decode_object(value, "group");
   MeetingOptions options;
   options.rank = static_cast<int>(decode_int(object.Get("rank"), "rank"));
   options.size = static_cast<int>(decode_int(object.Get("size"), "size"));
@@ -35,8 +29,8 @@ MeetingOptions decode_meeting(const Napi::Value& value) {
   options.bind = decode_string(object.Get("bind"), "bind");
   options.secret = decode_string(object.Get("secret"), "secret");
   options.device = decode_string(object.Get("device"), "device");
-  options.first_timeout = decode_seconds(object.Get("firstTimeoutSeconds"), "firstTimeoutSeconds");
-  options.timeout = decode_seconds(object.Get("timeoutSeconds"), "timeoutSeconds");
+  options.first_timeout = decode_number(object.Get("firstTimeoutSeconds"), "firstTimeoutSeconds");
+  options.timeout = decode_number(object.Get("timeoutSeconds"), "timeoutSeconds");
   return options;
 }
 

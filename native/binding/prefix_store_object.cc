@@ -37,8 +37,7 @@ Napi::Function PrefixStoreObject::define(Napi::Env env) {
 PrefixStoreObject::PrefixStoreObject(const Napi::CallbackInfo& info) : Napi::ObjectWrap<PrefixStoreObject>(info) {
   guarded(info.Env(), [&] {
     const std::vector<int32_t> borders = decode_int32s(info[0], "offsets");
-    check(info[1].IsObject(), ErrorCode::INVALID_OPTION, "prefix store: expected an object of options.");
-    const auto object = info[1].As<Napi::Object>();
+    const Napi::Object object = decode_object(info[1], "prefix store");
     PrefixStoreOptions options;
     options.hidden_size = decode_int(object.Get("hiddenSize"), "hiddenSize");
     options.precision = decode_store_precision(object.Get("precision"));

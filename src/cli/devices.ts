@@ -3,6 +3,7 @@ import { PermafrostError } from '../errors/error.js';
 import { addon } from '../native/addon.js';
 import type { CommandContext } from './context.js';
 import { BEGUN, coresEach, supervise, withOption, withoutOption } from './processes.js';
+import type { Flags } from './schema-options.js';
 
 /** Says to a process that it is one of several, which start no others. */
 const WORKER = 'PERMAFROST_WORKER';
@@ -55,11 +56,11 @@ export function parseDevices(text: string): string[] {
  */
 export async function runOnDevices(
   devices: string | undefined,
-  device: unknown,
+  flags: Flags,
   { args, output, signal }: CommandContext,
 ): Promise<boolean> {
-  if (devices === undefined || process.env[WORKER]) return false;
-  if (device !== undefined) {
+  if (devices === undefined || flags.dryRun === true || process.env[WORKER]) return false;
+  if (flags.device !== undefined) {
     throw new PermafrostError(
       'INVALID_OPTION',
       '`devices` and `device`: give either several devices or one.',

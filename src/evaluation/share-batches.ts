@@ -1,5 +1,6 @@
 import type { PackedBatch } from '../contract/packed-batch.js';
 import type { Peers } from '../contract/peers.js';
+import { bytesOf } from '../io/bytes-of.js';
 import type { Predictions, PredictOptions } from '../model/encoder-model.js';
 import type { MaskedLanguageModel } from '../model/masked-language-model.js';
 import type { TokenClassifier } from '../model/token-classifier.js';
@@ -83,9 +84,4 @@ function sumOf(answers: readonly Uint8Array<ArrayBuffer>[]): { lossSum: number; 
     labelled += count!;
   }
   return { lossSum, labelled };
-}
-
-/** A typed array's bytes where they are. */
-export function bytesOf({ buffer, byteOffset, byteLength }: ArrayBufferView): Uint8Array {
-  return new Uint8Array(buffer, byteOffset, byteLength);
 }

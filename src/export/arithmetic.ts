@@ -1,6 +1,7 @@
+import { bytesOf } from '../io/bytes-of.js';
 import { inTurns, type Steps } from '../io/turns.js';
 import type { GraphContext } from './encoder-graph.js';
-import { bytesOf, ELEMENT_TYPES, type Graph } from './onnx-graph.js';
+import { ELEMENT_TYPES, type Graph } from './onnx-graph.js';
 import { LARGEST, quantizeRows, rowScales } from './quantization.js';
 import { readMatrix, type Weights } from './weights.js';
 

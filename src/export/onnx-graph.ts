@@ -1,3 +1,4 @@
+import { bytesOf } from '../io/bytes-of.js';
 /** Types of elements, by ONNX's names and numbers (TensorProto.DataType). */
 export const ELEMENT_TYPES = { float: 1, uint8: 2, int8: 3, int32: 6, int64: 7, bool: 9 } as const;
 export type ElementType = keyof typeof ELEMENT_TYPES;
@@ -117,9 +118,4 @@ export class Graph {
   #valueName(op: string): string {
     return `${this.scope}${op}_${this.nodes.length}`;
   }
-}
-
-/** The bytes of an array, which are not copied. */
-export function bytesOf({ buffer, byteOffset, byteLength }: NodeJS.TypedArray): Uint8Array {
-  return new Uint8Array(buffer, byteOffset, byteLength);
 }

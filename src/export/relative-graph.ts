@@ -1,7 +1,7 @@
 import type { RelativePositions } from '../contract/encoder-config.js';
+import { bytesOf } from '../io/bytes-of.js';
 import { layerNorm, tensor } from './arithmetic.js';
 import type { GraphContext } from './encoder-graph.js';
-import { bytesOf } from './onnx-graph.js';
 import type { LayerNames } from './tensor-names.js';
 
 // Attention that also compares contents with distances (He et al., "DeBERTa", 2021), of any length.

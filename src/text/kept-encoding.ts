@@ -4,6 +4,7 @@ import { homedir } from 'node:os';
 import { join } from 'node:path';
 import type { EncodedDataset } from '../contract/encoded-dataset.js';
 import { writeFileAtomic } from '../io/atomic-write.js';
+import { bytesOf } from '../io/bytes-of.js';
 import { digestOf } from '../io/digest.js';
 import type { LongSentences } from './cut-examples.js';
 
@@ -100,8 +101,4 @@ function decode(file: Buffer): EncodedDataset | null {
 function arraysOf(dataset: EncodedDataset): Int32Array[] {
   const { inputIds, labels, wordIds, offsets, sentences, wordCounts, truncatedWords } = dataset;
   return [inputIds, labels, wordIds, offsets, ...(sentences ? [sentences] : []), wordCounts, truncatedWords];
-}
-
-function bytesOf(array: Int32Array): Buffer {
-  return Buffer.from(array.buffer, array.byteOffset, array.byteLength);
 }

@@ -1,5 +1,6 @@
 import { freemem } from 'node:os';
 import type { EncodedDataset } from '../contract/encoded-dataset.js';
+import { bytesOf } from '../io/bytes-of.js';
 import { ELEMENT_BYTES, PrefixStore, type StorePrecision } from '../model/prefix-store.js';
 import type { PrefixStoreUsage } from '../native/addon.js';
 
@@ -119,8 +120,4 @@ export class PrefixCache {
     }
     return total;
   }
-}
-
-function bytesOf({ buffer, byteOffset, byteLength }: Int32Array): Uint8Array {
-  return new Uint8Array(buffer, byteOffset, byteLength);
 }

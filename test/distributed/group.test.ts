@@ -2,9 +2,9 @@ import { type ChildProcessWithoutNullStreams, spawn, spawnSync } from 'node:chil
 import { resolve } from 'node:path';
 import { pathToFileURL } from 'node:url';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { freePort } from '../../src/distributed/free-port.js';
 import { Group, type GroupOptions } from '../../src/distributed/group.js';
 import type { Place } from '../../src/distributed/place.js';
-import { freePort } from '../helpers/free-port.js';
 import { thrownBy } from '../helpers/thrown.js';
 
 const BUILT_GROUP = pathToFileURL(resolve('dist/distributed/group.js')).href;

@@ -1,10 +1,10 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { describe, expect, it } from 'vitest';
 import type { BatchShards, PackedBatch } from '../../src/contract/packed-batch.js';
+import { freePort } from '../../src/distributed/free-port.js';
 import { Group } from '../../src/distributed/group.js';
 import { packRagged } from '../../src/entries/data.js';
 import { type StepResult, TokenClassifier, type Trainer, type TrainerOptions } from '../../src/index.js';
-import { freePort } from '../helpers/free-port.js';
 import { thrownBy } from '../helpers/thrown.js';
 import { bytesOf, TINY, weightsOf } from '../helpers/with-model.js';
 

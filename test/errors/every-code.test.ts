@@ -5,6 +5,7 @@ import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it, vi } from 'vitest';
 import { main } from '../../src/cli/main.js';
+import { freePort } from '../../src/distributed/free-port.js';
 import { Group } from '../../src/distributed/group.js';
 import type { Place } from '../../src/distributed/place.js';
 import {
@@ -25,7 +26,6 @@ import { RunDirectory } from '../../src/training/directory.js';
 import { capturedOutput } from '../helpers/captured-output.js';
 import { BUILT_INDEX, runChild } from '../helpers/child.js';
 import { type SmallTask, smallTask } from '../helpers/corpus.js';
-import { freePort } from '../helpers/free-port.js';
 import { type LocalHub, localHub } from '../helpers/local-hub.js';
 import { thrownBy } from '../helpers/thrown.js';
 import { TINY } from '../helpers/with-model.js';

@@ -1,9 +1,9 @@
 import { spawn } from 'node:child_process';
 import { readFileSync } from 'node:fs';
 import { join, resolve } from 'node:path';
+import { freePort } from '../../src/distributed/free-port.js';
 import type { FinetuneOptions, FinetuneResult, PretrainOptions } from '../../src/index.js';
 import { BUILT_INDEX, builtEntry } from './child.js';
-import { freePort } from './free-port.js';
 
 /** A training of a tiny model on several ranks, each a process on this machine. */
 export interface RankedRun {

@@ -1,8 +1,7 @@
-import { randomBytes, randomInt } from 'node:crypto';
-import { once } from 'node:events';
-import { createServer } from 'node:net';
+import { randomBytes } from 'node:crypto';
 import type { Command } from 'commander';
 import { z } from 'zod';
+import { freePort } from '../../distributed/free-port.js';
 import { PermafrostError } from '../../errors/error.js';
 import { addExamples } from '../command-facts.js';
 import type { CommandContext, Runner } from '../context.js';
@@ -12,9 +11,6 @@ import { addShape, checkedOptions, type Flags } from '../schema-options.js';
 
 /** Where one rank has failed the others end within so many ms. */
 const GRACE_MS = 5_000;
-
-/** Where the ranks of one machine meet. */
-const PORTS = { from: 20_000, to: 32_000 };
 
 /** Commands whose processes train together. */
 const LAUNCHED = ['train', 'pretrain'];
@@ -90,22 +86,6 @@ function environmentOf(
     TORCHELASTIC_RESTART_COUNT: undefined,
     TORCHELASTIC_RUN_ID: undefined,
   };
-}
-
-/** A port that nobody listens at, below those that systems give to connections: it is taken only seconds later. */
-async function freePort(): Promise<number> {
-  for (;;) {
-    const server = createServer();
-    const isFree = await new Promise<boolean>((settle) => {
-      server.once('error', () => settle(false)).once('listening', () => settle(true));
-      server.listen(randomInt(PORTS.from, PORTS.to), '127.0.0.1');
-    });
-    if (!isFree) continue;
-    const { port } = server.address() as { port: number };
-    server.close();
-    await once(server, 'close');
-    return port;
-  }
 }
 
 function invalid(option: string, message: string): PermafrostError {

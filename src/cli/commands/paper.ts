@@ -7,14 +7,13 @@ import { type RunScenario, runScenario } from '../../experiment/run.js';
 import { gridScenarios, runGrid } from '../../experiment/run-grid.js';
 import type { RunRecord } from '../../experiment/run-record.js';
 import type { Workspace } from '../../experiment/workspace.js';
-import { probe } from '../../training/directory.js';
 import { addExamples } from '../command-facts.js';
 import { commandText } from '../command-text.js';
 import type { CommandContext, Runner } from '../context.js';
 import { devicesOption, runOnDevices } from '../devices.js';
 import { showDryRun } from '../dry-run.js';
 import { reportGrid } from '../grid-report.js';
-import { workspaceOf } from '../open-workspace.js';
+import { openRuns } from '../open-workspace.js';
 import {
   addDryRunOption,
   addTrainingOptions,
@@ -72,31 +71,26 @@ async function paper(flags: Flags, context: CommandContext): Promise<void> {
   const options = checkedOptions(paperShape, flags, 'paper');
   const { out, latex, saveModels } = options;
   const trainSizes = parseTrainSizes(options.trainSizes);
-  const isDry = flags.dryRun === true;
-  if (!isDry && (await runOnDevices(options.devices, flags.device, context))) return;
-  // Before data are fetched and read, which can take long.
-  if (out !== undefined && !isDry) await probe(out);
-  const workspace = await workspaceOf(flags, context);
+  if (await runOnDevices(options.devices, flags, context)) return;
+  const { workspace, directory, restart, isDry } = await openRuns(out, '', flags, context);
   const plan: Plan = {
     workspace,
     strategies: parseStrategyList(options.strategies, workspace.numLayers),
     seeds: seedsFrom(options.seed, options.seeds),
     trainSizes,
     saveModels,
-    directory: out ?? join('out', workspace.settings.dataset.name),
+    directory,
   };
   if (isDry) {
-    const { strategies, seeds, directory } = plan;
+    const { strategies, seeds } = plan;
     const scenarios = gridScenarios(workspace, strategies, trainSizes);
-    const what = { workspace, scenarios, seeds, directory };
-    return showDryRun({ ...what, isGrid: true, restart: flags.restart === true }, context);
+    return showDryRun({ workspace, scenarios, seeds, directory, isGrid: true, restart }, context);
   }
   let records: RunRecord[] | null = null;
   try {
-    records = await train(plan, flags.restart === true, context);
+    records = await train(plan, restart, context);
   } finally {
     // Also after a failure: the report says which runs are missing, and has those of other processes.
-    const { directory } = plan;
     const runs =
       records?.map((record) => ({ record, directory: join(directory, record.run) })) ??
       plannedOf(await findRuns(directory).catch(() => []), plan);

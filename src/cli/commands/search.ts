@@ -11,13 +11,12 @@ import { writeLatex } from '../../report/latex.js';
 import { searchReport, searchTable, searchVerdict } from '../../report/search-report.js';
 import { drawTable } from '../../report/terminal.js';
 import { writeSearchReport } from '../../report/write-report.js';
-import { probe } from '../../training/directory.js';
 import { addExamples } from '../command-facts.js';
 import { commandText } from '../command-text.js';
 import type { CommandContext, Runner } from '../context.js';
 import { devicesOption, runOnDevices } from '../devices.js';
 import { showDryRun } from '../dry-run.js';
-import { workspaceOf } from '../open-workspace.js';
+import { openRuns } from '../open-workspace.js';
 import {
   addDryRunOption,
   addTrainingOptions,
@@ -75,17 +74,12 @@ async function searchPlans(flags: Flags, context: CommandContext): Promise<void>
   const { output, args, signal } = context;
   const options = checkedOptions(searchShape, flags, 'search');
   const { strategies, depths = null, folds, halving, out } = options;
-  const isDry = flags.dryRun === true;
-  if (!isDry && (await runOnDevices(options.devices, flags.device, context))) return;
-  // Before data are fetched and read, which can take long.
-  if (out !== undefined && !isDry) await probe(out);
-  const workspace = await workspaceOf(flags, context);
-  const directory = out ?? join('out', `search-${workspace.settings.dataset.name}`);
+  if (await runOnDevices(options.devices, flags, context)) return;
+  const { workspace, directory, restart, isDry } = await openRuns(out, 'search-', flags, context);
   const [plans, seeds] = [
     parseSearchedPlans(strategies, depths, workspace.numLayers),
     seedsFrom(options.seed, options.seeds),
   ];
-  const restart = flags.restart === true;
   if (isDry) {
     // Successive halving does not train all of them to the end.
     const scenarios = plans.flatMap((plan) =>

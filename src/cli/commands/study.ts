@@ -11,7 +11,6 @@ import { parseStrategyList } from '../../experiment/grid.js';
 import { runScenario } from '../../experiment/run.js';
 import { runId, scenarioOf } from '../../experiment/scenario.js';
 import { measureSimilarity, type SimilarityStudy } from '../../experiment/similarity-study.js';
-import type { Workspace } from '../../experiment/workspace.js';
 import type { TokenClassifier } from '../../model/token-classifier.js';
 import { errorGroupTable, errorKindTable } from '../../report/error-tables.js';
 import { writeLatex } from '../../report/latex.js';
@@ -27,11 +26,10 @@ import {
 } from '../../report/study-pages.js';
 import { drawTable } from '../../report/terminal.js';
 import { writePage } from '../../report/write-report.js';
-import { probe } from '../../training/directory.js';
 import { addExamples } from '../command-facts.js';
 import type { CommandContext, Runner } from '../context.js';
 import { addErrorOptions, errorOptions } from '../error-options.js';
-import { workspaceOf } from '../open-workspace.js';
+import { type OpenRuns, openRuns } from '../open-workspace.js';
 import {
   addJsonOption,
   addLatexOption,
@@ -62,7 +60,7 @@ const similarityShape = {
 };
 
 /** What every study of trained scenarios is told. */
-type Trained = z.output<z.ZodObject<typeof trainedShape, z.core.$strict>> & { restart: boolean };
+type Trained = z.output<z.ZodObject<typeof trainedShape, z.core.$strict>>;
 
 export function addStudyCommand(program: Command, run: Runner): void {
   const study = program
@@ -184,23 +182,18 @@ async function studyGradients(flags: Flags, context: CommandContext): Promise<vo
   const { output, signal } = context;
   const options = checkedOptions(gradientsShape, flags, 'study gradients');
   const { seed, batches } = options;
-  const { workspace, directory } = await openStudy(options.out, flags, context);
+  const runs = await openRuns(options.out, 'study-', flags, context);
+  const { workspace, directory } = runs;
   const studies: GradientStudy[] = [];
   const measure = async (model: TokenClassifier, strategy: string | null) => {
     studies.push(await measureGradients({ workspace, model, strategy, seed, batches, signal }));
   };
   await using start = await workspace.createModel(seed, signal);
   await measure(start, null);
-  await eachTrained(
-    { ...options, restart: flags.restart === true },
-    context,
-    workspace,
-    directory,
-    async (strategy, best) => {
-      await start.loadWeights(best);
-      await measure(start, strategy);
-    },
-  );
+  await eachTrained(options, runs, context, async (strategy, best) => {
+    await start.loadWeights(best);
+    await measure(start, strategy);
+  });
   output.print(drawTable(gradientTable(studies, ({ norm }) => norm.toPrecision(3))));
   output.print('Norm of the mean gradient; * frozen in this scenario');
   await write(directory, 'gradients', await gradientPage(studies), options.latex, context);
@@ -211,43 +204,26 @@ async function studySimilarity(flags: Flags, context: CommandContext): Promise<v
   const { output, signal } = context;
   const options = checkedOptions(similarityShape, flags, 'study similarity');
   const { seed, tokens } = options;
-  const { workspace, directory } = await openStudy(options.out, flags, context);
+  const runs = await openRuns(options.out, 'study-', flags, context);
+  const { workspace, directory } = runs;
   const studies: SimilarityStudy[] = [];
   await using before = await workspace.createModel(seed, signal);
   await using after = await workspace.createModel(seed, signal);
-  await eachTrained(
-    { ...options, restart: flags.restart === true },
-    context,
-    workspace,
-    directory,
-    async (strategy, best) => {
-      await after.loadWeights(best);
-      studies.push(await measureSimilarity({ workspace, before, after, strategy, tokens, signal }));
-    },
-  );
+  await eachTrained(options, runs, context, async (strategy, best) => {
+    await after.loadWeights(best);
+    studies.push(await measureSimilarity({ workspace, before, after, strategy, tokens, signal }));
+  });
   output.print(drawTable(similarityTable(studies)));
   output.print('Linear CKA with the output before training; * frozen in this scenario');
   await write(directory, 'similarity', await similarityPage(studies), options.latex, context);
   output.json({ type: 'similarity', seed, studies });
 }
 
-async function openStudy(
-  out: string | undefined,
-  flags: Flags,
-  context: CommandContext,
-): Promise<{ workspace: Workspace; directory: string }> {
-  // Before data are fetched and read, which can take long.
-  if (out !== undefined) await probe(out);
-  const workspace = await workspaceOf(flags, context);
-  return { workspace, directory: out ?? join('out', `study-${workspace.settings.dataset.name}`) };
-}
-
 /** Trains what is not there yet, scenario by scenario, and keeps the best weights. */
 async function eachTrained(
-  { seed, strategies, restart }: Trained,
+  { seed, strategies }: Trained,
+  { workspace, directory, restart }: OpenRuns,
   { output, signal }: CommandContext,
-  workspace: Workspace,
-  directory: string,
   visit: (strategy: string, best: string) => Promise<void>,
 ): Promise<void> {
   for (const strategy of parseStrategyList(strategies, workspace.numLayers)) {

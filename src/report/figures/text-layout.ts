@@ -33,18 +33,6 @@ export function fitText(text: string, width: number, size = TEXT): string {
   return `${characters.join('').trimEnd()}…`;
 }
 
-/** Breaks a text at its spaces into lines no wider than so much. */
-export function wrapText(text: string, width: number, size = TEXT): string[] {
-  const lines: string[] = [];
-  for (const word of text.split(' ')) {
-    const last = lines.at(-1);
-    if (last !== undefined && textWidth(`${last} ${word}`, size) <= width)
-      lines[lines.length - 1] = `${last} ${word}`;
-    else lines.push(word);
-  }
-  return lines.map((line) => fitText(line, width, size));
-}
-
 /**
  * Moves heights of labels apart so that none is nearer than `gap` to the next, each as near to where it wants to be as
  * the others allow.
