@@ -11,12 +11,14 @@
 #include <type_traits>
 
 #include "core/philox.h"
+#include "ops/cpu/bf16.h"
 #include "ops/dropout.h"
 
 namespace permafrost {
 
 namespace {
 
+#include "ops/cpu/convert.inc"
 #include "ops/cpu/math.inc"
 #include "ops/cpu/product.inc"
 #include "ops/cpu/rows.inc"
