@@ -6,9 +6,7 @@
 namespace permafrost {
 
 std::unique_ptr<Ops> make_ops(at::Device device, Kernels kernels, at::ScalarType type, int64_t head_size) {
-  if (kernels == Kernels::fused && device.is_cpu() && type == at::kFloat) {
-    return std::make_unique<FusedCpuOps>(cpu_kernels());
-  }
+  if (kernels == Kernels::fused && device.is_cpu()) return std::make_unique<FusedCpuOps>(cpu_kernels());
   if (kernels == Kernels::fused && device.is_cuda()) return std::make_unique<CudaOps>(device, type, head_size);
   return std::make_unique<PlainOps>();
 }

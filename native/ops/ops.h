@@ -60,6 +60,8 @@ class Ops {
   // the CPU give a row the same bits however many rows there are.
   virtual void product(at::Tensor& out_MN, const at::Tensor& a_MK, const at::Tensor& b_KN, bool add = false,
                        bool rows_apart = false);
+  // Whether a product of factors of a lower precision can be left in fp32, as a LayerNorm sums it up.
+  virtual bool sums_in_fp32() const { return false; }
   // Whether a matrix product adds a bias for free; otherwise the operation behind it does.
   virtual bool adds_bias_in_product() const { return false; }
   // dW_OI = dy^T x, in fp32
@@ -127,8 +129,9 @@ class Ops {
   // Whether tables that are looked up are updated by rows.
   virtual bool updates_rows() const { return false; }
   virtual double squared_norm(const at::Tensor& x) = 0;
+  // rounded: receives the new value in its own type; may be undefined.
   virtual void adamw(at::Tensor& value, const at::Tensor& grad, at::Tensor& exp_avg, at::Tensor& exp_avg_sq,
-                     const AdamWStep& step) = 0;
+                     at::Tensor& rounded, const AdamWStep& step) = 0;
   // Updates one after another on some rows, with a gradient of zero: row rows[i] gets those from steps[first[i]] on.
   // The same bits as `adamw` of each step. Where `updates_rows`.
   virtual void adamw_rows(const std::vector<int32_t>& rows, const std::vector<int32_t>& first,
@@ -142,7 +145,7 @@ class Ops {
 // `fused` asks for the fast ones: the one-pass kernels on a CPU, few kernels an operation on a card.
 enum class Kernels { plain, fused };
 
-// `type`: of the activations. The one-pass kernels of the CPU know fp32 alone.
+// `type`: of the activations.
 std::unique_ptr<Ops> make_ops(at::Device device, Kernels kernels, at::ScalarType type, int64_t head_size);
 
 }  // namespace permafrost

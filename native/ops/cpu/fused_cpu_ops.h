@@ -1,4 +1,4 @@
-// The operations in one pass over memory each, on all cores of the CPU.
+// The operations in one pass over memory each, on all cores of the CPU, for activations in fp32 and in bf16.
 #pragma once
 
 #include <vector>
@@ -13,6 +13,7 @@ class FusedCpuOps : public Ops {
   explicit FusedCpuOps(const CpuKernels& kernels) : kernels_(kernels) {}
 
   const char* attention_name() const override { return "fused"; }
+  bool sums_in_fp32() const override { return true; }
   void product(at::Tensor& out_MN, const at::Tensor& a_MK, const at::Tensor& b_KN, bool add, bool rows_apart) override;
   void weight_gradient(const at::Tensor& dy_TO, const at::Tensor& x_TI, const GradSink& dweight) override;
 
@@ -49,7 +50,7 @@ class FusedCpuOps : public Ops {
   void argmax(const at::Tensor& logits_TC, int32_t* labels_T) override;
   bool updates_rows() const override { return true; }
   double squared_norm(const at::Tensor& x) override;
-  void adamw(at::Tensor& value, const at::Tensor& grad, at::Tensor& exp_avg, at::Tensor& exp_avg_sq,
+  void adamw(at::Tensor& value, const at::Tensor& grad, at::Tensor& exp_avg, at::Tensor& exp_avg_sq, at::Tensor& rounded,
              const AdamWStep& step) override;
   void adamw_rows(const std::vector<int32_t>& rows, const std::vector<int32_t>& first,
                   const std::vector<AdamWStep>& steps, at::Tensor& value, at::Tensor& exp_avg,
