@@ -25,6 +25,7 @@ namespace {
 #include "ops/cpu/update.inc"
 #include "ops/cpu/attention.inc"
 #include "ops/cpu/disentangled.inc"
+#include "ops/cpu/int8.inc"
 
 }  // namespace
 
@@ -37,6 +38,7 @@ const CpuKernels kernels = {
     column_sums, attention_scratch, attention,  attention_backward, disentangled_scratch, disentangled_attention,
     disentangled_attention_backward, cross_entropy, squares, adamw,
     adamw_rows, adamw_gradient_rows,
+    {int8_row_bytes, quantize_int8_rows, int8_packed_bytes, pack_int8_weights, int8_product},
 };
 
 }  // namespace CPU_LEVEL

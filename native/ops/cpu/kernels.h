@@ -6,6 +6,8 @@
 
 #include <cstdint>
 
+#include "ops/cpu/int8.h"
+
 namespace permafrost {
 
 // What a kernel needs of a Dropout; threshold 0 means that it is off.
@@ -130,6 +132,8 @@ struct CpuKernels {
                      int64_t steps, float* value, float* exp_avg, float* exp_avg_sq, int64_t H);
   void (*adamw_gradient_rows)(const int32_t* rows, int64_t count, AdamWConstants constants, const float* grad,
                               float* value, float* exp_avg, float* exp_avg_sq, int64_t H);
+
+  Int8Kernels int8;
 };
 
 // The kernels for the best instruction level of this processor.
