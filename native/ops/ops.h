@@ -1,4 +1,4 @@
-// Everything of a step that is not a matrix product, one virtual method an operation.
+// Everything that a step computes, one virtual method an operation.
 //
 // Two implementations compute the same: PlainOps, compositions of ATen operations that run on any
 // device and serve as the reference, and FusedCpuOps, one pass over memory each.
@@ -14,6 +14,7 @@
 #include "core/libtorch.h"
 #include "model/batch.h"
 #include "model/config.h"
+#include "model/parameters.h"
 #include "ops/dropout.h"
 #include "ops/relative_rows.h"
 
@@ -56,14 +57,16 @@ class Ops {
   // Whether a row of a dropout mask is a function of its number, not drawn from the device's generator.
   virtual bool masks_by_row() const { return true; }
 
-  // out_MN = a_MK b_KN, or out_MN += a_MK b_KN where `add`. a holds a row a token. With `rows_apart`, the fused kernels of
-  // the CPU give a row the same bits however many rows there are.
-  virtual void product(at::Tensor& out_MN, const at::Tensor& a_MK, const at::Tensor& b_KN, bool add = false,
-                       bool rows_apart = false);
-  // Whether a product of factors of a lower precision can be left in fp32, as a LayerNorm sums it up.
+  // The products of a linear map. W_OI is the weight, or its first O rows where there are fewer outputs.
+  // y_TO = x_TI W^T. With `rows_apart`, the fused kernels of the CPU give a row the same bits however many rows there are.
+  virtual void linear(at::Tensor& y_TO, const at::Tensor& x_TI, const Parameter& weight, bool rows_apart = false);
+  // Whether `linear` leaves what it makes of factors of a lower precision in fp32, as a LayerNorm sums it up.
   virtual bool sums_in_fp32() const { return false; }
-  // Whether a matrix product adds a bias for free; otherwise the operation behind it does.
+  // The same with a bias_O, where that is free; otherwise the operation behind it adds the bias.
   virtual bool adds_bias_in_product() const { return false; }
+  virtual void affine(at::Tensor& y_TO, const at::Tensor& x_TI, const Parameter& weight, const Parameter& bias);
+  // dx_TI = dy_TO W, or dx_TI += dy_TO W where `add`
+  virtual void linear_backward(at::Tensor& dx_TI, const at::Tensor& dy_TO, const Parameter& weight, bool add = false);
   // dW_OI = dy^T x, in fp32
   virtual void weight_gradient(const at::Tensor& dy_TO, const at::Tensor& x_TI, const GradSink& dweight);
 

@@ -5,8 +5,6 @@
 #include <algorithm>
 #include <cmath>
 
-#include "core/matrix_product.h"
-
 namespace permafrost {
 
 namespace {
@@ -106,37 +104,21 @@ void note_rows(const GradSink& sink, const at::Tensor& rows_T) {
 
 }  // namespace
 
-void FusedCpuOps::product(at::Tensor& out_MN, const at::Tensor& a_MK, const at::Tensor& b_KN, bool add,
-                          bool rows_apart) {
-  if (a_MK.scalar_type() == at::kBFloat16) {
-    at::Tensor exact_MN = add ? out_MN.to(at::kFloat, false, true) : at::empty(out_MN.sizes(), at::kFloat);
-    product(exact_MN, a_MK.to(at::kFloat), b_KN.to(at::kFloat), add, rows_apart);
-    out_MN.copy_(exact_MN);
-    return;
-  }
-  // No library promises that a row does not depend on the others: OpenBLAS, oneDNN and MKL all add up in other orders
-  // where there are few rows.
-  const bool library = b_KN.numel() > kSmallWeights && !rows_apart;
-  if (library) return multiply_by_library(out_MN, a_MK, b_KN, add);
-  const auto needed = static_cast<size_t>(
-      kernels_.product_scratch(b_KN.size(1), b_KN.size(0), static_cast<int64_t>(omp_get_max_threads())));
-  if (packed_.size() < needed) packed_.resize(needed);
-  kernels_.product({out_MN.size(0), out_MN.size(1), a_MK.size(1), data(a_MK), a_MK.stride(0), a_MK.stride(1),
-                    data(b_KN), b_KN.stride(0), b_KN.stride(1), data(out_MN), out_MN.stride(0), add},
-                   packed_.data());
+void FusedCpuOps::linear(at::Tensor& y_TO, const at::Tensor& x_TI, const Parameter& weight, bool rows_apart) {
+  products_.linear(y_TO, x_TI, weight, rows_apart);
 }
 
-void FusedCpuOps::multiply_by_library(at::Tensor& out_MN, const at::Tensor& a_MK, const at::Tensor& b_KN, bool add) {
-  if (!multiply_by_onednn(out_MN, a_MK, b_KN, add)) Ops::product(out_MN, a_MK, b_KN, add);
+void FusedCpuOps::affine(at::Tensor& y_TO, const at::Tensor& x_TI, const Parameter& weight, const Parameter& bias) {
+  products_.affine(y_TO, x_TI, weight, bias);
+}
+
+void FusedCpuOps::linear_backward(at::Tensor& dx_TI, const at::Tensor& dy_TO, const Parameter& weight, bool add) {
+  products_.linear_backward(dx_TI, dy_TO, weight, add);
 }
 
 void FusedCpuOps::weight_gradient(const at::Tensor& dy_TO, const at::Tensor& x_TI, const GradSink& dweight) {
   at::Tensor grad_OI = dweight.grad;
-  if (x_TI.scalar_type() == at::kBFloat16) {
-    return multiply_by_library(grad_OI, dy_TO.to(at::kFloat).t(), x_TI.to(at::kFloat), dweight.accumulate);
-  }
-  // The tokens make this sum a long one even where the weights are small, which is what libraries are good at.
-  multiply_by_library(grad_OI, dy_TO.t(), x_TI, dweight.accumulate);
+  products_.weight_gradient(grad_OI, dy_TO, x_TI, dweight.accumulate);
 }
 
 void FusedCpuOps::embed(const BatchTensors& batch, const at::Tensor& word_VH, const at::Tensor& position_PH,

@@ -3,7 +3,7 @@
 // function, and that copy might hold instructions that the processor lacks.
 #include "ops/cpu/kernels.h"
 
-#if defined(__AVX__)
+#if defined(__SSE2__)
 #include <immintrin.h>
 #endif
 #include <omp.h>
@@ -20,11 +20,14 @@ namespace {
 
 #include "ops/cpu/convert.inc"
 #include "ops/cpu/math.inc"
+#include "ops/cpu/product_tile.inc"
+#include "ops/cpu/product_pack.inc"
 #include "ops/cpu/product.inc"
 #include "ops/cpu/rows.inc"
 #include "ops/cpu/update.inc"
 #include "ops/cpu/attention.inc"
 #include "ops/cpu/disentangled.inc"
+#include "ops/cpu/int8.inc"
 
 template <typename X>
 constexpr ActivationKernels<X> kActivationKernels = {
@@ -44,8 +47,9 @@ namespace CPU_LEVEL {
 extern const CpuKernels kernels;
 const CpuKernels kernels = {
     kActivationKernels<float>, kActivationKernels<bf16>,
-    blocked_product, product_scratch,
+    product_of, product_scratch, pack_product, packed_product,
     embed, squares, adamw, adamw_rows, adamw_gradient_rows,
+    {int8_row_bytes, quantize_int8_rows, int8_packed_bytes, pack_int8_weights, int8_product},
 };
 
 }  // namespace CPU_LEVEL
