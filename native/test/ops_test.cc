@@ -238,6 +238,129 @@ TEST("embeddings and their gradients equal the plain ones") {
   }
 }
 
+// Runs `compute` with each level's kernels on fp32 and on bf16 activations of the same values, and expects what comes of
+// bf16 to be what comes of fp32, rounded as often as `roundings`.
+template <typename Compute>
+void compare_rounded(const Compute& compute, double roundings = 1) {
+  const c10::InferenceMode inference;
+  for (const CpuKernels* kernels : levels()) {
+    FusedCpuOps fused(*kernels);
+    const std::vector<at::Tensor> exact = compute(fused, at::kFloat), rounded = compute(fused, at::kBFloat16);
+    for (size_t i = 0; i < exact.size(); ++i) {
+      // Half of the last of eight bits; a quarter of it more for sums in another order, which may fall on the other side.
+      const at::Tensor allowed = exact[i].abs() * (1.25 * roundings / 256) + 1e-4 * exact[i].abs().mean();
+      const at::Tensor difference = (rounded[i].to(at::kFloat) - exact[i]).abs();
+      expect(difference.le(allowed).all().item<bool>(), "result ", i, " differs by ",
+             (difference - allowed).max().item<double>(), " too much");
+    }
+  }
+}
+
+at::Tensor bf16_values(at::IntArrayRef sizes) { return at::randn(sizes).to(at::kBFloat16).to(at::kFloat); }
+
+TEST("on bf16 activations the kernels give what they give on fp32 ones, rounded") {
+  at::manual_seed(11);
+  const PackedBatch batch = make_batch();
+  const BatchTensors tensors(batch, -1, at::kCPU);
+  const int64_t tokens = batch.num_tokens();
+  const at::Tensor sum = at::randn({tokens, kHidden}), residual = bf16_values({tokens, kHidden}),
+                   dy = bf16_values({tokens, kHidden}), weight = at::randn({kHidden}), bias = at::randn({kHidden});
+  for (const Dropout& dropout : {Dropout{}, kDropout}) {
+    compare_rounded([&](Ops& ops, at::ScalarType type) -> std::vector<at::Tensor> {
+      at::Tensor s = sum.clone(), y = at::empty({tokens, kHidden}, type), mean = at::empty({tokens}), rstd = at::empty({tokens});
+      ops.layer_norm(s, bias, residual.to(type), dropout, weight, bias, 1e-12, y, mean, rstd);
+      at::Tensor dsum = at::empty_like(y), dbranch = at::empty_like(y);
+      at::Tensor dweight = at::empty({kHidden}), dnorm_bias = at::empty({kHidden});
+      ops.layer_norm_backward(dy.to(type), s, mean, rstd, weight, dropout, dsum, dbranch, {dweight, false},
+                              {dnorm_bias, false}, {});
+      return {s, y, dsum, dweight, dnorm_bias};
+    });
+    const at::Tensor qkv = bf16_values({tokens, 3 * kHidden});
+    const RelativeRows rows({32, 128, true, true, true}, 130);
+    const at::Tensor table = bf16_values({rows.count, 2 * kHidden});
+    compare_rounded([&](Ops& ops, at::ScalarType type) -> std::vector<at::Tensor> {
+      at::Tensor x = qkv.to(type), y = at::empty({tokens, kHidden}, type), lse = at::empty({tokens, kHeads});
+      ops.attention(tensors, x, {}, kHeads, dropout, y, lse);
+      at::Tensor z = at::empty_like(y), relative_lse = at::empty_like(lse);
+      ops.disentangled_attention(tensors, x, {}, rows, table.to(type), kHeads, dropout, z, relative_lse);
+      return {y, lse, z, relative_lse};
+    });
+  }
+  const at::Tensor x = bf16_values({tokens, kHidden}) * 4;
+  for (const Activation activation : {Activation::gelu, Activation::gelu_new, Activation::relu}) {
+    compare_rounded([&](Ops& ops, at::ScalarType type) -> std::vector<at::Tensor> {
+      at::Tensor pre = x.to(type), y = at::empty_like(pre), dpre = dy.to(type, false, true), dbias = at::empty({kHidden});
+      ops.activate(pre, {}, activation, y);
+      ops.activate_backward(dpre, pre, activation, {dbias, false});
+      at::Tensor table = at::zeros({23, kHidden}), positions = at::zeros({130, kHidden});
+      ops.embed_backward(tensors, dy.to(type), 0, {table, true}, {positions, true}, {});
+      return {y, dpre, dbias, table, positions};
+    });
+  }
+  const at::Tensor logits = bf16_values({tokens, 37}) * 4;
+  compare_rounded([&](Ops& ops, at::ScalarType type) -> std::vector<at::Tensor> {
+    at::Tensor scores = logits.to(type, false, true);
+    at::Tensor labels = at::empty({tokens}, at::kInt);
+    ops.argmax(scores, labels.data_ptr<int32_t>());
+    const double loss = ops.cross_entropy(scores, tensors.labels_T, 0.5, scores);
+    return {at::full({1}, loss), scores, labels.to(at::kFloat)};
+  });
+}
+
+// The way back recomputes the weights of attention from what the way there stored, rounded; it is held against fp32
+// within the rounding of all that it reads.
+TEST("the way back of attention on bf16 activations lies within their rounding") {
+  const c10::InferenceMode inference;
+  at::manual_seed(12);
+  const PackedBatch batch = make_batch();
+  const BatchTensors tensors(batch, -1, at::kCPU);
+  const int64_t tokens = batch.num_tokens();
+  const at::Tensor qkv = bf16_values({tokens, 3 * kHidden}), dy = bf16_values({tokens, kHidden}), bias = at::randn({3 * kHidden});
+  const RelativeRows rows({32, 128, true, true, true}, 130);
+  const at::Tensor table = bf16_values({rows.count, 2 * kHidden});
+  const auto compute = [&](Ops& ops, at::ScalarType type, bool relative) -> std::vector<at::Tensor> {
+    at::Tensor x = qkv.to(type, false, true), y = at::empty({tokens, kHidden}, type), lse = at::empty({tokens, kHeads});
+    at::Tensor dqkv = at::empty_like(x), dtable = at::empty(table.sizes(), type);
+    if (!relative) {
+      ops.attention(tensors, x, bias, kHeads, kDropout, y, lse);
+      ops.attention_backward(tensors, dy.to(type), x, y, lse, kHeads, kDropout, dqkv);
+      return {dqkv.to(at::kFloat)};
+    }
+    ops.disentangled_attention(tensors, x, bias, rows, table.to(type), kHeads, kDropout, y, lse);
+    ops.disentangled_attention_backward(tensors, dy.to(type), x, rows, table.to(type), y, lse, kHeads, kDropout, dqkv, dtable);
+    return {dqkv.to(at::kFloat), dtable.to(at::kFloat)};
+  };
+  for (const CpuKernels* kernels : levels()) {
+    FusedCpuOps fused(*kernels);
+    for (const bool relative : {false, true}) {
+      const std::vector<at::Tensor> exact = compute(fused, at::kFloat, relative);
+      const std::vector<at::Tensor> rounded = compute(fused, at::kBFloat16, relative);
+      for (size_t i = 0; i < exact.size(); ++i) {
+        const double distance = (exact[i] - rounded[i]).norm().item<double>() / exact[i].norm().item<double>();
+        expect(distance > 1e-4 && distance < 0.015, "result ", i, " is off by ", distance);
+      }
+    }
+  }
+}
+
+TEST("the update rounds to the nearest bf16 number, the even one of two, and keeps NaN and infinity") {
+  const c10::InferenceMode inference;
+  // All upper halves, with lower halves around the ties.
+  const at::Tensor upper = at::arange(65536, at::kLong).unsqueeze(1) * 65536;
+  const at::Tensor lower = at::tensor(std::vector<int64_t>{0, 1, 0x7fff, 0x8000, 0x8001, 0xffff}).unsqueeze(0);
+  const at::Tensor values = (upper + lower).to(at::kInt).view(at::kFloat).flatten().contiguous();
+  const at::Tensor zeros = at::zeros_like(values);
+  for (const CpuKernels* kernels : levels()) {
+    FusedCpuOps fused(*kernels);
+    at::Tensor value = values.clone(), m = zeros.clone(), v = zeros.clone(), rounded = at::empty(values.sizes(), at::kBFloat16);
+    fused.adamw(value, zeros, m, v, rounded, {0, 0.9, 0.999, 1e-8, 0, 1, 1});
+    const at::Tensor expected = values.to(at::kBFloat16);
+    const at::Tensor is_nan = at::isnan(values);
+    expect(at::isnan(rounded).equal(is_nan), "NaN must stay NaN, and nothing else become it");
+    expect(rounded.masked_fill(is_nan, 0).equal(expected.masked_fill(is_nan, 0)), "a number is not the nearest");
+  }
+}
+
 TEST("the padding token's row of the embeddings gets no gradient") {
   const c10::InferenceMode inference;
   PackedBatch batch{{0, 1, 0}, {}, {0, 3}};
