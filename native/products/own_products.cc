@@ -21,7 +21,7 @@ class Panels : public PackedMatrix {
                          floats_.data_ptr<float>());
   }
 
-  int64_t bytes() const override { return static_cast<int64_t>(floats_.nbytes()); }
+  size_t bytes() const override { return floats_.nbytes(); }
   const float* data() const { return floats_.data_ptr<float>(); }
 
   const int64_t N;
