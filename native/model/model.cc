@@ -47,8 +47,11 @@ EncoderConfig with_room(const EncoderConfig& config, at::Device device) {
 DeclaredModel::DeclaredModel(const EncoderConfig& config)
     : config(validated(config)), parameters(this->config), head(make_head(this->config, parameters)) {}
 
-Model::Model(const EncoderConfig& config, at::Device device, Kernels kernels, at::ScalarType type)
-    : config(with_room(config, device)), device(device), type(type), ops(make_ops(device, kernels, type, this->config.head_size())),
+Model::Model(const EncoderConfig& config, at::Device device, Kernels kernels, at::ScalarType type,
+             const ProductSettings& products)
+    : config(with_room(config, device)), device(device), type(type), 
+      ops(make_ops(device, kernels, type, this->config.head_size(), products,
+                   {this->config.intermediate_size, this->config.hidden_size})),
       buffers(device, type), parameters(config), head(make_head(this->config, parameters)) {
   parameters.allocate(device);
   Parameter& word = *parameters.embeddings.word;
@@ -149,6 +152,7 @@ const std::vector<WeightDigest>& Model::prefix_digests() {
 
 void Model::weights_changed() {
   prefix_digests_.clear();
+  for (Parameter& parameter : parameters.stored()) parameter.packings.reset();
   rounding_due_ = true;
 }
 

@@ -42,7 +42,9 @@ struct DeclaredModel {
 struct Model {
   // Throws OUT_OF_MEMORY where the CPU's memory has no room for the weights.
   // `type`: of activations and of what matrix products read, fp32 or bf16. Weights are fp32 in any case.
-  Model(const EncoderConfig& config, at::Device device, Kernels kernels, at::ScalarType type = at::kFloat);
+  // `products`: by which library the fused operations of a CPU multiply.
+  Model(const EncoderConfig& config, at::Device device, Kernels kernels, at::ScalarType type = at::kFloat,
+        const ProductSettings& products = {});
 
   // Scores of each token, [T, labels], on the CPU. Dropout off.
   at::Tensor logits(const PackedBatch& batch);

@@ -3,6 +3,7 @@
 
 #include <cstdint>
 #include <deque>
+#include <memory>
 #include <string>
 #include <vector>
 
@@ -23,6 +24,8 @@ enum LayerPart : uint8_t {
   kBias = 8,
 };
 
+struct Packings;
+
 // One stored tensor. Query, key and value of a layer are one tensor of three blocks of rows, so that
 // one matrix product computes all three.
 struct Parameter {
@@ -31,6 +34,8 @@ struct Parameter {
   at::Tensor value;
   // What matrix products read at a lower precision than fp32: a rounded copy of `value`. Undefined otherwise.
   at::Tensor rounded;
+  // What products/ made of the value for itself; whoever changes the value drops it.
+  mutable std::shared_ptr<Packings> packings;
   // Whether matrix products read this parameter.
   bool in_products = false;
   // Defined only while the parameter learns and a gradient was computed since.
@@ -52,6 +57,8 @@ struct Parameter {
   const at::Tensor& operand() const { return rounded.defined() ? rounded : value; }
   // Its first rows as a product reads them.
   at::Tensor rows(int64_t count) const { return count == shape[0] ? operand() : operand().slice(0, 0, count); }
+  // Whether the trainer that there is changes it.
+  bool learns() const { return requires_grad && grad.defined(); }
   // Brings `rounded` up to date.
   void round(at::ScalarType type) {
     if (!rounded.defined()) rounded = at::empty(value.sizes(), value.options().dtype(type));

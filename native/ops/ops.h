@@ -17,6 +17,7 @@
 #include "model/parameters.h"
 #include "ops/dropout.h"
 #include "ops/relative_rows.h"
+#include "products/choice.h"
 
 namespace permafrost {
 
@@ -57,6 +58,8 @@ class Ops {
   // Whether a row of a dropout mask is a function of its number, not drawn from the device's generator.
   virtual bool masks_by_row() const { return true; }
 
+  // What multiplies large matrices, where there is a choice; null elsewhere.
+  virtual const ProductChoice* product_choice() { return nullptr; }
   // The products of a linear map. W_OI is the weight, or its first O rows where there are fewer outputs.
   // y_TO = x_TI W^T. With `rows_apart`, the fused kernels of the CPU give a row the same bits however many rows there are.
   virtual void linear(at::Tensor& y_TO, const at::Tensor& x_TI, const Parameter& weight, bool rows_apart = false);
@@ -148,7 +151,8 @@ class Ops {
 // `fused` asks for the fast ones: the one-pass kernels on a CPU, few kernels an operation on a card.
 enum class Kernels { plain, fused };
 
-// `type`: of the activations.
-std::unique_ptr<Ops> make_ops(at::Device device, Kernels kernels, at::ScalarType type, int64_t head_size);
+// `type`: of the activations. `products` and `shape`, of the largest map: for the products of the CPU's fused operations.
+std::unique_ptr<Ops> make_ops(at::Device device, Kernels kernels, at::ScalarType type, int64_t head_size,
+                              const ProductSettings& products = {}, ProductShape shape = {});
 
 }  // namespace permafrost

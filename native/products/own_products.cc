@@ -14,20 +14,18 @@ Number number_of(const at::Tensor& x) { return x.scalar_type() == at::kBFloat16 
 // Panels as the kernels of one level left them.
 class Panels : public PackedMatrix {
  public:
-  Panels(const CpuKernels& kernels, const at::Tensor& b_KN)
-      : N(b_KN.size(1)),
-        floats_(at::empty({kernels.packed_product(number_of(b_KN), N, b_KN.size(0))}, at::TensorOptions().dtype(at::kFloat))) {
-    kernels.pack_product(number_of(b_KN), b_KN.data_ptr(), b_KN.stride(0), b_KN.stride(1), N, b_KN.size(0),
+  Panels(const CpuKernels& kernels, const at::Tensor& b_KN) {
+    const int64_t N = b_KN.size(1), K = b_KN.size(0);
+    floats_ = at::empty({kernels.packed_product(number_of(b_KN), N, K)}, at::TensorOptions().dtype(at::kFloat));
+    kernels.pack_product(number_of(b_KN), b_KN.data_ptr(), b_KN.stride(0), b_KN.stride(1), N, K,
                          floats_.data_ptr<float>());
   }
 
-  int64_t bytes() const override { return static_cast<int64_t>(floats_.nbytes()); }
+  size_t bytes() const override { return floats_.nbytes(); }
   const float* data() const { return floats_.data_ptr<float>(); }
 
-  const int64_t N;
-
  private:
-  const at::Tensor floats_;
+  at::Tensor floats_;
 };
 
 class OwnProducts : public ProductLibrary {
@@ -43,8 +41,9 @@ class OwnProducts : public ProductLibrary {
   }
 
   void multiply_with_bias(at::Tensor& out_MN, const at::Tensor& a_MK, const at::Tensor& b_KN,
-                          const at::Tensor& bias_N) override {
+                          const PackedMatrix* packed, const at::Tensor& bias_N) override {
     Product product = product_of(out_MN, a_MK, b_KN, false);
+    if (packed != nullptr) product.packed = static_cast<const Panels*>(packed)->data();
     product.bias = bias_N.data_ptr<float>();
     run(product);
   }

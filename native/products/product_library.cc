@@ -5,8 +5,8 @@
 namespace permafrost {
 
 void ProductLibrary::multiply_with_bias(at::Tensor& out_MN, const at::Tensor& a_MK, const at::Tensor& b_KN,
-                                        const at::Tensor& bias_N) {
-  multiply(out_MN, a_MK, b_KN, false);
+                                        const PackedMatrix* packed, const at::Tensor& bias_N) {
+  packed != nullptr ? multiply_packed(out_MN, a_MK, *packed, false) : multiply(out_MN, a_MK, b_KN, false);
   out_MN.add_(bias_N);
 }
 

@@ -15,7 +15,7 @@ namespace permafrost {
 class PackedMatrix {
  public:
   virtual ~PackedMatrix() = default;
-  virtual int64_t bytes() const = 0;
+  virtual size_t bytes() const = 0;
 };
 
 // The same library, shapes and threads give the same bits. Used by one thread at a time.
@@ -35,8 +35,9 @@ class ProductLibrary {
   virtual void multiply(at::Tensor& out_MN, const at::Tensor& a_MK, const at::Tensor& b_KN, bool add) = 0;
 
   // out_MN = a_MK b_KN + bias_N, an fp32 one, which a library that can adds before it rounds.
+  // `packed`: b as this library packed it, or null.
   virtual void multiply_with_bias(at::Tensor& out_MN, const at::Tensor& a_MK, const at::Tensor& b_KN,
-                                  const at::Tensor& bias_N);
+                                  const PackedMatrix* packed, const at::Tensor& bias_N);
 
   // The factor b_KN packed, or null where this library gains nothing by it.
   virtual std::unique_ptr<PackedMatrix> pack(const at::Tensor& b_KN);

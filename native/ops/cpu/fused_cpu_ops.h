@@ -11,9 +11,12 @@ namespace permafrost {
 
 class FusedCpuOps : public Ops {
  public:
-  explicit FusedCpuOps(const CpuKernels& kernels) : kernels_(kernels), products_(kernels) {}
+  explicit FusedCpuOps(const CpuKernels& kernels, at::ScalarType type = at::kFloat, ProductShape shape = {},
+                       const ProductSettings& products = {})
+      : kernels_(kernels), products_(kernels, type, shape, products) {}
 
   const char* attention_name() const override { return "fused"; }
+  const ProductChoice* product_choice() override { return &products_.choice(); }
   bool sums_in_fp32() const override { return true; }
   void linear(at::Tensor& y_TO, const at::Tensor& x_TI, const Parameter& weight, bool rows_apart) override;
   void affine(at::Tensor& y_TO, const at::Tensor& x_TI, const Parameter& weight, const Parameter& bias) override;
