@@ -331,6 +331,7 @@ Napi::Value EngineObject::memory(const Napi::CallbackInfo& info) {
           HeldBytes bytes;
           for (const Parameter& parameter : model.parameters.stored()) {
             bytes.parameters += parameter.value.nbytes() + packed_bytes(parameter.packings);
+            if (parameter.rounded.defined()) bytes.parameters += parameter.rounded.nbytes();
             if (parameter.grad.defined()) bytes.gradients += parameter.grad.nbytes();
           }
           if (state.trainer) bytes.optimizer = state.trainer->optimizer().state_bytes();

@@ -148,13 +148,14 @@ function cudaOfEngine(
   return ok(name, value);
 }
 
-function cpuChecks({ engine, matmul, ompNumThreads, energy }: DoctorFacts): Check[] {
+function cpuChecks({ engine, matmul, bf16Instructions, ompNumThreads, energy }: DoctorFacts): Check[] {
   if (engine === null) return [];
   const { libtorch, availableCores } = engine;
   const asked = ompNumThreads === null ? '' : `, OMP_NUM_THREADS=${ompNumThreads}`;
   return [
     blasCheck(libtorch),
     ...matmulChecks(libtorch.products, matmul),
+    ok('bf16 on the CPU', bf16Instructions.join(', ') || 'no instructions for it: it saves memory, not time'),
     ok('energy counters', energyText(energy)),
     ok('threads', `${availableCores}, one a core that this process may use${asked}`),
   ];

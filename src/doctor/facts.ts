@@ -5,6 +5,7 @@ import { raplCounters, raplProblem } from '../energy/rapl.js';
 import { PermafrostError } from '../errors/error.js';
 import { dependencyVersion, packageVersion } from '../experiment/environment.js';
 import { type NvidiaDriver, probeNvidiaDriver } from '../libtorch/nvidia-driver.js';
+import { bf16Instructions } from '../model/bf16-instructions.js';
 import { type Addon, addon, type MatmulFacts, type NativeLibtorch } from '../native/addon.js';
 import { TOKENIZERS_PACKAGE } from '../text/tokenizers-library.js';
 import { chosenMatmul } from './matmul.js';
@@ -24,6 +25,8 @@ export interface DoctorFacts {
   };
   /** What multiplies the matrices of bert-base on this CPU, or why that cannot be said; null without an engine. */
   matmul: MatmulFacts | { problem: string } | null;
+  /** The processor's instructions for products in bf16. */
+  bf16Instructions: readonly string[];
   /** Number of threads that the environment asks OpenMP for. */
   ompNumThreads: string | null;
   /** Names of the energy counters, and why those of the processor are missing. */
@@ -53,6 +56,7 @@ export async function gatherFacts(env: NodeJS.ProcessEnv = process.env): Promise
     driver,
     toolchain: inspectToolchain(),
     matmul: engine === null ? null : await chosenMatmul(),
+    bf16Instructions: bf16Instructions(),
     ompNumThreads: env.OMP_NUM_THREADS ?? null,
     energy: {
       counters: [...raplCounters(), ...cards.flatMap((device) => cardCounters(device))].map(

@@ -94,7 +94,9 @@ const prefixShape = {
   prefixPrecision: z
     .enum(['fp32', 'bf16', 'fp16'])
     .optional()
-    .describe('type in which they are kept; fp32 changes no result (default: fp32)'),
+    .describe(
+      'type in which they are kept; fp32 changes no result, and is bf16 for a model that computes in bf16 (default: fp32)',
+    ),
 };
 
 /** When training ends before the last epoch. */

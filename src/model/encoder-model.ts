@@ -3,11 +3,12 @@ import type { FreezePlan } from '../contract/freeze-plan.js';
 import type { PackedBatch, RaggedBatch } from '../contract/packed-batch.js';
 import type { HiddenStates, LoadReport, Logits, ParameterInfo } from '../contract/results.js';
 import type { Strategy } from '../freezing/strategy.js';
-import type { MatmulFacts, NativeDevice, NativeMemory, NativeParameter } from '../native/addon.js';
+import type { MatmulFacts, NativeDevice, NativeMemory, NativeParameter, Precision } from '../native/addon.js';
 import type { Engine } from '../native/engine.js';
 import type { Tokenizer } from '../text/tokenizer.js';
 import { architectureOf, longestSequence } from './architectures.js';
 import { toPacked, toPackedList } from './batch-input.js';
+import { bf16Instructions } from './bf16-instructions.js';
 import { loadTensors, planLoading } from './checkpoint.js';
 import type { HuggingFaceConfig } from './config.js';
 import { type HeadName, headOf } from './heads.js';
@@ -55,6 +56,8 @@ export interface Predictions {
 export interface DeviceFacts extends NativeDevice {
   /** What multiplies large matrices on a CPU; null on a card and with plain kernels, where libtorch does. */
   matmul: MatmulFacts | null;
+  /** A CPU's instructions for products in bf16, such as `avx512_bf16`; without any, bf16 saves memory alone. Null on a card. */
+  bf16Instructions: readonly string[] | null;
 }
 
 /** The engine that a model computes on; for measurements. @internal */
@@ -102,6 +105,11 @@ export abstract class EncoderModel {
   /** Where the model is: `cpu` or `cuda:<number>`, whatever was asked for. */
   get device(): string {
     return this.#parts.engine.device;
+  }
+
+  /** What it computes in. */
+  get precision(): Precision {
+    return this.#parts.engine.precision;
   }
 
   /** The tokenizer found beside the weights or given to `create`. */
@@ -304,7 +312,8 @@ export abstract class EncoderModel {
   async deviceFacts(): Promise<DeviceFacts> {
     const { engine } = this.#parts;
     const device = await engine.call((native) => native.device());
-    return { ...device, matmul: await engine.call((native) => native.products()) };
+    const matmul = await engine.call((native) => native.products());
+    return { ...device, matmul, bf16Instructions: device.name === 'cpu' ? bf16Instructions() : null };
   }
 
   /**

@@ -5,6 +5,7 @@ import { cacheDirectory } from '../io/cache-directory.js';
 import type { NativeConfig, NativeParameter } from '../native/addon.js';
 import { Engine } from '../native/engine.js';
 import { architectureOf } from './architectures.js';
+import { warnWithoutBf16Instructions } from './bf16-instructions.js';
 import { loadTensors, planLoading } from './checkpoint.js';
 import { type HuggingFaceConfig, huggingFaceEncoder, readConfigFile } from './config.js';
 import type { ModelParts } from './encoder-model.js';
@@ -143,6 +144,8 @@ async function createModel(
   );
   // What `auto` and `cuda` came to.
   engine.device = (await engine.call((native) => native.device())).name;
+  engine.precision = precision;
+  if (precision === 'bf16' && engine.device === 'cpu') warnWithoutBf16Instructions();
   return parameters;
 }
 

@@ -23,8 +23,9 @@ export const engineShape = {
   /** Cores that one computation uses; 0 for all. @default 0 */
   threads: z.int().min(0).max(4096).default(0).describe('CPU threads, 0 for all cores'),
   /**
-   * Type of the arithmetic. `bf16` computes products in bfloat16; weights, gradients of weights, LayerNorm,
-   * softmax, loss and optimizer stay in fp32. @default 'fp32'
+   * Type of the arithmetic. `bf16` computes products and keeps activations in bfloat16; weights, gradients of weights,
+   * LayerNorm, softmax, loss and optimizer stay in fp32. A CPU without instructions for it gains memory, not time.
+   * @default 'fp32'
    */
   precision: z.enum(['fp32', 'bf16']).default('fp32').describe('type of the arithmetic'),
   /** Lets fp32 products on a card round their factors to TF32; holds for the whole process. @default false */

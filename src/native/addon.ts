@@ -176,11 +176,14 @@ export interface NativePredictions {
   scores: Float32Array[];
 }
 
+/** Types that a model computes in. */
+export type Precision = 'fp32' | 'bf16';
+
 /** Where and by which means a model computes. */
 export interface NativeDevice {
   /** `cpu` or `cuda:<number>`. */
   name: string;
-  precision: 'fp32' | 'bf16';
+  precision: Precision;
   /** Kernels of attention: `fused` on a CPU; `flash`, `memory-efficient` or `dense` on a card. */
   attention: string;
   /** Why steps are not recorded as graphs; null where they are. */

@@ -1,5 +1,5 @@
 import { PermafrostError } from '../errors/error.js';
-import { addon, type NativeEngine } from './addon.js';
+import { addon, type NativeEngine, type Precision } from './addon.js';
 import { nativeError } from './call.js';
 
 const forgotten = new FinalizationRegistry<string>((what) => {
@@ -11,6 +11,8 @@ export class Engine {
   readonly #native: NativeEngine;
   /** Where its model is, `cpu` or `cuda:<number>`; empty before it has one. */
   device = '';
+  /** What its model computes in. */
+  precision: Precision = 'fp32';
   #disposed: Promise<void> | null = null;
 
   /**

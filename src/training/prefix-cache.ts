@@ -2,14 +2,17 @@ import { freemem } from 'node:os';
 import type { EncodedDataset } from '../contract/encoded-dataset.js';
 import { bytesOf } from '../io/bytes-of.js';
 import { ELEMENT_BYTES, PrefixStore, type StorePrecision } from '../model/prefix-store.js';
-import type { PrefixStoreUsage } from '../native/addon.js';
+import type { Precision, PrefixStoreUsage } from '../native/addon.js';
 
 /** Share of the free memory that is used where the caller sets no budget. */
 const DEFAULT_MEMORY_SHARE = 0.25;
 
 /** Budget of a prefix cache. */
 export interface PrefixCacheOptions {
-  /** Type in which outputs are kept; `fp32` changes no result. @default 'fp32' */
+  /**
+   * Type in which outputs are kept. `fp32` changes no result: those of a model that computes in bf16 are bf16 numbers and
+   * are kept as such. @default 'fp32'
+   */
   precision?: StorePrecision;
   /** Bytes on the device of the models, for all datasets together; worth having on a card. @default 0 */
   deviceBytes?: number;
@@ -27,7 +30,14 @@ interface KeptStore {
   store: PrefixStore;
   dataset: EncodedDataset;
   hiddenSize: number;
+  precision: StorePrecision;
   depths: readonly number[];
+}
+
+/** What of a model decides which store it uses. */
+export interface PrefixModel {
+  hiddenSize: number;
+  precision: Precision;
 }
 
 /**
@@ -51,8 +61,8 @@ export class PrefixCache {
   }
 
   /**
-   * The store of a dataset, made at the first call. A model of another width or a dataset of other tokens has one of its
-   * own, and so have depths that the earlier ones do not keep.
+   * The store of a dataset, made at the first call. A model of another width or precision or a dataset of other tokens has
+   * one of its own, and so have depths that the earlier ones do not keep.
    *
    * @param key what stands for the dataset from run to run, such as the array of its sentences
    * @param depths numbers of layers of the prefixes that will be asked for
@@ -61,16 +71,19 @@ export class PrefixCache {
   storeFor(
     key: object,
     dataset: EncodedDataset,
-    hiddenSize: number,
+    model: PrefixModel,
     depths: readonly number[],
     wanted: readonly number[] = depths,
   ): PrefixStore {
+    const { hiddenSize } = model;
+    const precision = this.keptAs(model.precision);
     const ofKey = this.#stores.get(key) ?? [];
     this.#stores.set(key, ofKey);
     const { inputIds } = dataset;
     const existing = ofKey.find(
       (kept) =>
         kept.hiddenSize === hiddenSize &&
+        kept.precision === precision &&
         depths.every((depth) => kept.depths.includes(depth)) &&
         Buffer.compare(bytesOf(kept.dataset.offsets), bytesOf(dataset.offsets)) === 0 &&
         Buffer.compare(bytesOf(kept.dataset.inputIds), bytesOf(inputIds)) === 0,
@@ -85,14 +98,24 @@ export class PrefixCache {
     }
     // While a deeper prefix is filled, the one before is there, too.
     const atOnce = kept.length + Number(depths.some((depth) => depth > Math.max(...kept)));
-    const store = this.#open(dataset, hiddenSize, kept, atOnce);
-    ofKey.push({ store, dataset, hiddenSize, depths: isPlanned ? planned : depths });
+    const store = this.#open(dataset, { hiddenSize, precision }, kept, atOnce);
+    ofKey.push({ store, dataset, hiddenSize, precision, depths: isPlanned ? planned : depths });
     return store;
   }
 
+  /** Type in which outputs of a model are kept. What it computes in bf16 loses nothing in bf16, and takes half the bytes. */
+  keptAs(computed: Precision): StorePrecision {
+    return this.precision === 'fp32' && computed === 'bf16' ? 'bf16' : this.precision;
+  }
+
   /** A new store, for which as much of the budget is set apart as its dataset can fill. */
-  #open(dataset: EncodedDataset, hiddenSize: number, depths: readonly number[], atOnce: number): PrefixStore {
-    const whole = dataset.inputIds.length * hiddenSize * ELEMENT_BYTES[this.precision] * atOnce;
+  #open(
+    dataset: EncodedDataset,
+    { hiddenSize, precision }: { hiddenSize: number; precision: StorePrecision },
+    depths: readonly number[],
+    atOnce: number,
+  ): PrefixStore {
+    const whole = dataset.inputIds.length * hiddenSize * ELEMENT_BYTES[precision] * atOnce;
     const deviceBytes = Math.min(whole, this.#deviceLeft);
     const memoryBytes = Math.min(whole - deviceBytes, this.#memoryLeft);
     const fileBytes = Math.min(whole - deviceBytes - memoryBytes, this.#fileLeft);
@@ -103,7 +126,7 @@ export class PrefixCache {
     return new PrefixStore(dataset, {
       hiddenSize,
       depths,
-      precision: this.precision,
+      precision,
       deviceBytes,
       memoryBytes,
       fileBytes,

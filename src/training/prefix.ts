@@ -49,7 +49,7 @@ export class FrozenPrefix {
     return this.#cache ? 'off' : this.dropout;
   }
 
-  /** In which type the outputs are kept; null where they are not. */
+  /** In which type the outputs were asked to be kept; null where they are not. */
   get precision(): PrefixStoreSummary['precision'] | null {
     return this.#cache?.precision ?? null;
   }
@@ -72,7 +72,8 @@ export class FrozenPrefix {
   storeFor(key: object, dataset: EncodedDataset): PrefixStore | undefined {
     if (this.#cache === null || this.#model.frozenPrefix < 1) return undefined;
     const { hiddenSize } = this.#model.config;
-    const store = this.#cache.storeFor(key, dataset, hiddenSize, this.#depths, this.#wanted);
+    const { precision } = this.#model;
+    const store = this.#cache.storeFor(key, dataset, { hiddenSize, precision }, this.#depths, this.#wanted);
     if (!this.#used.has(store)) store.beginRun();
     this.#used.add(store);
     return store;
@@ -85,7 +86,7 @@ export class FrozenPrefix {
     const { hits, misses, borrowed } = this.#usedBefore!;
     return {
       depth: this.#deepest,
-      precision: this.#cache.precision,
+      precision: this.#cache.keptAs(this.#model.precision),
       ...now,
       hits: now.hits - hits,
       misses: now.misses - misses,

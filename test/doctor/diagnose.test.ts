@@ -52,6 +52,7 @@ function factsWith(
       reason: null,
       threads: 2,
     },
+    bf16Instructions: [],
     ompNumThreads: null,
     energy: { counters: ['RAPL package-0'], problem: null },
     selfTests: [{ device: 'cpu', ok: true, difference: 1e-8, problem: null }],

@@ -159,7 +159,7 @@ const SAMPLES: Readonly<Record<string, () => unknown[]>> = {
   encodeText: () => ['ann'],
   wordPieces: () => ['ann'],
   save: () => [at('saved'), {}],
-  storeFor: () => [{}, dataset, 16, [1]],
+  storeFor: () => [{}, dataset, { hiddenSize: 16, precision: 'fp32' }, [1]],
 };
 
 /** Runs a call to its end: what it promises, what it yields, what its methods say. */

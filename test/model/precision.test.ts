@@ -3,7 +3,9 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
 import { bottomUp, TokenClassifier } from '../../src/index.js';
-import { BATCH, changedNames, weightsOf, withModel } from '../helpers/with-model.js';
+import { bf16Instructions, namedIn } from '../../src/model/bf16-instructions.js';
+import { BUILT_INDEX, runChild } from '../helpers/child.js';
+import { BATCH, changedNames, TINY, weightsOf, withModel } from '../helpers/with-model.js';
 
 const DROPOUT = { hiddenDropout: 0.2, attentionDropout: 0.2, classifierDropout: 0.2 };
 
@@ -19,6 +21,37 @@ const train = (precision: 'fp32' | 'bf16', steps: number) =>
     DROPOUT,
     { precision, seed: 3 },
   );
+
+/** Many sequences, so that activations take more than weights, and threads have work. */
+const LONG = {
+  inputIds: Array.from({ length: 64 }, (_, row) =>
+    Array.from({ length: 20 }, (_, t) => 1 + ((row * 7 + t) % 49)),
+  ),
+  labels: Array.from({ length: 64 }, () => Array.from({ length: 20 }, (_, t) => t % 3)),
+};
+
+describe("a processor's instructions for bf16", () => {
+  it.each([
+    ['flags\t\t: fpu sse2 avx2 avx512f', []],
+    ['flags\t\t: fpu avx512_bf16 avx512f amx_bf16 amx_tile\nbugs:', ['avx512_bf16', 'amx_bf16']],
+    ['processor: 0\nFeatures\t: fp asimd bf16 i8mm\n', ['bf16']],
+    ['', []],
+  ])('are read from what Linux says: %j', (text, expected) => {
+    expect(namedIn(text)).toEqual(expected);
+  });
+
+  it('are warned of once where there are none', async () => {
+    const { stdout } = await runChild(`
+      const { TokenClassifier } = await import('${BUILT_INDEX}');
+      process.on('warning', ({ code }) => console.log(code));
+      for (let i = 0; i < 2; i++) {
+        const model = await TokenClassifier.create(${JSON.stringify(TINY)}, { device: 'cpu', precision: 'bf16' });
+        await model.dispose();
+      }
+    `);
+    expect(stdout.trim()).toBe(bf16Instructions().length > 0 ? '' : 'PERMAFROST_BF16_SAVES_NO_TIME');
+  });
+});
 
 describe('bf16', () => {
   it('trains as fp32 does within its rounding, on the same dropout masks', async () => {
@@ -52,6 +85,47 @@ describe('bf16', () => {
       {},
       { precision: 'bf16' },
     );
+  });
+
+  it('has the same bits on any number of threads', async () => {
+    const trained = (threads: number) =>
+      withModel(
+        async (model) => {
+          const trainer = await model.trainer({ learningRate: 1e-2 });
+          for (let i = 0; i < 3; i++) await trainer.step(LONG);
+          return (await model.logits(LONG)).data;
+        },
+        DROPOUT,
+        { precision: 'bf16', seed: 3, threads },
+      );
+    expect(await trained(2)).toEqual(await trained(1));
+  });
+
+  it('takes less memory where activations outweigh the copies of the weights', async () => {
+    const workspace = (precision: 'fp32' | 'bf16') =>
+      withModel(
+        async (model) => {
+          const trainer = await model.trainer({ learningRate: 1e-3 });
+          await trainer.step(LONG);
+          return model.memory();
+        },
+        {},
+        { precision },
+      );
+    const [exact, rounded] = [await workspace('fp32'), await workspace('bf16')];
+    expect(rounded.workspace).toBeLessThan(0.7 * exact.workspace);
+    // The copies that products read are counted.
+    expect(rounded.parameters).toBeGreaterThan(1.3 * exact.parameters);
+    expect(rounded.gradients).toBe(exact.gradients);
+  });
+
+  it('tells which instructions multiply it', async () => {
+    const facts = await withModel((model) => model.deviceFacts(), {}, { precision: 'bf16', device: 'cpu' });
+    expect(facts).toMatchObject({
+      precision: 'bf16',
+      attention: 'fused',
+      bf16Instructions: bf16Instructions(),
+    });
   });
 
   it('reads weights that are written after the first pass', async () => {

@@ -51,31 +51,43 @@ async function written(write: (file: FileHandle) => Promise<unknown>): Promise<B
 }
 
 describe('a trainer that is given the state of another', () => {
-  it.each([6, 7, 8])('goes on in its bits from %d batches on, three an update', async (taken) => {
-    await withModel(async (model) => {
-      const trainer = await model.trainer(OPTIONS);
-      await stepOver(trainer, 0, taken);
-      expect(await trainer.position()).toEqual({ updates: 2, passes: 6 });
-      const other = await TokenClassifier.create({ ...TINY, ...DROPOUT }, { threads: 1, seed: 9 });
-      try {
-        const resumed = await other.trainer(OPTIONS);
-        // Waits for an update that shall not come.
-        await resumed.step(batchOf(90));
-        await handOver([model, trainer], [other, resumed]);
-        const losses = await stepOver(trainer, taken, 15);
-        expect((await stepOver(resumed, 6, 15)).slice(taken - 6)).toEqual(losses);
-        expect(changedNames(await weightsOf(model), await weightsOf(other))).toEqual([]);
-        expect(await resumed.position()).toEqual(await trainer.position());
-        for (const { name } of model.parameters()) {
-          const [one, two] = [(await trainer.readMoments(name))!, (await resumed.readMoments(name))!];
-          expect(two.step).toBe(one.step);
-          expect(bytesOf(two.expAvg)).toBe(bytesOf(one.expAvg));
-          expect(bytesOf(two.expAvgSq)).toBe(bytesOf(one.expAvgSq));
+  it.each([
+    [6, 'fp32'],
+    [7, 'fp32'],
+    [8, 'fp32'],
+    [7, 'bf16'],
+  ] as const)('goes on in its bits from %d batches on, three an update, in %s', async (taken, precision) => {
+    await withModel(
+      async (model) => {
+        const trainer = await model.trainer(OPTIONS);
+        await stepOver(trainer, 0, taken);
+        expect(await trainer.position()).toEqual({ updates: 2, passes: 6 });
+        const other = await TokenClassifier.create(
+          { ...TINY, ...DROPOUT },
+          { threads: 1, seed: 9, precision },
+        );
+        try {
+          const resumed = await other.trainer(OPTIONS);
+          // Waits for an update that shall not come.
+          await resumed.step(batchOf(90));
+          await handOver([model, trainer], [other, resumed]);
+          const losses = await stepOver(trainer, taken, 15);
+          expect((await stepOver(resumed, 6, 15)).slice(taken - 6)).toEqual(losses);
+          expect(changedNames(await weightsOf(model), await weightsOf(other))).toEqual([]);
+          expect(await resumed.position()).toEqual(await trainer.position());
+          for (const { name } of model.parameters()) {
+            const [one, two] = [(await trainer.readMoments(name))!, (await resumed.readMoments(name))!];
+            expect(two.step).toBe(one.step);
+            expect(bytesOf(two.expAvg)).toBe(bytesOf(one.expAvg));
+            expect(bytesOf(two.expAvgSq)).toBe(bytesOf(one.expAvgSq));
+          }
+        } finally {
+          await other.dispose();
         }
-      } finally {
-        await other.dispose();
-      }
-    }, DROPOUT);
+      },
+      DROPOUT,
+      { precision },
+    );
   });
 
   it('counts a look at the gradients, which draws masks too and drops what was accumulated', async () => {

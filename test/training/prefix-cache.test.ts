@@ -23,10 +23,11 @@ async function run(
   seed = 1,
   overrides: Partial<EncoderConfigInput> = {},
   pieces: Tokenizer = tokenizer,
+  precision: 'fp32' | 'bf16' = 'fp32',
 ): Promise<FinetuneResult> {
   const shape = { hiddenSize: 64, numLayers: 4, numHeads: 4, intermediateSize: 128, maxPositions: 64 };
   const config = { ...shape, vocabSize: pieces.vocabSize, labels: labelSet(corpus.train), ...overrides };
-  const model = await TokenClassifier.create(config, { seed, tokenizer: pieces });
+  const model = await TokenClassifier.create(config, { seed, tokenizer: pieces, precision });
   try {
     const common = {
       epochs: 3,
@@ -67,6 +68,23 @@ describe('training with the frozen prefix kept', () => {
     expect(kept.losses).toEqual(without.losses);
     expect(kept.test).toEqual(without.test);
     expect(kept.prefixStore).toMatchObject({ depth: 3, hits: 96 + 40 });
+  });
+
+  it('keeps what a model computes in bf16 as bf16, with the same bits and half the bytes', async () => {
+    const cache = new PrefixCache();
+    const inBf16 = (prefixCache: PrefixCache | false) =>
+      run({ prefixCache, epochs: 2 }, 1, {}, tokenizer, 'bf16');
+    const without = await inBf16(false);
+    const kept = await inBf16(cache);
+    expect(kept.losses).toEqual(without.losses);
+    expect(kept.test).toEqual(without.test);
+    expect(kept.prefixStore).toMatchObject({ precision: 'bf16', hits: 96 + 40 });
+    const { memoryBytes } = cache.usage();
+    // A model in fp32 has a store of its own beside it, of twice the bytes.
+    const exact = await run({ prefixCache: cache, epochs: 2 });
+    expect(exact.losses).toEqual((await run({ prefixCache: false, epochs: 2 })).losses);
+    expect(exact.prefixStore).toMatchObject({ precision: 'fp32', hits: 96 + 40 });
+    expect(cache.usage().memoryBytes).toBe(3 * memoryBytes);
   });
 
   it('computes nothing again in a second run with the same frozen weights, at lesser depths either', async () => {
