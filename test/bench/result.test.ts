@@ -18,6 +18,7 @@ function sample(seconds: number, paddedTokens: number, floorSeconds: number | nu
 function measurementOf(samples: [BenchMode, StepSample[]][]): StepMeasurement {
   return {
     device: 'cpu',
+    matmul: { library: 'onednn', description: 'oneDNN', origin: 'kept', reason: null, threads: 2 },
     config: encoderConfigOf(shape, 100, 0, ['A', 'B']),
     plan: full().plan(shape.numLayers),
     samples: new Map(samples),
@@ -37,6 +38,7 @@ describe('benchResult', () => {
 
   it('gives the median, the extremes and the mean of the first mode on top', () => {
     expect(result).toMatchObject({ type: 'bench', mode: 'packed', freeze: 'full', peakBytes: 10 });
+    expect(result.hardware.matmul).toBe('onednn');
     expect(result).toMatchObject({ secondsPerStep: 2, secondsMin: 1, secondsMax: 9, secondsMean: 4 });
     expect(result).toMatchObject({ tokensPerStep: 100, paddedTokensPerStep: 100, tokensPerSecond: 25 });
   });

@@ -96,4 +96,11 @@ describe('the hardware of a record', () => {
     const { hardware } = describeEnvironment({ libtorch: null, device: 'cpu', cards: none });
     expect(hardware).not.toHaveProperty('deviceName');
   });
+
+  it('says what multiplied on a processor, and nothing of that on a card', () => {
+    const on = (device: string, matmul: { library: string } | null) =>
+      describeEnvironment({ libtorch: null, device, cards, matmul }).hardware;
+    expect(on('cpu', { library: 'onednn' }).matmul).toBe('onednn');
+    expect(on('cuda', null)).not.toHaveProperty('matmul');
+  });
 });

@@ -12,7 +12,7 @@ import {
 import { readFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest';
 import {
   evaluate,
   type FinetuneOptions,
@@ -259,6 +259,30 @@ describe('a training that is aborted and called again', () => {
       }
     },
   );
+});
+
+describe('a training that goes on by other arithmetic', () => {
+  it('says by which, once, and nothing where it is the same', async () => {
+    const directory = fresh();
+    const warn = vi.spyOn(process, 'emitWarning').mockImplementation(() => undefined);
+    try {
+      vi.stubEnv('PERMAFROST_MATMUL', 'own');
+      await trained({ directory }, isStep(3));
+      await trained({ directory }, isStep(5));
+      expect(warn).not.toHaveBeenCalled();
+      vi.stubEnv('PERMAFROST_MATMUL', 'libtorch');
+      await trained({ directory }, isStep(8));
+      expect(warn.mock.calls).toEqual([
+        [
+          expect.stringMatching(/products by libtorch instead of own/),
+          { code: 'PERMAFROST_OTHER_ARITHMETIC' },
+        ],
+      ]);
+    } finally {
+      vi.unstubAllEnvs();
+      warn.mockRestore();
+    }
+  });
 });
 
 describe('a training with a directory', () => {
