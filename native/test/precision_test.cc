@@ -18,6 +18,7 @@ EncoderConfig config_of(double dropout, const std::string& model_type = "bert", 
   config.initializer_range = 0.1;
   config.model_type = model_type;
   if (model_type == "electra") config.embedding_size = 16;
+  if (model_type == "distilbert" || model_type == "deberta-v2") config.type_vocab_size = 0;
   if (model_type == "deberta-v2") config.relative = RelativeAttention{8, 32, true, true, true};
   if (head == "masked-lm") config.num_labels = config.vocab_size;
   if (!head.empty()) config.head = head;
