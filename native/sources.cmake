@@ -55,6 +55,7 @@ set(PERMAFROST_CORE_SOURCES
   ops/cuda/cuda_ops.cc
   ops/cuda/varlen_attention.cc
   ops/device_loss.cc
+  ops/int8_weight.cc
   ops/make_ops.cc
   ops/plain/attention.cc
   ops/plain/mask.cc
@@ -101,6 +102,7 @@ set(PERMAFROST_TEST_SOURCES
   test/device_step_test.cc
   test/engine_test.cc
   test/gemm_floor_test.cc
+  test/int8_test.cc
   test/loss_test.cc
   test/meeting_test.cc
   test/model_test.cc

@@ -89,7 +89,7 @@ Napi::Value EngineObject::create_model(const Napi::CallbackInfo& info) {
     const EncoderConfig config = decode_config(info[0]);
     const std::string device = decode_string(info[1], "device");
     const Kernels kernels = decode_kernels(info[2]);
-    const at::ScalarType type = decode_precision(info[3]);
+    const at::ScalarType precision = decode_precision(info[3]);
     const bool tf32 = decode_bool(info[4], "tf32");
     return promise_job(
         info.Env(), engine_,
@@ -98,7 +98,7 @@ Napi::Value EngineObject::create_model(const Napi::CallbackInfo& info) {
           enter_device(found);
           // A setting of libtorch for the whole process: the last model on a card decides.
           if (found.is_cuda()) at::globalContext().setAllowTF32CuBLAS(tf32);
-          state.model = std::make_unique<Model>(config, found, kernels, type);
+          state.model = std::make_unique<Model>(config, found, kernels, precision);
           return state.model->parameters.named();
         },
         parameters_value);
@@ -328,6 +328,7 @@ Napi::Value EngineObject::memory(const Napi::CallbackInfo& info) {
           HeldBytes bytes;
           for (const Parameter& parameter : model.parameters.stored()) {
             bytes.parameters += parameter.value.nbytes();
+            if (parameter.int8) bytes.parameters += parameter.int8->bytes();
             if (parameter.grad.defined()) bytes.gradients += parameter.grad.nbytes();
           }
           if (state.trainer) bytes.optimizer = state.trainer->optimizer().state_bytes();
@@ -347,7 +348,7 @@ Napi::Value EngineObject::device(const Napi::CallbackInfo& info) {
           const DeviceStep* step = state.trainer ? state.trainer->device_step() : nullptr;
           return DeviceFacts{model.device.str(), model.ops->attention_name(),
                        step != nullptr ? step->why_no_graphs() : "no steps are launched ahead",
-                       model.type == at::kFloat, step != nullptr ? step->graphs() : 0,
+                       model.precision, step != nullptr ? step->graphs() : 0,
                        state.trainer ? state.trainer->read_back_every() : 1, device_memory(model.device)};
         },
         device_facts_value);

@@ -10,6 +10,7 @@ namespace permafrost {
 // y_TO = x_TI W^T
 inline void linear(const PassContext& context, const at::Tensor& x_TI, const LinearWeights& weights, at::Tensor& y_TO) {
   interruption_point();
+  if (weights.weight->int8) return context.ops.linear_in_int8(y_TO, x_TI, *weights.weight->int8);
   context.ops.product(y_TO, x_TI, weights.weight->operand().t(), false, context.rows_apart);
 }
 

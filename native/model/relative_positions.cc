@@ -48,7 +48,11 @@ RelativeActivations project_relative(const PassContext& context, const LinearWei
     context.ops.dropout(table_SH, dropout);
   }
   at::Tensor projected_S2H = context.empty({table_SH.size(0), 2 * table_SH.size(1)});
-  context.ops.product(projected_S2H, table_SH, query_and_key(qkv.weight->operand()).t(), false, context.rows_apart);
+  if (qkv.weight->int8) {
+    context.ops.linear_in_int8(projected_S2H, table_SH, qkv.weight->int8->first_rows(projected_S2H.size(1)));
+  } else {
+    context.ops.product(projected_S2H, table_SH, query_and_key(qkv.weight->operand()).t(), false, context.rows_apart);
+  }
   projected_S2H.add_(query_and_key(qkv.bias->operand()));
   return {table_SH, projected_S2H};
 }

@@ -15,6 +15,7 @@
 #include "model/batch.h"
 #include "model/config.h"
 #include "ops/dropout.h"
+#include "ops/int8_weight.h"
 #include "ops/relative_rows.h"
 
 namespace permafrost {
@@ -62,6 +63,12 @@ class Ops {
                        bool rows_apart = false);
   // Whether a matrix product adds a bias for free; otherwise the operation behind it does.
   virtual bool adds_bias_in_product() const { return false; }
+  // The weight as `linear_in_int8` likes it.
+  virtual Int8Weight pack(Int8Weight weight) { return weight; }
+  // y_TO = x_TI W^T with both factors rounded to 8 bits; see ops/cpu/int8.h. A token's numbers do not depend on the others.
+  virtual void linear_in_int8(at::Tensor& y_TO, const at::Tensor& x_TI, const Int8Weight& weight) {
+    multiply_in_int8(y_TO, x_TI, weight);
+  }
   // dW_OI = dy^T x, in fp32
   virtual void weight_gradient(const at::Tensor& dy_TO, const at::Tensor& x_TI, const GradSink& dweight);
 

@@ -180,7 +180,7 @@ export interface NativePredictions {
 export interface NativeDevice {
   /** `cpu` or `cuda:<number>`. */
   name: string;
-  precision: 'fp32' | 'bf16';
+  precision: 'fp32' | 'bf16' | 'int8';
   /** Kernels of attention: `fused` on a CPU; `flash`, `memory-efficient` or `dense` on a card. */
   attention: string;
   /** Why steps are not recorded as graphs; null where they are. */

@@ -100,6 +100,25 @@ void FusedCpuOps::multiply_by_library(at::Tensor& out_MN, const at::Tensor& a_MK
   if (!multiply_by_onednn(out_MN, a_MK, b_KN, add)) Ops::product(out_MN, a_MK, b_KN, add);
 }
 
+Int8Weight FusedCpuOps::pack(Int8Weight weight) {
+  const at::Tensor rounded_OI = weight.values.contiguous();
+  weight.values = at::empty({kernels_.int8.packed_bytes(weight.outputs, weight.inputs)}, at::kByte);
+  kernels_.int8.pack_weights(rounded_OI.data_ptr<int8_t>(), weight.outputs, weight.inputs, weight.values.data_ptr<uint8_t>());
+  return weight;
+}
+
+void FusedCpuOps::linear_in_int8(at::Tensor& y_TO, const at::Tensor& x_TI, const Int8Weight& weight) {
+  const auto tokens = static_cast<size_t>(x_TI.size(0));
+  const auto bytes = tokens * static_cast<size_t>(kernels_.int8.row_bytes(weight.inputs));
+  if (rounded_.size() < bytes) rounded_.resize(bytes);
+  if (steps_.size() < tokens) steps_.resize(tokens), centres_.resize(tokens);
+  kernels_.int8.quantize_rows(data(x_TI), x_TI.stride(0), x_TI.size(0), weight.inputs, rounded_.data(), steps_.data(),
+                              centres_.data());
+  kernels_.int8.product({x_TI.size(0), weight.outputs, weight.inputs, rounded_.data(), steps_.data(), centres_.data(),
+                         weight.values.data_ptr<uint8_t>(), data(weight.scale_O), data(weight.row_sum_O), nullptr,
+                         data(y_TO), y_TO.stride(0)});
+}
+
 void FusedCpuOps::weight_gradient(const at::Tensor& dy_TO, const at::Tensor& x_TI, const GradSink& dweight) {
   at::Tensor grad_OI = dweight.grad;
   // The tokens make this sum a long one even where the weights are small, which is what libraries are good at.

@@ -14,6 +14,8 @@ class FusedCpuOps : public Ops {
 
   const char* attention_name() const override { return "fused"; }
   void product(at::Tensor& out_MN, const at::Tensor& a_MK, const at::Tensor& b_KN, bool add, bool rows_apart) override;
+  Int8Weight pack(Int8Weight weight) override;
+  void linear_in_int8(at::Tensor& y_TO, const at::Tensor& x_TI, const Int8Weight& weight) override;
   void weight_gradient(const at::Tensor& dy_TO, const at::Tensor& x_TI, const GradSink& dweight) override;
 
   void embed(const BatchTensors& batch, const at::Tensor& word_VH, const at::Tensor& position_PH,
@@ -74,6 +76,9 @@ class FusedCpuOps : public Ops {
   const CpuKernels& kernels_;
   std::vector<float> scratch_;
   std::vector<float> packed_;
+  // Inputs of a linear map of 8 bits.
+  std::vector<uint8_t> rounded_;
+  std::vector<float> steps_, centres_;
   std::vector<float> relative_parts_;
   std::vector<float> parts_;
   std::vector<double> partial_;
