@@ -16,7 +16,7 @@ const Dropout kDropout{0.25, 77, 5, 12};
 
 std::vector<const CpuKernels*> levels() {
   std::vector<const CpuKernels*> result;
-  for (const char* level : {"baseline", "avx2", "avx512"}) {
+  for (const char* level : {"baseline", "avx2", "avx512", "avx512bf16"}) {
     if (const CpuKernels* kernels = cpu_kernels_of(level)) result.push_back(kernels);
   }
   return result;

@@ -88,12 +88,11 @@ void FusedCpuOps::product(at::Tensor& out_MN, const at::Tensor& a_MK, const at::
   // where there are few rows.
   const bool library = b_KN.numel() > kSmallWeights && !rows_apart;
   if (library) return multiply_by_library(out_MN, a_MK, b_KN, add);
-  const auto needed = static_cast<size_t>(
-      kernels_.product_scratch(b_KN.size(1), b_KN.size(0), static_cast<int64_t>(omp_get_max_threads())));
+  const Product product{out_MN.size(0), out_MN.size(1), a_MK.size(1),   data(a_MK),   a_MK.stride(0), a_MK.stride(1),
+                        data(b_KN),     b_KN.stride(0), b_KN.stride(1), data(out_MN), out_MN.stride(0), add};
+  const auto needed = static_cast<size_t>(kernels_.product_scratch(product, omp_get_max_threads()));
   if (packed_.size() < needed) packed_.resize(needed);
-  kernels_.product({out_MN.size(0), out_MN.size(1), a_MK.size(1), data(a_MK), a_MK.stride(0), a_MK.stride(1),
-                    data(b_KN), b_KN.stride(0), b_KN.stride(1), data(out_MN), out_MN.stride(0), add},
-                   packed_.data());
+  kernels_.product(product, packed_.data());
 }
 
 void FusedCpuOps::multiply_by_library(at::Tensor& out_MN, const at::Tensor& a_MK, const at::Tensor& b_KN, bool add) {

@@ -3,7 +3,7 @@
 // function, and that copy might hold instructions that the processor lacks.
 #include "ops/cpu/kernels.h"
 
-#if defined(__AVX__)
+#if defined(__SSE2__)
 #include <immintrin.h>
 #endif
 #include <omp.h>
@@ -11,13 +11,17 @@
 #include <type_traits>
 
 #include "core/philox.h"
+#include "ops/cpu/bf16.h"
 #include "ops/dropout.h"
 
 namespace permafrost {
 
 namespace {
 
+#include "ops/cpu/convert.inc"
 #include "ops/cpu/math.inc"
+#include "ops/cpu/product_tile.inc"
+#include "ops/cpu/product_pack.inc"
 #include "ops/cpu/product.inc"
 #include "ops/cpu/rows.inc"
 #include "ops/cpu/update.inc"
@@ -31,7 +35,7 @@ namespace CPU_LEVEL {
 
 extern const CpuKernels kernels;
 const CpuKernels kernels = {
-    blocked_product, product_scratch,
+    product_of, product_scratch, pack_product, packed_product,
     embed,     scatter_rows,      layer_norm, layer_norm_backward, activate, activate_backward, dropout,
     column_sums, attention_scratch, attention,  attention_backward, disentangled_scratch, disentangled_attention,
     disentangled_attention_backward, cross_entropy, squares, adamw,

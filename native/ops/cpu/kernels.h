@@ -58,23 +58,41 @@ struct NormParts {
 // loses a good part of so short a time to calls, copies and threads that wait for one another.
 constexpr int64_t kSmallWeights = 1 << 18;
 
-// C[M, N] = A[M, K] B[K, N], or C += A B where `add`. Rows of C are contiguous, A and B of any strides.
+// Types of the matrices of a product. Sums are taken in fp32, whatever the factors.
+enum class Number : int8_t { fp32, bf16 };
+
+// C[M, N] = A[M, K] B[K, N], or C += A B where `add`. Rows of C are contiguous, A and B of any strides, which count
+// elements. Where asked for, a bias and an activation follow before C is stored.
+//
+// Every element is summed up in an order that depends on K alone: neither M, nor N, nor the number of threads, nor
+// whether B was packed beforehand changes a bit of it.
 struct Product {
   int64_t M, N, K;
-  const float* a;
+  const void* a;
   int64_t a_row, a_column;
-  const float* b;
+  const void* b;  // not read where it is packed
   int64_t b_row, b_column;
-  float* c;
+  void* c;
   int64_t c_row;
-  bool add;
+  bool add = false;
+  Number factors = Number::fp32;  // of A and B
+  Number result = Number::fp32;   // of C and `pre`
+  const float* packed = nullptr;  // B as `pack_product` left it
+  const float* bias = nullptr;    // [N], added to the sum
+  int activation = -1;            // of the sum: a kind of `activate`, or -1 for none; not where `add`
+  void* pre = nullptr;            // [M, N], rows as those of C: receives what the activation is given
 };
 
 struct CpuKernels {
-  // For B of few elements; the elements of C are summed up in an order that does not depend on M.
+  // On all threads. scratch: of `product_scratch` floats.
   void (*product)(const Product& product, float* scratch);
-  // Floats of scratch for it.
-  int64_t (*product_scratch)(int64_t N, int64_t K, int64_t threads);
+  int64_t (*product_scratch)(const Product& product, int64_t threads);
+  // A factor B[K, N] of any strides as `product` reads it; for weights that are multiplied more than once.
+  // Row i of a weight W[O, I] is B's column i in y = x W^T (N = O, K = I) and its row i in dx = dy W (N = I, K = O).
+  void (*pack_product)(Number factors, const void* b, int64_t b_row, int64_t b_column, int64_t N, int64_t K,
+                       float* packed);
+  // Floats that it takes. Of the best speed where they begin at a multiple of 64 bytes.
+  int64_t (*packed_product)(Number factors, int64_t N, int64_t K);
 
   // sum[t] = word[ids[t]] + token_type + position[positions[t]]; the last two may be null
   void (*embed)(const int32_t* ids, const int32_t* positions, const float* word, const float* position,

@@ -19,6 +19,11 @@ namespace avx512 {
 extern const CpuKernels kernels;
 }
 #endif
+#ifdef PERMAFROST_HAS_AVX512BF16
+namespace avx512bf16 {
+extern const CpuKernels kernels;
+}
+#endif
 
 namespace {
 
@@ -39,6 +44,14 @@ bool has_avx512() {
 #endif
 }
 
+bool has_avx512bf16() {
+#ifdef PERMAFROST_HAS_AVX512BF16
+  return has_avx512() && __builtin_cpu_supports("avx512bf16") && __builtin_cpu_supports("avx512vnni");
+#else
+  return false;
+#endif
+}
+
 }  // namespace
 
 const CpuKernels* cpu_kernels_of(const char* level) {
@@ -49,11 +62,14 @@ const CpuKernels* cpu_kernels_of(const char* level) {
 #ifdef PERMAFROST_HAS_AVX512
   if (std::strcmp(level, "avx512") == 0 && has_avx512()) return &avx512::kernels;
 #endif
+#ifdef PERMAFROST_HAS_AVX512BF16
+  if (std::strcmp(level, "avx512bf16") == 0 && has_avx512bf16()) return &avx512bf16::kernels;
+#endif
   return nullptr;
 }
 
 const CpuKernels& cpu_kernels() {
-  for (const char* level : {"avx512", "avx2"}) {
+  for (const char* level : {"avx512bf16", "avx512", "avx2"}) {
     if (const CpuKernels* kernels = cpu_kernels_of(level)) return *kernels;
   }
   return *cpu_kernels_of("baseline");
