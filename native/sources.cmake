@@ -7,7 +7,6 @@ set(PERMAFROST_CORE_SOURCES
   core/error.cc
   core/file.cc
   core/interruption.cc
-  core/matrix_product.cc
   device/cuda_graph.cc
   device/device.cc
   device/nvidia_driver.cc
@@ -65,6 +64,12 @@ set(PERMAFROST_CORE_SOURCES
   optim/learning_rates.cc
   optim/optimizer.cc
   optim/update_on_device.cc
+  products/cpu_products.cc
+  products/int8_products.cc
+  products/libtorch_products.cc
+  products/onednn_products.cc
+  products/own_products.cc
+  products/product_library.cc
   study/linear_cka.cc
   train/accumulation.cc
   train/announcement.cc

@@ -21,13 +21,13 @@ class Products {
 
   void forward(const at::Tensor& x_TI, const LinearWeights& weights, at::Tensor& y_TO) {
     count(x_TI.size(0), weights);
-    ops_.product(y_TO, x_TI, weights.weight->operand().t());
+    ops_.linear(y_TO, x_TI, *weights.weight);
   }
 
   // dx = dy W, or dx += dy W where a residual's gradient is there already.
   void activation_gradient(const at::Tensor& dy_TO, const LinearWeights& weights, bool add, at::Tensor& dx_TI) {
     count(dy_TO.size(0), weights);
-    ops_.product(dx_TI, dy_TO, weights.weight->operand(), add);
+    ops_.linear_backward(dx_TI, dy_TO, *weights.weight, add);
   }
 
   // dW = dy^T x, where the weight learns.

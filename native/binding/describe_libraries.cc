@@ -3,8 +3,8 @@
 #include "binding/libtorch_root.h"
 #include "core/blas.h"
 #include "core/libtorch.h"
-#include "core/matrix_product.h"
 #include "device/nvidia_driver.h"
+#include "products/libraries.h"
 #include "permafrost/build_info.h"
 
 namespace permafrost {
@@ -47,7 +47,7 @@ Napi::Object describe_blas(Napi::Env env) {
   Napi::Object blas = Napi::Object::New(env);
   void* openblas = dependency_symbol("openblas_get_parallel");
   void* any = openblas != nullptr ? openblas : dependency_symbol("sgemm_");
-  blas.Set("name", optional_string(env, openblas != nullptr ? "OpenBLAS" : at::hasMKL() ? "MKL" : any ? "BLAS" : ""));
+  blas.Set("name", optional_string(env, blas_name()));
   blas.Set("path", optional_string(env, file_of(any)));
   blas.Set("threading", optional_string(env, openblas_threading()));
   return blas;
@@ -78,7 +78,7 @@ Napi::Object describe_libtorch(Napi::Env env) {
   value.Set("cxx11Abi", env.Null());
 #endif
   value.Set("blas", describe_blas(env));
-  value.Set("multipliesByOneDnn", multiplies_by_onednn());
+  value.Set("multipliesByOneDnn", onednn_products() != nullptr);
   return value;
 }
 

@@ -54,6 +54,8 @@ struct Parameter {
   uint8_t parts = 0;
 
   const at::Tensor& operand() const { return rounded.defined() ? rounded : value; }
+  // Its first rows as a product reads them.
+  at::Tensor rows(int64_t count) const { return count == shape[0] ? operand() : operand().slice(0, 0, count); }
   // Brings `rounded` up to date.
   void round(at::ScalarType type) {
     if (!rounded.defined()) rounded = at::empty(value.sizes(), value.options().dtype(type));

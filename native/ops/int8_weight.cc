@@ -20,13 +20,15 @@ Int8Weight round_to_int8(const at::Tensor& weight_OI) {
 }
 
 void multiply_in_int8(at::Tensor& y_TO, const at::Tensor& x_TI, const Int8Weight& weight) {
+  const int64_t outputs = y_TO.size(1);
   const at::Tensor high_T = x_TI.amax(1, true), low_T = x_TI.amin(1, true);
   const at::Tensor centre_T = (high_T + low_T) * 0.5;
   const at::Tensor step_T = ((high_T - low_T) * (1 / (2 * kLargest))).clamp_min(kLeastStep);
   const at::Tensor values_TI = ((x_TI - centre_T) / step_T).round();
   // Whole numbers far below 2^53 are exact in double precision, whatever the order of their sum.
-  const at::Tensor sums_TO = at::mm(values_TI.to(at::kDouble), weight.values.slice(0, 0, weight.outputs).to(at::kDouble).t());
-  y_TO.copy_(sums_TO.to(at::kFloat) * (step_T * weight.scale_O) + centre_T * weight.row_sum_O);
+  const at::Tensor sums_TO = at::mm(values_TI.to(at::kDouble), weight.values.slice(0, 0, outputs).to(at::kDouble).t());
+  y_TO.copy_(sums_TO.to(at::kFloat) * (step_T * weight.scale_O.slice(0, 0, outputs)) +
+             centre_T * weight.row_sum_O.slice(0, 0, outputs));
 }
 
 }  // namespace permafrost

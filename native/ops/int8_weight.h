@@ -11,15 +11,13 @@ struct Int8Weight {
   at::Tensor values;
   at::Tensor scale_O, row_sum_O;
 
-  // So many of its first rows.
-  Int8Weight first_rows(int64_t rows) const { return {rows, inputs, values, scale_O.slice(0, 0, rows), row_sum_O.slice(0, 0, rows)}; }
   size_t bytes() const { return values.nbytes() + scale_O.nbytes() + row_sum_O.nbytes(); }
 };
 
 // Rounds W_OI of fp32.
 Int8Weight round_to_int8(const at::Tensor& weight_OI);
 
-// y_TO = x_TI W^T by libtorch's operations, as a reference.
+// y_TO = x_TI W^T, by W's first rows where there are fewer outputs, by libtorch's operations, as a reference.
 void multiply_in_int8(at::Tensor& y_TO, const at::Tensor& x_TI, const Int8Weight& weight);
 
 }  // namespace permafrost

@@ -1,4 +1,4 @@
-// Everything of a step that is not a matrix product, one virtual method an operation.
+// Everything that a step computes, one virtual method an operation.
 //
 // Two implementations compute the same: PlainOps, compositions of ATen operations that run on any
 // device and serve as the reference, and FusedCpuOps, one pass over memory each.
@@ -14,6 +14,7 @@
 #include "core/libtorch.h"
 #include "model/batch.h"
 #include "model/config.h"
+#include "model/parameters.h"
 #include "ops/dropout.h"
 #include "ops/int8_weight.h"
 #include "ops/relative_rows.h"
@@ -57,18 +58,19 @@ class Ops {
   // Whether a row of a dropout mask is a function of its number, not drawn from the device's generator.
   virtual bool masks_by_row() const { return true; }
 
-  // out_MN = a_MK b_KN, or out_MN += a_MK b_KN where `add`. a holds a row a token. With `rows_apart`, the fused kernels of
-  // the CPU give a row the same bits however many rows there are.
-  virtual void product(at::Tensor& out_MN, const at::Tensor& a_MK, const at::Tensor& b_KN, bool add = false,
-                       bool rows_apart = false);
-  // Whether a matrix product adds a bias for free; otherwise the operation behind it does.
-  virtual bool adds_bias_in_product() const { return false; }
-  // The weight as `linear_in_int8` likes it.
+  // A weight of 8 bits as `linear` likes it; see Parameter::int8.
   virtual Int8Weight pack(Int8Weight weight) { return weight; }
-  // y_TO = x_TI W^T with both factors rounded to 8 bits; see ops/cpu/int8.h. A token's numbers do not depend on the others.
-  virtual void linear_in_int8(at::Tensor& y_TO, const at::Tensor& x_TI, const Int8Weight& weight) {
-    multiply_in_int8(y_TO, x_TI, weight);
-  }
+  // The products of a linear map. W_OI is the weight, or its first O rows where there are fewer outputs.
+  // y_TO = x_TI W^T. With `rows_apart`, the fused kernels of the CPU give a row the same bits however many rows there are.
+  virtual void linear(at::Tensor& y_TO, const at::Tensor& x_TI, const Parameter& weight, bool rows_apart = false);
+  // The same with a bias_O, where that is free; otherwise the operation behind it adds the bias.
+  virtual bool adds_bias_in_product() const { return false; }
+  virtual void affine(at::Tensor& y_TO, const at::Tensor& x_TI, const Parameter& weight, const Parameter& bias);
+  // y_TO = activation(x_TI W^T + bias_O), where nothing is kept for a way back.
+  virtual void linear_activated(at::Tensor& y_TO, const at::Tensor& x_TI, const Parameter& weight, const Parameter& bias,
+                                Activation activation, bool rows_apart);
+  // dx_TI = dy_TO W, or dx_TI += dy_TO W where `add`
+  virtual void linear_backward(at::Tensor& dx_TI, const at::Tensor& dy_TO, const Parameter& weight, bool add = false);
   // dW_OI = dy^T x, in fp32
   virtual void weight_gradient(const at::Tensor& dy_TO, const at::Tensor& x_TI, const GradSink& dweight);
 

@@ -23,10 +23,18 @@ std::vector<const char*> levels() {
   return result;
 }
 
+// W as a model of 8 bits keeps it.
+Parameter parameter_of(Ops& ops, const at::Tensor& weight_OI) {
+  Parameter weight;
+  weight.shape = weight_OI.sizes().vec();
+  weight.value = weight_OI;
+  weight.int8 = ops.pack(round_to_int8(weight_OI));
+  return weight;
+}
+
 at::Tensor multiply(Ops& ops, const at::Tensor& x_TI, const at::Tensor& weight_OI) {
-  const Int8Weight weight = ops.pack(round_to_int8(weight_OI));
-  at::Tensor y_TO = at::full({x_TI.size(0), weight.outputs}, 7.0f);
-  ops.linear_in_int8(y_TO, x_TI, weight);
+  at::Tensor y_TO = at::full({x_TI.size(0), weight_OI.size(0)}, 7.0f);
+  ops.linear(y_TO, x_TI, parameter_of(ops, weight_OI), false);
   return y_TO;
 }
 
@@ -71,6 +79,28 @@ TEST("products of 8 bits do not overflow where all factors are as large as they 
     FusedCpuOps fused(*cpu_kernels_of(level));
     const double off = (multiply(fused, x_TI, weight_OI) - exact).abs().max().item<double>();
     expect(off < 0.05, level, ": off by ", off);
+  }
+}
+
+TEST("a product of 8 bits ends with bias and activation, and takes the first rows of a weight") {
+  const c10::InferenceMode inference;
+  at::manual_seed(5);
+  const at::Tensor x_TI = at::randn({19, 40}), weight_OI = at::randn({45, 40});
+  Parameter bias;
+  bias.value = at::randn({45});
+  for (const char* level : levels()) {
+    FusedCpuOps fused(*cpu_kernels_of(level));
+    const at::Tensor sums_TO = multiply(fused, x_TI, weight_OI);
+    const Parameter weight = parameter_of(fused, weight_OI);
+    for (const Activation activation : {Activation::gelu, Activation::gelu_new, Activation::relu}) {
+      at::Tensor y_TO = at::empty({19, 45}), pre_TO = sums_TO.clone(), expected_TO = at::empty({19, 45});
+      fused.linear_activated(y_TO, x_TI, weight, bias, activation, false);
+      PlainOps().activate(pre_TO, bias.value, activation, expected_TO);
+      expect((y_TO - expected_TO).abs().max().item<double>() < 1e-4, level, ": the activation differs");
+    }
+    at::Tensor first_TO = at::empty({19, 13});
+    fused.linear(first_TO, x_TI, weight, false);
+    expect(at::equal(first_TO, sums_TO.slice(1, 0, 13)), level, ": the first rows give other sums");
   }
 }
 

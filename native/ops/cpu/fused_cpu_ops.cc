@@ -5,8 +5,6 @@
 #include <algorithm>
 #include <cmath>
 
-#include "core/matrix_product.h"
-
 namespace permafrost {
 
 namespace {
@@ -82,46 +80,26 @@ void note_rows(const GradSink& sink, const at::Tensor& rows_T) {
 
 }  // namespace
 
-void FusedCpuOps::product(at::Tensor& out_MN, const at::Tensor& a_MK, const at::Tensor& b_KN, bool add,
-                          bool rows_apart) {
-  // No library promises that a row does not depend on the others: OpenBLAS, oneDNN and MKL all add up in other orders
-  // where there are few rows.
-  const bool library = b_KN.numel() > kSmallWeights && !rows_apart;
-  if (library) return multiply_by_library(out_MN, a_MK, b_KN, add);
-  const Product product{out_MN.size(0), out_MN.size(1), a_MK.size(1),   data(a_MK),   a_MK.stride(0), a_MK.stride(1),
-                        data(b_KN),     b_KN.stride(0), b_KN.stride(1), data(out_MN), out_MN.stride(0), add};
-  const auto needed = static_cast<size_t>(kernels_.product_scratch(product, omp_get_max_threads()));
-  if (packed_.size() < needed) packed_.resize(needed);
-  kernels_.product(product, packed_.data());
+void FusedCpuOps::linear(at::Tensor& y_TO, const at::Tensor& x_TI, const Parameter& weight, bool rows_apart) {
+  if (weight.int8) return int8_products_.linear(y_TO, x_TI, *weight.int8);
+  products_.linear(y_TO, x_TI, weight, rows_apart);
 }
 
-void FusedCpuOps::multiply_by_library(at::Tensor& out_MN, const at::Tensor& a_MK, const at::Tensor& b_KN, bool add) {
-  if (!multiply_by_onednn(out_MN, a_MK, b_KN, add)) Ops::product(out_MN, a_MK, b_KN, add);
+void FusedCpuOps::linear_activated(at::Tensor& y_TO, const at::Tensor& x_TI, const Parameter& weight,
+                                   const Parameter& bias, Activation activation, bool rows_apart) {
+  if (weight.int8) return int8_products_.linear(y_TO, x_TI, *weight.int8, bias.value, kind_of(activation));
+  Ops::linear_activated(y_TO, x_TI, weight, bias, activation, rows_apart);
 }
 
-Int8Weight FusedCpuOps::pack(Int8Weight weight) {
-  const at::Tensor rounded_OI = weight.values.contiguous();
-  weight.values = at::empty({kernels_.int8.packed_bytes(weight.outputs, weight.inputs)}, at::kByte);
-  kernels_.int8.pack_weights(rounded_OI.data_ptr<int8_t>(), weight.outputs, weight.inputs, weight.values.data_ptr<uint8_t>());
-  return weight;
+void FusedCpuOps::linear_backward(at::Tensor& dx_TI, const at::Tensor& dy_TO, const Parameter& weight, bool add) {
+  products_.linear_backward(dx_TI, dy_TO, weight, add);
 }
 
-void FusedCpuOps::linear_in_int8(at::Tensor& y_TO, const at::Tensor& x_TI, const Int8Weight& weight) {
-  const auto tokens = static_cast<size_t>(x_TI.size(0));
-  const auto bytes = tokens * static_cast<size_t>(kernels_.int8.row_bytes(weight.inputs));
-  if (rounded_.size() < bytes) rounded_.resize(bytes);
-  if (steps_.size() < tokens) steps_.resize(tokens), centres_.resize(tokens);
-  kernels_.int8.quantize_rows(data(x_TI), x_TI.stride(0), x_TI.size(0), weight.inputs, rounded_.data(), steps_.data(),
-                              centres_.data());
-  kernels_.int8.product({x_TI.size(0), weight.outputs, weight.inputs, rounded_.data(), steps_.data(), centres_.data(),
-                         weight.values.data_ptr<uint8_t>(), data(weight.scale_O), data(weight.row_sum_O), nullptr,
-                         data(y_TO), y_TO.stride(0)});
-}
+Int8Weight FusedCpuOps::pack(Int8Weight weight) { return int8_products_.pack(std::move(weight)); }
 
 void FusedCpuOps::weight_gradient(const at::Tensor& dy_TO, const at::Tensor& x_TI, const GradSink& dweight) {
   at::Tensor grad_OI = dweight.grad;
-  // The tokens make this sum a long one even where the weights are small, which is what libraries are good at.
-  multiply_by_library(grad_OI, dy_TO.t(), x_TI, dweight.accumulate);
+  products_.weight_gradient(grad_OI, dy_TO, x_TI, dweight.accumulate);
 }
 
 void FusedCpuOps::embed(const BatchTensors& batch, const at::Tensor& word_VH, const at::Tensor& position_PH,

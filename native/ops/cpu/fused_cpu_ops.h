@@ -5,17 +5,21 @@
 
 #include "ops/cpu/kernels.h"
 #include "ops/ops.h"
+#include "products/cpu_products.h"
+#include "products/int8_products.h"
 
 namespace permafrost {
 
 class FusedCpuOps : public Ops {
  public:
-  explicit FusedCpuOps(const CpuKernels& kernels) : kernels_(kernels) {}
+  explicit FusedCpuOps(const CpuKernels& kernels) : kernels_(kernels), products_(kernels), int8_products_(kernels.int8) {}
 
   const char* attention_name() const override { return "fused"; }
-  void product(at::Tensor& out_MN, const at::Tensor& a_MK, const at::Tensor& b_KN, bool add, bool rows_apart) override;
   Int8Weight pack(Int8Weight weight) override;
-  void linear_in_int8(at::Tensor& y_TO, const at::Tensor& x_TI, const Int8Weight& weight) override;
+  void linear(at::Tensor& y_TO, const at::Tensor& x_TI, const Parameter& weight, bool rows_apart) override;
+  void linear_activated(at::Tensor& y_TO, const at::Tensor& x_TI, const Parameter& weight, const Parameter& bias,
+                        Activation activation, bool rows_apart) override;
+  void linear_backward(at::Tensor& dx_TI, const at::Tensor& dy_TO, const Parameter& weight, bool add) override;
   void weight_gradient(const at::Tensor& dy_TO, const at::Tensor& x_TI, const GradSink& dweight) override;
 
   void embed(const BatchTensors& batch, const at::Tensor& word_VH, const at::Tensor& position_PH,
@@ -67,18 +71,14 @@ class FusedCpuOps : public Ops {
   // `floats` for each thread.
   Scratch scratch(int64_t floats);
 
-  // A product by oneDNN where it is there, else by libtorch's BLAS.
-  void multiply_by_library(at::Tensor& out_MN, const at::Tensor& a_MK, const at::Tensor& b_KN, bool add);
   // Room for parts of column sums, and their sums over `rows` rows into a gradient.
   float* parts(int64_t floats);
   void add_parts(const float* parts, int64_t rows, const GradSink& sink);
 
   const CpuKernels& kernels_;
+  CpuProducts products_;
+  Int8Products int8_products_;
   std::vector<float> scratch_;
-  std::vector<float> packed_;
-  // Inputs of a linear map of 8 bits.
-  std::vector<uint8_t> rounded_;
-  std::vector<float> steps_, centres_;
   std::vector<float> relative_parts_;
   std::vector<float> parts_;
   std::vector<double> partial_;

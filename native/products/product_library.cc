@@ -1,0 +1,13 @@
+#include "products/product_library.h"
+
+#include "core/error.h"
+
+namespace permafrost {
+
+std::unique_ptr<PackedMatrix> ProductLibrary::pack(const at::Tensor&) { return nullptr; }
+
+void ProductLibrary::multiply_packed(at::Tensor&, const at::Tensor&, const PackedMatrix&, bool) {
+  fail(ErrorCode::INTERNAL, "This library packs nothing.");
+}
+
+}  // namespace permafrost
