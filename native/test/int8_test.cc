@@ -167,7 +167,8 @@ TEST("a model in int8 multiplies by new weights once they are written, and is no
   const at::Tensor after = made.model.logits(batch);
   expect(largest_difference(after, before) > 1e-3, "the old weights are still there");
   expect(at::equal(after, other.model.logits(batch)), "the new weights give other scores than from the beginning");
-  expect(testing::thrown_code([&] { Trainer(made.model, TrainerOptions{}); }) == ErrorCode::INVALID_OPTION);
+  expect(testing::thrown_code([&] { Trainer(made.model, TrainerOptions{}); }) == ErrorCode::INVALID_OPTION,
+         "a model in int8 is trained");
 }
 
 }  // namespace
