@@ -64,8 +64,10 @@ set(PERMAFROST_CORE_SOURCES
   optim/learning_rates.cc
   optim/optimizer.cc
   optim/update_on_device.cc
+  products/choice.cc
   products/cpu_products.cc
   products/int8_products.cc
+  products/kept_choice.cc
   products/libtorch_products.cc
   products/onednn_products.cc
   products/own_products.cc
@@ -116,6 +118,7 @@ set(PERMAFROST_TEST_SOURCES
   test/precision_test.cc
   test/prefix_store_test.cc
   test/prefix_store_threads_test.cc
+  test/products_test.cc
   test/ranks_test.cc
   test/slopes_test.cc
   test/snapshot_test.cc
@@ -140,4 +143,5 @@ set(PERMAFROST_PLAIN_SOURCES
   ops/cpu/kernels.cc
   ops/cpu/kernels_select.cc
   ops/relative_rows.cc
+  products/kept_choice.cc
   test/main.cc)

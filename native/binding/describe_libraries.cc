@@ -78,7 +78,7 @@ Napi::Object describe_libtorch(Napi::Env env) {
   value.Set("cxx11Abi", env.Null());
 #endif
   value.Set("blas", describe_blas(env));
-  value.Set("multipliesByOneDnn", onednn_products() != nullptr);
+  value.Set("multipliesByOneDnn", brings_onednn());
   return value;
 }
 

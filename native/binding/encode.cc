@@ -93,6 +93,16 @@ Napi::Value device_facts_value(Napi::Env env, const DeviceFacts& facts) {
   return value;
 }
 
+Napi::Value product_facts_value(Napi::Env env, const ProductFacts& facts) {
+  if (facts.library.empty()) return env.Null();
+  Napi::Object value = numbers(env, {{"threads", static_cast<double>(facts.threads)}});
+  value.Set("library", facts.library);
+  value.Set("description", facts.description);
+  value.Set("origin", facts.origin);
+  value.Set("reason", facts.reason.empty() ? env.Null() : Napi::String::New(env, facts.reason));
+  return value;
+}
+
 Napi::Value timing_value(Napi::Env env, const ProductTiming& timing) {
   return numbers(env, {{"seconds", timing.seconds},
                        {"flops", timing.flops},

@@ -47,9 +47,12 @@ EncoderConfig with_room(const EncoderConfig& config, at::Device device) {
 DeclaredModel::DeclaredModel(const EncoderConfig& config)
     : config(validated(config)), parameters(this->config), head(make_head(this->config, parameters)) {}
 
-Model::Model(const EncoderConfig& config, at::Device device, Kernels kernels, at::ScalarType precision)
+Model::Model(const EncoderConfig& config, at::Device device, Kernels kernels, at::ScalarType precision,
+             const ProductSettings& products)
     : config(with_room(config, device)), device(device), precision(precision),
-      type(precision == at::kChar ? at::kFloat : precision), ops(make_ops(device, kernels, type, this->config.head_size())),
+      type(precision == at::kChar ? at::kFloat : precision),
+      ops(make_ops(device, kernels, type, this->config.head_size(), products,
+                   {this->config.intermediate_size, this->config.hidden_size})),
       buffers(device, type), parameters(config), head(make_head(this->config, parameters)) {
   check(precision != at::kChar || device.is_cpu(), ErrorCode::INVALID_OPTION,
         "precision: 'int8' computes on a CPU, not on ", device.str(), ". Use 'bf16' on a card.");
@@ -152,6 +155,7 @@ const std::vector<WeightDigest>& Model::prefix_digests() {
 
 void Model::weights_changed() {
   prefix_digests_.clear();
+  for (Parameter& parameter : parameters.stored()) parameter.packings.reset();
   rounding_due_ = true;
 }
 

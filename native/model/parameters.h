@@ -3,6 +3,7 @@
 
 #include <cstdint>
 #include <deque>
+#include <memory>
 #include <optional>
 #include <string>
 #include <vector>
@@ -25,6 +26,8 @@ enum LayerPart : uint8_t {
   kBias = 8,
 };
 
+struct Packings;
+
 // One stored tensor. Query, key and value of a layer are one tensor of three blocks of rows, so that
 // one matrix product computes all three.
 struct Parameter {
@@ -35,6 +38,8 @@ struct Parameter {
   at::Tensor rounded;
   // What they read instead in a model of 8 bits, where it is a linear map's of the encoder.
   std::optional<Int8Weight> int8;
+  // What products/ made of the value for itself; whoever changes the value drops it.
+  mutable std::shared_ptr<Packings> packings;
   // Whether matrix products read this parameter.
   bool in_products = false;
   // Defined only while the parameter learns and a gradient was computed since.
@@ -56,6 +61,8 @@ struct Parameter {
   const at::Tensor& operand() const { return rounded.defined() ? rounded : value; }
   // Its first rows as a product reads them.
   at::Tensor rows(int64_t count) const { return count == shape[0] ? operand() : operand().slice(0, 0, count); }
+  // Whether the trainer that there is changes it.
+  bool learns() const { return requires_grad && grad.defined(); }
   // Brings `rounded` up to date.
   void round(at::ScalarType type) {
     if (!rounded.defined()) rounded = at::empty(value.sizes(), value.options().dtype(type));

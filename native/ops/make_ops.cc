@@ -17,9 +17,10 @@ void multiply(at::Tensor& out_MN, const at::Tensor& a_MK, const at::Tensor& b_KN
 
 }  // namespace
 
-std::unique_ptr<Ops> make_ops(at::Device device, Kernels kernels, at::ScalarType type, int64_t head_size) {
+std::unique_ptr<Ops> make_ops(at::Device device, Kernels kernels, at::ScalarType type, int64_t head_size,
+                              const ProductSettings& products, ProductShape shape) {
   if (kernels == Kernels::fused && device.is_cpu() && type == at::kFloat) {
-    return std::make_unique<FusedCpuOps>(cpu_kernels());
+    return std::make_unique<FusedCpuOps>(cpu_kernels(), type, shape, products);
   }
   if (kernels == Kernels::fused && device.is_cuda()) return std::make_unique<CudaOps>(device, type, head_size);
   return std::make_unique<PlainOps>();

@@ -18,6 +18,7 @@
 #include "ops/dropout.h"
 #include "ops/int8_weight.h"
 #include "ops/relative_rows.h"
+#include "products/choice.h"
 
 namespace permafrost {
 
@@ -60,6 +61,8 @@ class Ops {
 
   // A weight of 8 bits as `linear` likes it; see Parameter::int8.
   virtual Int8Weight pack(Int8Weight weight) { return weight; }
+  // What multiplies large matrices, where there is a choice; null elsewhere.
+  virtual const ProductChoice* product_choice() { return nullptr; }
   // The products of a linear map. W_OI is the weight, or its first O rows where there are fewer outputs.
   // y_TO = x_TI W^T. With `rows_apart`, the fused kernels of the CPU give a row the same bits however many rows there are.
   virtual void linear(at::Tensor& y_TO, const at::Tensor& x_TI, const Parameter& weight, bool rows_apart = false);
@@ -152,6 +155,8 @@ class Ops {
 enum class Kernels { plain, fused };
 
 // `type`: of the activations. The one-pass kernels of the CPU know fp32 alone.
-std::unique_ptr<Ops> make_ops(at::Device device, Kernels kernels, at::ScalarType type, int64_t head_size);
+// `products` and `shape`, of the largest map: for the products of the CPU's fused operations.
+std::unique_ptr<Ops> make_ops(at::Device device, Kernels kernels, at::ScalarType type, int64_t head_size,
+                              const ProductSettings& products = {}, ProductShape shape = {});
 
 }  // namespace permafrost

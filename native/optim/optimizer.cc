@@ -49,6 +49,7 @@ Optimizer::Update Optimizer::update(const UpdateRates& rates, double mean_scale)
     } else {
       ops_.adamw(parameter.value, parameter.grad, state.exp_avg, state.exp_avg_sq, step);
     }
+    parameter.packings.reset();
     if (parameter.rounded.defined()) parameter.round(parameter.rounded.scalar_type());
   }
   return {norm};

@@ -15,7 +15,7 @@ namespace permafrost {
 class PackedMatrix {
  public:
   virtual ~PackedMatrix() = default;
-  virtual int64_t bytes() const = 0;
+  virtual size_t bytes() const = 0;
 };
 
 // The same library, shapes and threads give the same bits. Used by one thread at a time.

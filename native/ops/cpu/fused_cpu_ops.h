@@ -12,9 +12,12 @@ namespace permafrost {
 
 class FusedCpuOps : public Ops {
  public:
-  explicit FusedCpuOps(const CpuKernels& kernels) : kernels_(kernels), products_(kernels), int8_products_(kernels.int8) {}
+  explicit FusedCpuOps(const CpuKernels& kernels, at::ScalarType type = at::kFloat, ProductShape shape = {},
+                       const ProductSettings& products = {})
+      : kernels_(kernels), products_(kernels, type, shape, products), int8_products_(kernels.int8) {}
 
   const char* attention_name() const override { return "fused"; }
+  const ProductChoice* product_choice() override { return &products_.choice(); }
   Int8Weight pack(Int8Weight weight) override;
   void linear(at::Tensor& y_TO, const at::Tensor& x_TI, const Parameter& weight, bool rows_apart) override;
   void linear_activated(at::Tensor& y_TO, const at::Tensor& x_TI, const Parameter& weight, const Parameter& bias,
