@@ -72,7 +72,7 @@ at::Tensor layer_forward(const PassContext& context, const LayerWeights& weights
                                relative.projected_S2H, config.num_heads, dropout.attention, context_TH, lse_TN);
   }
 
-  at::Tensor attention_sum_RH = context.empty({num_rows, hidden});
+  at::Tensor attention_sum_RH = context.empty_sum({num_rows, hidden});
   const at::Tensor output_bias_H =
       linear_but_bias(context, select(context, context_TH, labelled_only), weights.output, attention_sum_RH);
   at::Tensor middle_RH = context.empty({num_rows, hidden});
@@ -94,7 +94,7 @@ at::Tensor layer_forward(const PassContext& context, const LayerWeights& weights
     ops.activate(pre_RI, up_bias_I, config.activation, activated_RI);
   }
 
-  at::Tensor output_sum_RH = context.empty({num_rows, hidden});
+  at::Tensor output_sum_RH = context.empty_sum({num_rows, hidden});
   const at::Tensor down_bias_H = linear_but_bias(context, activated_RI, weights.down, output_sum_RH);
   at::Tensor y_RH = context.empty({num_rows, hidden});
   at::Tensor output_mean_R = context.empty_fp32({num_rows});

@@ -19,7 +19,7 @@ void multiply(at::Tensor& out_MN, const at::Tensor& a_MK, const at::Tensor& b_KN
 
 std::unique_ptr<Ops> make_ops(at::Device device, Kernels kernels, at::ScalarType type, int64_t head_size,
                               const ProductSettings& products, ProductShape shape) {
-  if (kernels == Kernels::fused && device.is_cpu() && type == at::kFloat) {
+  if (kernels == Kernels::fused && device.is_cpu()) {
     return std::make_unique<FusedCpuOps>(cpu_kernels(), type, shape, products);
   }
   if (kernels == Kernels::fused && device.is_cuda()) return std::make_unique<CudaOps>(device, type, head_size);

@@ -66,6 +66,8 @@ class Ops {
   // The products of a linear map. W_OI is the weight, or its first O rows where there are fewer outputs.
   // y_TO = x_TI W^T. With `rows_apart`, the fused kernels of the CPU give a row the same bits however many rows there are.
   virtual void linear(at::Tensor& y_TO, const at::Tensor& x_TI, const Parameter& weight, bool rows_apart = false);
+  // Whether `linear` leaves what it makes of factors of a lower precision in fp32, as a LayerNorm sums it up.
+  virtual bool sums_in_fp32() const { return false; }
   // The same with a bias_O, where that is free; otherwise the operation behind it adds the bias.
   virtual bool adds_bias_in_product() const { return false; }
   virtual void affine(at::Tensor& y_TO, const at::Tensor& x_TI, const Parameter& weight, const Parameter& bias);
@@ -139,8 +141,9 @@ class Ops {
   // Whether tables that are looked up are updated by rows.
   virtual bool updates_rows() const { return false; }
   virtual double squared_norm(const at::Tensor& x) = 0;
+  // rounded: receives the new value in its own type; may be undefined.
   virtual void adamw(at::Tensor& value, const at::Tensor& grad, at::Tensor& exp_avg, at::Tensor& exp_avg_sq,
-                     const AdamWStep& step) = 0;
+                     at::Tensor& rounded, const AdamWStep& step) = 0;
   // Updates one after another on some rows, with a gradient of zero: row rows[i] gets those from steps[first[i]] on.
   // The same bits as `adamw` of each step. Where `updates_rows`.
   virtual void adamw_rows(const std::vector<int32_t>& rows, const std::vector<int32_t>& first,
@@ -154,8 +157,7 @@ class Ops {
 // `fused` asks for the fast ones: the one-pass kernels on a CPU, few kernels an operation on a card.
 enum class Kernels { plain, fused };
 
-// `type`: of the activations. The one-pass kernels of the CPU know fp32 alone.
-// `products` and `shape`, of the largest map: for the products of the CPU's fused operations.
+// `type`: of the activations. `products` and `shape`, of the largest map: for the products of the CPU's fused operations.
 std::unique_ptr<Ops> make_ops(at::Device device, Kernels kernels, at::ScalarType type, int64_t head_size,
                               const ProductSettings& products = {}, ProductShape shape = {});
 

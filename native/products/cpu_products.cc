@@ -47,40 +47,56 @@ const ProductChoice& CpuProducts::choice() {
 }
 
 void CpuProducts::linear(at::Tensor& y_TO, const at::Tensor& x_TI, const Parameter& weight, bool rows_apart) {
-  multiply(y_TO, x_TI, weight, weight.rows(y_TO.size(1)).t(), true, false, rows_apart);
+  const at::Tensor weight_IO = weight.rows(y_TO.size(1)).t();
+  multiply(library_for(y_TO, x_TI, weight_IO.numel(), rows_apart), y_TO, x_TI, weight, weight_IO, false);
+}
+
+void CpuProducts::affine(at::Tensor& y_TO, const at::Tensor& x_TI, const Parameter& weight, const Parameter& bias) {
+  const at::Tensor weight_IO = weight.operand().t();
+  own_->multiply_with_bias(y_TO, x_TI, weight_IO, packed(*own_, weight, weight_IO), bias.value);
 }
 
 void CpuProducts::linear_backward(at::Tensor& dx_TI, const at::Tensor& dy_TO, const Parameter& weight, bool add) {
-  multiply(dx_TI, dy_TO, weight, weight.rows(dy_TO.size(1)), false, add, false);
+  const at::Tensor weight_OI = weight.rows(dy_TO.size(1));
+  multiply(library_for(dx_TI, dy_TO, weight_OI.numel(), false), dx_TI, dy_TO, weight, weight_OI, add);
 }
 
 void CpuProducts::weight_gradient(at::Tensor& dweight_OI, const at::Tensor& dy_TO, const at::Tensor& x_TI, bool add) {
-  // Libraries give results of the factors' type alone, and a gradient is fp32 at any precision. In fp32 the tokens make
-  // this sum a long one even where the weights are small, which is what libraries are good at.
-  ProductLibrary& library = x_TI.scalar_type() == dweight_OI.scalar_type() ? *choice().library : *own_;
+  // The tokens make this sum a long one even where the weights are small, which is what libraries are good at.
+  ProductLibrary& library = is_libraries(dweight_OI, x_TI) ? *choice().library : *own_;
   library.multiply(dweight_OI, dy_TO.t(), x_TI, add);
 }
 
-ProductLibrary& CpuProducts::library_for(int64_t rows, int64_t weights, bool rows_apart) {
-  // No library promises that a row does not depend on the others: OpenBLAS, oneDNN and MKL all add up in other orders
-  // where there are few rows.
-  if (rows_apart || weights <= kSmallWeights) return *own_;
-  const bool is_free = !choice_ || choice_->origin != "forced";
-  return rows < kFewRows && is_free ? *libraries_[0] : *choice().library;
+// Libraries round what they make of bf16 to bf16, while gradients of weights and what a LayerNorm sums up are fp32.
+bool CpuProducts::is_libraries(const at::Tensor& out, const at::Tensor& factor) const {
+  return out.scalar_type() == type_ && factor.scalar_type() == type_;
 }
 
-void CpuProducts::multiply(at::Tensor& out_MN, const at::Tensor& a_MK, const Parameter& weight, const at::Tensor& b_KN,
-                           bool transposed, bool add, bool rows_apart) {
-  ProductLibrary& library = library_for(out_MN.size(0), b_KN.numel(), rows_apart);
-  const bool is_whole = b_KN.numel() == weight.value.numel();
-  if (!is_whole || weight.learns()) return library.multiply(out_MN, a_MK, b_KN, add);
+ProductLibrary& CpuProducts::library_for(const at::Tensor& out, const at::Tensor& factor, int64_t weights,
+                                         bool rows_apart) {
+  // No library promises that a row does not depend on the others: OpenBLAS, oneDNN and MKL all add up in other orders
+  // where there are few rows.
+  if (rows_apart || weights <= kSmallWeights || !is_libraries(out, factor)) return *own_;
+  const bool is_forced = choice_ && choice_->origin == "forced";
+  return out.size(0) < kFewRows && !is_forced ? *libraries_[0] : *choice().library;
+}
+
+const PackedMatrix* CpuProducts::packed(ProductLibrary& library, const Parameter& weight, const at::Tensor& b_KN) {
+  if (weight.learns() || b_KN.numel() != weight.value.numel()) return nullptr;
   if (weight.packings == nullptr) weight.packings = std::make_shared<Packings>();
-  Packing& packing = weight.packings->of(library, transposed);
+  // A square weight reads the same either way in its sizes, not in its strides.
+  Packing& packing = weight.packings->of(library, b_KN.stride(1) != 1);
   if (++packing.uses == kUsesBeforePacking && available_memory() / kPartOfMemory > b_KN.nbytes()) {
     packing.matrix = library.pack(b_KN);
   }
-  if (packing.matrix == nullptr) return library.multiply(out_MN, a_MK, b_KN, add);
-  library.multiply_packed(out_MN, a_MK, *packing.matrix, add);
+  return packing.matrix.get();
+}
+
+void CpuProducts::multiply(ProductLibrary& library, at::Tensor& out_MN, const at::Tensor& a_MK, const Parameter& weight,
+                           const at::Tensor& b_KN, bool add) {
+  const PackedMatrix* b = packed(library, weight, b_KN);
+  if (b == nullptr) return library.multiply(out_MN, a_MK, b_KN, add);
+  library.multiply_packed(out_MN, a_MK, *b, add);
 }
 
 }  // namespace permafrost

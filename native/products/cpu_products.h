@@ -22,6 +22,7 @@ class CpuProducts {
 
   // As in Ops. A weight that stays as it is for some products is packed.
   void linear(at::Tensor& y_TO, const at::Tensor& x_TI, const Parameter& weight, bool rows_apart);
+  void affine(at::Tensor& y_TO, const at::Tensor& x_TI, const Parameter& weight, const Parameter& bias);
   void linear_backward(at::Tensor& dx_TI, const at::Tensor& dy_TO, const Parameter& weight, bool add);
   void weight_gradient(at::Tensor& dweight_OI, const at::Tensor& dy_TO, const at::Tensor& x_TI, bool add);
 
@@ -29,10 +30,14 @@ class CpuProducts {
   const ProductChoice& choice();
 
  private:
-  // What multiplies `rows` rows by a weight.
-  ProductLibrary& library_for(int64_t rows, int64_t weights, bool rows_apart);
-  void multiply(at::Tensor& out_MN, const at::Tensor& a_MK, const Parameter& weight, const at::Tensor& b_KN,
-                bool transposed, bool add, bool rows_apart);
+  // Whether a product of these is one that libraries compute.
+  bool is_libraries(const at::Tensor& out, const at::Tensor& factor) const;
+  // What multiplies by a weight of so many elements.
+  ProductLibrary& library_for(const at::Tensor& out, const at::Tensor& factor, int64_t weights, bool rows_apart);
+  // The weight, which b is a view of, as the library packed it; null where it did not.
+  static const PackedMatrix* packed(ProductLibrary& library, const Parameter& weight, const at::Tensor& b_KN);
+  static void multiply(ProductLibrary& library, at::Tensor& out_MN, const at::Tensor& a_MK, const Parameter& weight,
+                       const at::Tensor& b_KN, bool add);
 
   const at::ScalarType type_;
   const ProductShape shape_;

@@ -14,20 +14,18 @@ Number number_of(const at::Tensor& x) { return x.scalar_type() == at::kBFloat16 
 // Panels as the kernels of one level left them.
 class Panels : public PackedMatrix {
  public:
-  Panels(const CpuKernels& kernels, const at::Tensor& b_KN)
-      : N(b_KN.size(1)),
-        floats_(at::empty({kernels.packed_product(number_of(b_KN), N, b_KN.size(0))}, at::TensorOptions().dtype(at::kFloat))) {
-    kernels.pack_product(number_of(b_KN), b_KN.data_ptr(), b_KN.stride(0), b_KN.stride(1), N, b_KN.size(0),
+  Panels(const CpuKernels& kernels, const at::Tensor& b_KN) {
+    const int64_t N = b_KN.size(1), K = b_KN.size(0);
+    floats_ = at::empty({kernels.packed_product(number_of(b_KN), N, K)}, at::TensorOptions().dtype(at::kFloat));
+    kernels.pack_product(number_of(b_KN), b_KN.data_ptr(), b_KN.stride(0), b_KN.stride(1), N, K,
                          floats_.data_ptr<float>());
   }
 
   size_t bytes() const override { return floats_.nbytes(); }
   const float* data() const { return floats_.data_ptr<float>(); }
 
-  const int64_t N;
-
  private:
-  const at::Tensor floats_;
+  at::Tensor floats_;
 };
 
 class OwnProducts : public ProductLibrary {
@@ -39,10 +37,14 @@ class OwnProducts : public ProductLibrary {
   bool multiplies(at::ScalarType type) const override { return type == at::kFloat || type == at::kBFloat16; }
 
   void multiply(at::Tensor& out_MN, const at::Tensor& a_MK, const at::Tensor& b_KN, bool add) override {
-    Product product = product_of(out_MN, a_MK, add);
-    product.b = b_KN.data_ptr();
-    product.b_row = b_KN.stride(0);
-    product.b_column = b_KN.stride(1);
+    run(product_of(out_MN, a_MK, b_KN, add));
+  }
+
+  void multiply_with_bias(at::Tensor& out_MN, const at::Tensor& a_MK, const at::Tensor& b_KN,
+                          const PackedMatrix* packed, const at::Tensor& bias_N) override {
+    Product product = product_of(out_MN, a_MK, b_KN, false);
+    if (packed != nullptr) product.packed = static_cast<const Panels*>(packed)->data();
+    product.bias = bias_N.data_ptr<float>();
     run(product);
   }
 
@@ -69,6 +71,14 @@ class OwnProducts : public ProductLibrary {
     product.factors = number_of(a_MK);
     product.result = number_of(out_MN);
     product.activation = -1;
+    return product;
+  }
+
+  static Product product_of(at::Tensor& out_MN, const at::Tensor& a_MK, const at::Tensor& b_KN, bool add) {
+    Product product = product_of(out_MN, a_MK, add);
+    product.b = b_KN.data_ptr();
+    product.b_row = b_KN.stride(0);
+    product.b_column = b_KN.stride(1);
     return product;
   }
 

@@ -34,6 +34,11 @@ class ProductLibrary {
   // its rows are contiguous. Sums are fp32 in any case.
   virtual void multiply(at::Tensor& out_MN, const at::Tensor& a_MK, const at::Tensor& b_KN, bool add) = 0;
 
+  // out_MN = a_MK b_KN + bias_N, an fp32 one, which a library that can adds before it rounds.
+  // `packed`: b as this library packed it, or null.
+  virtual void multiply_with_bias(at::Tensor& out_MN, const at::Tensor& a_MK, const at::Tensor& b_KN,
+                                  const PackedMatrix* packed, const at::Tensor& bias_N);
+
   // The factor b_KN packed, or null where this library gains nothing by it.
   virtual std::unique_ptr<PackedMatrix> pack(const at::Tensor& b_KN);
   // The same as `multiply` with a factor that this library packed.

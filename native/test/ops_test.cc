@@ -261,8 +261,8 @@ TEST("cross entropy, arg max, norm and update equal the plain ones") {
         const double loss = ops.cross_entropy(logits, tensors.labels_T, 0.5, dlogits);
         at::Tensor labels = at::empty({batch.num_tokens()}, at::kInt);
         ops.argmax(logits, labels.data_ptr<int32_t>());
-        at::Tensor value = start.clone(), m = at::zeros_like(start), v = at::zeros_like(start);
-        for (int64_t step = 1; step <= 3; ++step) ops.adamw(value, grad, m, v, {1e-3, 0.9, 0.999, 1e-8, 0.01, 0.7, step});
+        at::Tensor value = start.clone(), m = at::zeros_like(start), v = at::zeros_like(start), rounded;
+        for (int64_t step = 1; step <= 3; ++step) ops.adamw(value, grad, m, v, rounded, {1e-3, 0.9, 0.999, 1e-8, 0.01, 0.7, step});
         return {at::full({1}, loss / 100), dlogits, labels.to(at::kFloat), value, m, v,
                 at::full({1}, ops.squared_norm(grad) / 9001)};
       },

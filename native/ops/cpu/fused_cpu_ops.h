@@ -1,4 +1,4 @@
-// The operations in one pass over memory each, on all cores of the CPU.
+// The operations in one pass over memory each, on all cores of the CPU, for activations in fp32 and in bf16.
 #pragma once
 
 #include <vector>
@@ -19,7 +19,9 @@ class FusedCpuOps : public Ops {
   const char* attention_name() const override { return "fused"; }
   const ProductChoice* product_choice() override { return &products_.choice(); }
   Int8Weight pack(Int8Weight weight) override;
+  bool sums_in_fp32() const override { return true; }
   void linear(at::Tensor& y_TO, const at::Tensor& x_TI, const Parameter& weight, bool rows_apart) override;
+  void affine(at::Tensor& y_TO, const at::Tensor& x_TI, const Parameter& weight, const Parameter& bias) override;
   void linear_activated(at::Tensor& y_TO, const at::Tensor& x_TI, const Parameter& weight, const Parameter& bias,
                         Activation activation, bool rows_apart) override;
   void linear_backward(at::Tensor& dx_TI, const at::Tensor& dy_TO, const Parameter& weight, bool add) override;
@@ -58,7 +60,7 @@ class FusedCpuOps : public Ops {
   void argmax(const at::Tensor& logits_TC, int32_t* labels_T) override;
   bool updates_rows() const override { return true; }
   double squared_norm(const at::Tensor& x) override;
-  void adamw(at::Tensor& value, const at::Tensor& grad, at::Tensor& exp_avg, at::Tensor& exp_avg_sq,
+  void adamw(at::Tensor& value, const at::Tensor& grad, at::Tensor& exp_avg, at::Tensor& exp_avg_sq, at::Tensor& rounded,
              const AdamWStep& step) override;
   void adamw_rows(const std::vector<int32_t>& rows, const std::vector<int32_t>& first,
                   const std::vector<AdamWStep>& steps, at::Tensor& value, at::Tensor& exp_avg,
