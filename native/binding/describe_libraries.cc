@@ -4,7 +4,7 @@
 #include "core/blas.h"
 #include "core/libtorch.h"
 #include "device/nvidia_driver.h"
-#include "products/libraries.h"
+#include "products/cpu_products.h"
 #include "permafrost/build_info.h"
 
 namespace permafrost {
@@ -78,7 +78,15 @@ Napi::Object describe_libtorch(Napi::Env env) {
   value.Set("cxx11Abi", env.Null());
 #endif
   value.Set("blas", describe_blas(env));
-  value.Set("multipliesByOneDnn", brings_onednn());
+  Napi::Array products = Napi::Array::New(env);
+  CpuProducts known(cpu_kernels(), at::kFloat);
+  for (const ProductLibrary* library : known.libraries()) {
+    Napi::Object entry = Napi::Object::New(env);
+    entry.Set("library", library->name());
+    entry.Set("description", library->description());
+    products.Set(products.Length(), entry);
+  }
+  value.Set("products", products);
   return value;
 }
 

@@ -26,6 +26,8 @@ class CpuProducts {
   void linear_backward(at::Tensor& dx_TI, const at::Tensor& dy_TO, const Parameter& weight, bool add);
   void weight_gradient(at::Tensor& dweight_OI, const at::Tensor& dy_TO, const at::Tensor& x_TI, bool add);
 
+  // What can multiply large matrices, the usual one first.
+  const std::vector<ProductLibrary*>& libraries() const { return libraries_; }
   // What multiplies large matrices; measures where that is still to be done.
   const ProductChoice& choice();
 

@@ -9,7 +9,7 @@ import { engineShape } from '../model/options.js';
 import { PrefixStore } from '../model/prefix-store.js';
 import { TokenClassifier } from '../model/token-classifier.js';
 import type { Trainer } from '../model/trainer.js';
-import type { NativeMemory } from '../native/addon.js';
+import type { MatmulFacts, NativeMemory } from '../native/addon.js';
 import { stepOverEveryToken, timeProducts } from './engine-calls.js';
 import { type BenchMode, computesEveryToken, layOut, PAD_ID } from './modes.js';
 import type { BenchOptions } from './options.js';
@@ -31,6 +31,8 @@ export interface StepSample {
 export interface StepMeasurement {
   /** Where the model was: `cpu`, `cuda:0`. */
   device: string;
+  /** What multiplied large matrices, on a CPU. */
+  matmul: MatmulFacts | null;
   config: EncoderConfig;
   plan: FreezePlan;
   /** One sample a step; the samples of all modes at one index come from the same sentences. */
@@ -85,7 +87,8 @@ export async function measureSteps(
     if (store) requireHits(store, options);
     // In kilobytes on every platform, whatever the system itself counts in.
     const peakBytes = process.resourceUsage().maxRSS * 1024;
-    return { device: model.device, config, plan, samples, memory: await model.memory(), peakBytes };
+    const { matmul } = await model.deviceFacts();
+    return { device: model.device, matmul, config, plan, samples, memory: await model.memory(), peakBytes };
   } finally {
     await model.dispose();
   }

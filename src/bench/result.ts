@@ -104,6 +104,7 @@ export function benchResult(options: BenchOptions, measurement: StepMeasurement)
     ...describeEnvironment({
       libtorch: libtorch.loadedVersion,
       device: measurement.device,
+      matmul: measurement.matmul,
       cards: () => nvidiaDriver().cards,
     }),
   };

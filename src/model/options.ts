@@ -5,6 +5,7 @@ import type { HubOptions } from '../hub/snapshot.js';
 import type { NativeGroup, NativeTrainerOptions } from '../native/addon.js';
 import { Tokenizer } from '../text/tokenizer.js';
 import { lossShape, nativeLoss } from './loss-options.js';
+import { MATMULS } from './matmul.js';
 
 // Options are declared once, with check, default and, where a command has a flag for them, the words that describe it.
 
@@ -43,6 +44,14 @@ export const engineShape = {
     .enum(['fused', 'plain'])
     .default('fused')
     .describe("fused, or plain: libtorch's own operations, as a reference"),
+  /**
+   * What multiplies large matrices on a CPU: `libtorch` its BLAS, `onednn` oneDNN, `own` this package's kernels. `auto` takes
+   * `PERMAFROST_MATMUL` where it is set, else the fastest, measured once a machine and shape of model. @default 'auto'
+   */
+  matmul: z
+    .enum(MATMULS)
+    .default('auto')
+    .describe('what multiplies large matrices on a CPU: the fastest, or one by name'),
 };
 
 /** Where and how a model computes that is not trained. */
