@@ -104,9 +104,13 @@ Napi::Value product_facts_value(Napi::Env env, const ProductFacts& facts) {
 }
 
 Napi::Value timing_value(Napi::Env env, const ProductTiming& timing) {
-  return numbers(env, {{"seconds", timing.seconds},
-                       {"flops", timing.flops},
-                       {"products", static_cast<double>(timing.products)}});
+  Napi::Object value = numbers(env, {{"seconds", timing.seconds},
+                                     {"flops", timing.flops},
+                                     {"products", static_cast<double>(timing.products)}});
+  Napi::Array libraries = Napi::Array::New(env);
+  for (const std::string& name : timing.libraries) libraries.Set(libraries.Length(), name);
+  value.Set("libraries", libraries);
+  return value;
 }
 
 Napi::Value floats_value(Napi::Env env, const at::Tensor& tensor) {

@@ -376,9 +376,12 @@ Napi::Value EngineObject::gemm_floor(const Napi::CallbackInfo& info) {
   return guarded(info.Env(), [&] {
     const int64_t num_tokens = decode_int(info[0], "numTokens");
     const int64_t scored_tokens = decode_int(info[1], "scoredTokens");
+    const std::string library = decode_string(info[2], "library");
     return promise_job(
         info.Env(), engine_,
-        [=](EngineState& state) { return time_step_products(unsettled_model_of(state), num_tokens, scored_tokens); },
+        [=](EngineState& state) {
+          return time_step_products(unsettled_model_of(state), num_tokens, scored_tokens, library);
+        },
         timing_value);
   });
 }

@@ -63,6 +63,8 @@ class Ops {
   virtual Int8Weight pack(Int8Weight weight) { return weight; }
   // What multiplies large matrices, where there is a choice; null elsewhere.
   virtual const ProductChoice* product_choice() { return nullptr; }
+  // All that there are to choose from.
+  virtual std::vector<ProductLibrary*> product_libraries() const { return {}; }
   // The products of a linear map. W_OI is the weight, or its first O rows where there are fewer outputs.
   // y_TO = x_TI W^T. With `rows_apart`, the fused kernels of the CPU give a row the same bits however many rows there are.
   virtual void linear(at::Tensor& y_TO, const at::Tensor& x_TI, const Parameter& weight, bool rows_apart = false);

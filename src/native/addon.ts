@@ -217,6 +217,8 @@ export interface NativeProducts {
   flops: number;
   /** Number of products. */
   products: number;
+  /** Names of the libraries that there are to multiply, on a CPU. */
+  libraries: string[];
 }
 
 /** Covariances of pairs of representations, for linear CKA. */
@@ -326,7 +328,8 @@ export interface NativeEngine {
   device(): Promise<NativeDevice>;
   /** Measures where that is still to be done. */
   products(): Promise<MatmulFacts | null>;
-  gemmFloor(numTokens: number, scoredTokens: number): Promise<NativeProducts>;
+  /** @param library what multiplies, by its name; empty for what the model takes */
+  gemmFloor(numTokens: number, scoredTokens: number, library: string): Promise<NativeProducts>;
   /** Number of the call made last, for `cancel`. */
   lastJob(): number;
   /** Takes a waiting call out of the queue, or asks a running one to stop; true where it was waiting. */

@@ -18,6 +18,7 @@ class FusedCpuOps : public Ops {
 
   const char* attention_name() const override { return "fused"; }
   const ProductChoice* product_choice() override { return &products_.choice(); }
+  std::vector<ProductLibrary*> product_libraries() const override { return products_.libraries(); }
   Int8Weight pack(Int8Weight weight) override;
   bool sums_in_fp32() const override { return true; }
   void linear(at::Tensor& y_TO, const at::Tensor& x_TI, const Parameter& weight, bool rows_apart) override;
