@@ -2,8 +2,8 @@
 
     python tagging.py --model DIR --onnx FILE [--threads N]
 
-DIR is a token classifier as Hugging Face has it, FILE its graph in ONNX, which is tuned by ONNX Runtime's optimizer of
-transformers and rounded by its `quantize_dynamic`. Prints one JSON line that says what it is made with. Then answers each
+DIR is a token classifier as Hugging Face has it, FILE its graph in ONNX. ONNX Runtime computes the fastest of that graph, of the
+same as its optimizer of transformers tunes it, and of PyTorch's own export, tuned; in int8 as its `quantize_dynamic` rounds them. Prints one JSON line that says what it is made with. Then answers each
 line it reads with the seconds that it takes:
 
     {"driver": "model" | "onnx" | "pipeline", "precision": "fp32" | "bf16" | "int8", "sentences": [[ids]], "texts": [...],
@@ -19,6 +19,7 @@ import os
 import sys
 import tempfile
 import time
+import warnings
 
 import numpy as np
 import onnxruntime
@@ -54,12 +55,47 @@ def rounded(path, out):
     return out
 
 
+def exported(model, out):
+    """The graph as PyTorch traces Transformers' model, whose attention ONNX Runtime's optimizer knows; None where it cannot."""
+    names = ["input_ids", "attention_mask", "token_type_ids"]
+    axes = {name: {0: "batch_size", 1: "sequence_length"} for name in [*names, "logits"]}
+    ones = torch.ones(2, 8, dtype=torch.long)
+    try:
+        model.set_attn_implementation("eager")
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            torch.onnx.export(
+                Logits(model), (ones, ones, 0 * ones), out, input_names=names, output_names=["logits"], dynamic_axes=axes,
+                opset_version=17, dynamo=False,
+            )
+        return out
+    except Exception as error:
+        print(f"PyTorch exports no graph: {error}", file=sys.stderr)
+        return None
+    finally:
+        model.set_attn_implementation("sdpa")
+
+
+class Logits(torch.nn.Module):
+    def __init__(self, model):
+        super().__init__()
+        self.model = model
+
+    def forward(self, ids, mask, types):
+        return self.model(input_ids=ids, attention_mask=mask, token_type_ids=types).logits
+
+
 class OnnxDrivers:
-    def __init__(self, args, config, folder):
-        tuned, self.fused = optimized(args.onnx, os.path.join(folder, "tuned.onnx"), config)
-        # Which of the two is faster depends on the version of ONNX Runtime.
-        self.files = {"fp32": [args.onnx, tuned]}
-        self.files["int8"] = [rounded(path, os.path.join(folder, f"int8-{i}.onnx")) for i, path in enumerate(self.files["fp32"])]
+    def __init__(self, args, model, folder):
+        # Which is the fastest depends on the version of ONNX Runtime.
+        files, self.fused = [args.onnx], set()
+        for name, path in ("engine", args.onnx), ("torch", exported(model, os.path.join(folder, "torch.onnx"))):
+            if path is None:
+                continue
+            tuned, fused = optimized(path, os.path.join(folder, f"{name}-tuned.onnx"), model.config)
+            files.append(tuned)
+            self.fused.update(fused)
+        self.files = {"fp32": files, "int8": [rounded(path, os.path.join(folder, f"int8-{i}.onnx")) for i, path in enumerate(files)]}
         self.threads, self.sessions = args.threads, {}
 
     def session(self, precision, batches):
@@ -120,9 +156,9 @@ def main():
     tokenizer = transformers.AutoTokenizer.from_pretrained(args.model)
     pipeline = transformers.pipeline("token-classification", model=model, tokenizer=tokenizer, aggregation_strategy="first", device="cpu")
     with tempfile.TemporaryDirectory() as folder:
-        onnx = OnnxDrivers(args, model.config, folder)
+        onnx = OnnxDrivers(args, model, folder)
         facts = {"transformers": transformers.__version__, "torch": torch.__version__, "onnxruntime": onnxruntime.__version__}
-        answer({**facts, "attention": model.config._attn_implementation, "fused": onnx.fused})
+        answer({**facts, "attention": model.config._attn_implementation, "fused": sorted(onnx.fused)})
         for line in sys.stdin:
             asked = json.loads(line)
             driver, precision, batch = asked["driver"], asked["precision"], asked["batch"]

@@ -171,8 +171,8 @@ export default {
         notes: [
           `${context.shapeName}, random weights, ${sentences.length} sentences a round, ${context.steps} rounds, medians of ` +
             `the rounds' ratios; ${processorText()}. Transformers ${facts.transformers} on PyTorch ${facts.torch} ` +
-            `(${facts.attention}), bf16 by autocast; ONNX Runtime ${facts.onnxruntime}, the faster of the graph as it is and of ` +
-            `its optimizer's (${facts.fused.join(', ') || 'no fusion'}), int8 by \`quantize_dynamic\`. Peers take batches of ` +
+            `(${facts.attention}), bf16 by autocast; ONNX Runtime ${facts.onnxruntime}, the fastest of our graph, the same ` +
+            `tuned and PyTorch's tuned (${facts.fused.join(', ') || 'no fusion'}), int8 by \`quantize_dynamic\`. Peers take batches of ` +
             `${BATCH_SIZE}. "ours" takes ids and sorts them, as \`evaluate\` does.`,
           ...(multipliesInBf16() ? [] : ['No bf16: the processor has no instructions for it.']),
         ],

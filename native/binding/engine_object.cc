@@ -363,7 +363,10 @@ Napi::Value EngineObject::products(const Napi::CallbackInfo& info) {
     return promise_job(
         info.Env(), engine_,
         [](EngineState& state) {
-          const ProductChoice* choice = unsettled_model_of(state).ops->product_choice();
+          const Model& model = unsettled_model_of(state);
+          // Nothing large is multiplied in fp32 then.
+          if (model.precision == at::kChar) return ProductFacts{};
+          const ProductChoice* choice = model.ops->product_choice();
           if (choice == nullptr) return ProductFacts{};
           return ProductFacts{choice->library->name(), choice->library->description(), choice->origin, choice->reason,
                               at::get_num_threads()};
