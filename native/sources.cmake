@@ -54,6 +54,7 @@ set(PERMAFROST_CORE_SOURCES
   ops/cuda/cuda_ops.cc
   ops/cuda/varlen_attention.cc
   ops/device_loss.cc
+  ops/int8_weight.cc
   ops/make_ops.cc
   ops/plain/attention.cc
   ops/plain/mask.cc
@@ -65,6 +66,7 @@ set(PERMAFROST_CORE_SOURCES
   optim/update_on_device.cc
   products/choice.cc
   products/cpu_products.cc
+  products/int8_products.cc
   products/kept_choice.cc
   products/libtorch_products.cc
   products/onednn_products.cc
@@ -107,6 +109,7 @@ set(PERMAFROST_TEST_SOURCES
   test/device_step_test.cc
   test/engine_test.cc
   test/gemm_floor_test.cc
+  test/int8_test.cc
   test/loss_test.cc
   test/meeting_test.cc
   test/model_test.cc

@@ -42,7 +42,7 @@ struct ProductFacts {
 // Where and by which means a model computes.
 struct DeviceFacts {
   std::string name, attention, why_no_graphs;
-  bool is_fp32;
+  at::ScalarType precision;
   size_t graphs;
   int64_t steps_in_flight;
   DeviceMemory memory;

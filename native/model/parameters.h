@@ -4,12 +4,14 @@
 #include <cstdint>
 #include <deque>
 #include <memory>
+#include <optional>
 #include <string>
 #include <vector>
 
 #include "core/libtorch.h"
 #include "model/architecture.h"
 #include "model/config.h"
+#include "ops/int8_weight.h"
 
 namespace permafrost {
 
@@ -34,6 +36,8 @@ struct Parameter {
   at::Tensor value;
   // What matrix products read at a lower precision than fp32: a rounded copy of `value`. Undefined otherwise.
   at::Tensor rounded;
+  // What they read instead in a model of 8 bits, where it is a linear map's of the encoder.
+  std::optional<Int8Weight> int8;
   // What products/ made of the value for itself; whoever changes the value drops it.
   mutable std::shared_ptr<Packings> packings;
   // Whether matrix products read this parameter.
@@ -125,6 +129,9 @@ class Parameters {
   Parameter* add(const std::string& name, std::vector<int64_t> shape, int64_t layer, uint8_t parts = 0);
   LinearWeights add_linear(const std::string& name, int64_t out, int64_t in, int64_t layer, uint8_t parts = 0);
   NormWeights add_norm(const std::string& name, int64_t size, int64_t layer);
+
+  // The matrices of the encoder's linear maps.
+  std::vector<Parameter*> linear_maps() const;
 
   // Makes all that is declared zeros on the device.
   void allocate(at::Device device);

@@ -27,11 +27,22 @@ std::unique_ptr<Ops> make_ops(at::Device device, Kernels kernels, at::ScalarType
 }
 
 void Ops::linear(at::Tensor& y_TO, const at::Tensor& x_TI, const Parameter& weight, bool) {
+  if (weight.int8) return multiply_in_int8(y_TO, x_TI, *weight.int8);
   multiply(y_TO, x_TI, weight.rows(y_TO.size(1)).t(), false);
 }
 
 void Ops::affine(at::Tensor& y_TO, const at::Tensor& x_TI, const Parameter& weight, const Parameter& bias) {
   at::addmm_out(y_TO, bias.operand(), x_TI, weight.operand().t());
+}
+
+void Ops::linear_activated(at::Tensor& y_TO, const at::Tensor& x_TI, const Parameter& weight, const Parameter& bias,
+                           Activation activation, bool rows_apart) {
+  if (adds_bias_in_product()) {
+    affine(y_TO, x_TI, weight, bias);
+    return activate(y_TO, {}, activation, y_TO);
+  }
+  linear(y_TO, x_TI, weight, rows_apart);
+  activate(y_TO, bias.value, activation, y_TO);
 }
 
 void Ops::linear_backward(at::Tensor& dx_TI, const at::Tensor& dy_TO, const Parameter& weight, bool add) {

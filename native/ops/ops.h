@@ -16,6 +16,7 @@
 #include "model/config.h"
 #include "model/parameters.h"
 #include "ops/dropout.h"
+#include "ops/int8_weight.h"
 #include "ops/relative_rows.h"
 #include "products/choice.h"
 
@@ -58,8 +59,12 @@ class Ops {
   // Whether a row of a dropout mask is a function of its number, not drawn from the device's generator.
   virtual bool masks_by_row() const { return true; }
 
+  // A weight of 8 bits as `linear` likes it; see Parameter::int8.
+  virtual Int8Weight pack(Int8Weight weight) { return weight; }
   // What multiplies large matrices, where there is a choice; null elsewhere.
   virtual const ProductChoice* product_choice() { return nullptr; }
+  // All that there are to choose from.
+  virtual std::vector<ProductLibrary*> product_libraries() const { return {}; }
   // The products of a linear map. W_OI is the weight, or its first O rows where there are fewer outputs.
   // y_TO = x_TI W^T. With `rows_apart`, the fused kernels of the CPU give a row the same bits however many rows there are.
   virtual void linear(at::Tensor& y_TO, const at::Tensor& x_TI, const Parameter& weight, bool rows_apart = false);
@@ -68,6 +73,9 @@ class Ops {
   // The same with a bias_O, where that is free; otherwise the operation behind it adds the bias.
   virtual bool adds_bias_in_product() const { return false; }
   virtual void affine(at::Tensor& y_TO, const at::Tensor& x_TI, const Parameter& weight, const Parameter& bias);
+  // y_TO = activation(x_TI W^T + bias_O), where nothing is kept for a way back.
+  virtual void linear_activated(at::Tensor& y_TO, const at::Tensor& x_TI, const Parameter& weight, const Parameter& bias,
+                                Activation activation, bool rows_apart);
   // dx_TI = dy_TO W, or dx_TI += dy_TO W where `add`
   virtual void linear_backward(at::Tensor& dx_TI, const at::Tensor& dy_TO, const Parameter& weight, bool add = false);
   // dW_OI = dy^T x, in fp32

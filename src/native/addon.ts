@@ -177,7 +177,7 @@ export interface NativePredictions {
 }
 
 /** Types that a model computes in. */
-export type Precision = 'fp32' | 'bf16';
+export type Precision = 'fp32' | 'bf16' | 'int8';
 
 /** Where and by which means a model computes. */
 export interface NativeDevice {
@@ -220,6 +220,8 @@ export interface NativeProducts {
   flops: number;
   /** Number of products. */
   products: number;
+  /** Names of the libraries that there are to multiply, on a CPU. */
+  libraries: string[];
 }
 
 /** Covariances of pairs of representations, for linear CKA. */
@@ -329,7 +331,8 @@ export interface NativeEngine {
   device(): Promise<NativeDevice>;
   /** Measures where that is still to be done. */
   products(): Promise<MatmulFacts | null>;
-  gemmFloor(numTokens: number, scoredTokens: number): Promise<NativeProducts>;
+  /** @param library what multiplies, by its name; empty for what the model takes */
+  gemmFloor(numTokens: number, scoredTokens: number, library: string): Promise<NativeProducts>;
   /** Number of the call made last, for `cancel`. */
   lastJob(): number;
   /** Takes a waiting call out of the queue, or asks a running one to stop; true where it was waiting. */

@@ -105,6 +105,7 @@ void note_rows(const GradSink& sink, const at::Tensor& rows_T) {
 }  // namespace
 
 void FusedCpuOps::linear(at::Tensor& y_TO, const at::Tensor& x_TI, const Parameter& weight, bool rows_apart) {
+  if (weight.int8) return int8_products_.linear(y_TO, x_TI, *weight.int8);
   products_.linear(y_TO, x_TI, weight, rows_apart);
 }
 
@@ -112,9 +113,17 @@ void FusedCpuOps::affine(at::Tensor& y_TO, const at::Tensor& x_TI, const Paramet
   products_.affine(y_TO, x_TI, weight, bias);
 }
 
+void FusedCpuOps::linear_activated(at::Tensor& y_TO, const at::Tensor& x_TI, const Parameter& weight,
+                                   const Parameter& bias, Activation activation, bool rows_apart) {
+  if (weight.int8) return int8_products_.linear(y_TO, x_TI, *weight.int8, bias.value, kind_of(activation));
+  Ops::linear_activated(y_TO, x_TI, weight, bias, activation, rows_apart);
+}
+
 void FusedCpuOps::linear_backward(at::Tensor& dx_TI, const at::Tensor& dy_TO, const Parameter& weight, bool add) {
   products_.linear_backward(dx_TI, dy_TO, weight, add);
 }
+
+Int8Weight FusedCpuOps::pack(Int8Weight weight) { return int8_products_.pack(std::move(weight)); }
 
 void FusedCpuOps::weight_gradient(const at::Tensor& dy_TO, const at::Tensor& x_TI, const GradSink& dweight) {
   at::Tensor grad_OI = dweight.grad;

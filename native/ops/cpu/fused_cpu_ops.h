@@ -6,6 +6,7 @@
 #include "ops/cpu/kernels.h"
 #include "ops/ops.h"
 #include "products/cpu_products.h"
+#include "products/int8_products.h"
 
 namespace permafrost {
 
@@ -13,13 +14,17 @@ class FusedCpuOps : public Ops {
  public:
   explicit FusedCpuOps(const CpuKernels& kernels, at::ScalarType type = at::kFloat, ProductShape shape = {},
                        const ProductSettings& products = {})
-      : kernels_(kernels), products_(kernels, type, shape, products) {}
+      : kernels_(kernels), products_(kernels, type, shape, products), int8_products_(kernels.int8) {}
 
   const char* attention_name() const override { return "fused"; }
   const ProductChoice* product_choice() override { return &products_.choice(); }
+  std::vector<ProductLibrary*> product_libraries() const override { return products_.libraries(); }
+  Int8Weight pack(Int8Weight weight) override;
   bool sums_in_fp32() const override { return true; }
   void linear(at::Tensor& y_TO, const at::Tensor& x_TI, const Parameter& weight, bool rows_apart) override;
   void affine(at::Tensor& y_TO, const at::Tensor& x_TI, const Parameter& weight, const Parameter& bias) override;
+  void linear_activated(at::Tensor& y_TO, const at::Tensor& x_TI, const Parameter& weight, const Parameter& bias,
+                        Activation activation, bool rows_apart) override;
   void linear_backward(at::Tensor& dx_TI, const at::Tensor& dy_TO, const Parameter& weight, bool add) override;
   void weight_gradient(const at::Tensor& dy_TO, const at::Tensor& x_TI, const GradSink& dweight) override;
 
@@ -78,6 +83,7 @@ class FusedCpuOps : public Ops {
 
   const CpuKernels& kernels_;
   CpuProducts products_;
+  Int8Products int8_products_;
   std::vector<float> scratch_;
   std::vector<float> relative_parts_;
   std::vector<float> parts_;
