@@ -109,6 +109,7 @@ set(PERMAFROST_TEST_SOURCES
   test/precision_test.cc
   test/prefix_store_test.cc
   test/prefix_store_threads_test.cc
+  test/product_test.cc
   test/ranks_test.cc
   test/slopes_test.cc
   test/snapshot_test.cc
