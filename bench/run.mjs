@@ -27,7 +27,7 @@ const WORKLOADS = [
   'run-log',
 ];
 // These need more than this project, or two cores that do nothing else, and run when they are asked for.
-const OPTIONAL = ['peers', 'ranks'];
+const OPTIONAL = ['peers', 'tagging-peers', 'ranks'];
 
 const { values, positionals } = parseArgs({
   allowPositionals: true,
@@ -55,8 +55,19 @@ function environmentText() {
   );
 }
 
-async function measure(name, context) {
-  const { default: workload } = await import(`./workloads/${name}.mjs`);
+/** Loads workloads, and takes out of the environment what one of them is measured without, before libtorch reads it. */
+async function loadWorkloads(names) {
+  const workloads = new Map();
+  for (const name of names) workloads.set(name, (await import(`./workloads/${name}.mjs`)).default);
+  for (const variable of [...workloads.values()].flatMap(({ without = [] }) => without)) {
+    if (process.env[variable] === undefined) continue;
+    console.error(`Measured without ${variable}=${process.env[variable]}.`);
+    delete process.env[variable];
+  }
+  return workloads;
+}
+
+async function measure(name, workload, context) {
   console.error(`${name}: ${workload.title}`);
   const { head, rows, notes = [] } = await workload.run(context);
   const text = [`### ${name}: ${workload.title}`, '', markdownTable(head, rows), '', ...notes, ''].join('\n');
@@ -81,7 +92,8 @@ async function main() {
     note: (text) => console.error(text),
   };
   const texts = [];
-  for (const name of names) texts.push(await measure(name, context));
+  for (const [name, workload] of await loadWorkloads(names))
+    texts.push(await measure(name, workload, context));
   if (!values.record) return;
   const flags = ['shape', 'steps', 'warmup', 'threads'].map((flag) => `--${flag} ${values[flag]}`);
   const command = `node bench/run.mjs ${[...positionals, ...flags].join(' ')}`;

@@ -54,10 +54,11 @@ export function stepWorkload({ title, lengths }) {
         figure(mode.gflopsPerSecond),
         figure(result.ratios[`${mode.mode}/packed`] ?? 1),
       ]);
-      const { floorSecondsPerStep, stepOverFloor } = result;
+      const { floorSecondsPerStep, productSecondsPerStep, stepOverFloor, fastestLibrary } = result;
       const notes = [
         `${context.shapeName}, nothing frozen, batch ${result.batchSize}, ${result.threads} threads. ` +
-          `The matrix products of the packed step by themselves: ${figure(floorSecondsPerStep)} s; ` +
+          `The matrix products of the packed step by themselves: ${figure(floorSecondsPerStep)} s by ` +
+          `${fastestLibrary ?? 'libtorch'}, the fastest, ${figure(productSecondsPerStep)} s as the step takes them; ` +
           `packed/products ${figure(stepOverFloor)}.`,
       ];
       return { head, rows, notes };

@@ -7,7 +7,6 @@ set(PERMAFROST_CORE_SOURCES
   core/error.cc
   core/file.cc
   core/interruption.cc
-  core/matrix_product.cc
   device/cuda_graph.cc
   device/device.cc
   device/nvidia_driver.cc
@@ -55,6 +54,7 @@ set(PERMAFROST_CORE_SOURCES
   ops/cuda/cuda_ops.cc
   ops/cuda/varlen_attention.cc
   ops/device_loss.cc
+  ops/int8_weight.cc
   ops/make_ops.cc
   ops/plain/attention.cc
   ops/plain/mask.cc
@@ -64,6 +64,14 @@ set(PERMAFROST_CORE_SOURCES
   optim/learning_rates.cc
   optim/optimizer.cc
   optim/update_on_device.cc
+  products/choice.cc
+  products/cpu_products.cc
+  products/int8_products.cc
+  products/kept_choice.cc
+  products/libtorch_products.cc
+  products/onednn_products.cc
+  products/own_products.cc
+  products/product_library.cc
   study/linear_cka.cc
   train/accumulation.cc
   train/announcement.cc
@@ -101,6 +109,7 @@ set(PERMAFROST_TEST_SOURCES
   test/device_step_test.cc
   test/engine_test.cc
   test/gemm_floor_test.cc
+  test/int8_test.cc
   test/loss_test.cc
   test/meeting_test.cc
   test/model_test.cc
@@ -110,6 +119,7 @@ set(PERMAFROST_TEST_SOURCES
   test/prefix_store_test.cc
   test/prefix_store_threads_test.cc
   test/product_test.cc
+  test/products_test.cc
   test/ranks_test.cc
   test/slopes_test.cc
   test/snapshot_test.cc
@@ -134,4 +144,5 @@ set(PERMAFROST_PLAIN_SOURCES
   ops/cpu/kernels.cc
   ops/cpu/kernels_select.cc
   ops/relative_rows.cc
+  products/kept_choice.cc
   test/main.cc)

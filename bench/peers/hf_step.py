@@ -6,7 +6,8 @@ modules. AdamW (fused where PyTorch has it), gradients clipped at norm 1, dropou
     python hf_step.py [--shape bert-base] [--freeze bottom-up:6] [--threads N]
 
 Prints one JSON line that says what it is made with. Then trains one step for each line that it reads,
-{"lengths": [tokens of each sentence], "width": tokens of a filled sentence}, and answers {"seconds": s, "loss": l}.
+{"lengths": [tokens of each sentence], "width": tokens of a filled sentence, "precision": "fp32" or "bf16"}, and answers
+{"seconds": s, "loss": l}. bf16 is autocast, over fp32 weights.
 """
 
 import argparse
@@ -21,6 +22,7 @@ import torch
 SHAPES = {
     "tiny": dict(layers=4, hidden=64, heads=2, intermediate=256),
     "mini": dict(layers=12, hidden=128, heads=4, intermediate=512),
+    "small": dict(layers=12, hidden=384, heads=12, intermediate=1536),
     "bert-base": dict(layers=12, hidden=768, heads=12, intermediate=3072),
     "bert-large": dict(layers=24, hidden=1024, heads=16, intermediate=4096),
 }
@@ -107,9 +109,10 @@ def padded_batch(lengths, width, args, generator):
     }
 
 
-def train_step(trainable, loss_of, optimizer, batch):
+def train_step(trainable, loss_of, optimizer, batch, precision):
     start = time.perf_counter()
-    loss = loss_of(batch)
+    with torch.autocast("cpu", torch.bfloat16, enabled=precision == "bf16"):
+        loss = loss_of(batch)
     loss.backward()
     torch.nn.utils.clip_grad_norm_(trainable, 1.0)
     optimizer.step()
@@ -139,13 +142,14 @@ def main():
             "optimizer": f"AdamW, {kind}",
             "python": platform.python_version(),
             "torch": torch.__version__,
+            "threads": torch.get_num_threads(),
             "blas": "MKL" if torch.backends.mkl.is_available() else "other",
         }
     )
     for line in sys.stdin:
         asked = json.loads(line)
         batch = padded_batch(asked["lengths"], asked["width"], args, generator)
-        answer(train_step(trainable, loss_of, optimizer, batch))
+        answer(train_step(trainable, loss_of, optimizer, batch, asked.get("precision", "fp32")))
 
 
 if __name__ == "__main__":

@@ -1,14 +1,16 @@
-// Our training step and Hugging Face's on the same sentences, in turn: while one computes, the other waits, so that
-// whatever else the machine does meets both alike. Needs a Python with torch (PERMAFROST_PYTHON, python3 by default);
+// Our training step and Hugging Face's on the same sentences, in fp32 and in bf16, in turn: while one computes, the others
+// wait, so that whatever else the machine does meets all alike. Needs a Python with torch (PERMAFROST_PYTHON, python3 by default);
 // give both the same libtorch by LIBTORCH at the build.
 import { fileURLToPath } from 'node:url';
 import { packExamples } from '../../dist/batching/pack.js';
-import { layOut, MAX_LENGTH, PAD_ID } from '../../dist/bench/modes.js';
+import { fastestLibrary, timeProducts } from '../../dist/bench/engine-calls.js';
+import { MAX_LENGTH, PAD_ID } from '../../dist/bench/modes.js';
 import { median, sum } from '../../dist/bench/statistics.js';
 import { endlessBatches, randomDataset } from '../../dist/bench/workload.js';
 import { encoderConfigOf } from '../../dist/experiment/shape.js';
 import { Random } from '../../dist/io/random.js';
 import { TokenClassifier } from '../../dist/model/token-classifier.js';
+import { multipliesInBf16, processorText } from '../processor.mjs';
 import { startPython } from '../python-peer.mjs';
 import { lengthsOf } from '../step-workload.mjs';
 import { figure } from '../table.mjs';
@@ -23,13 +25,16 @@ const LEARNING_RATE = 3e-5;
 // Batches whose sentences are sorted together, as Hugging Face's group_by_length does.
 const SORTED_POOL = 50;
 
+// Ours, and what it is compared with. bf16 that is emulated would be no measure of speed.
+const PRECISIONS = multipliesInBf16() || process.env.PERMAFROST_BENCH_BF16 ? ['fp32', 'bf16'] : ['fp32'];
+
 /** The peer in Python, which answers a batch with the time of its step. */
 async function startPeer({ shapeName, threads }) {
   const args = [SCRIPT, '--shape', shapeName, ...(threads > 0 ? ['--threads', String(threads)] : [])];
   const { facts, ask, stop } = await startPython(PYTHON, args);
   return {
     facts,
-    step: async (lengths, width) => (await ask({ lengths, width })).seconds,
+    step: async (lengths, width, precision) => (await ask({ lengths, width, precision })).seconds,
     stop,
   };
 }
@@ -50,22 +55,53 @@ function sortedBatches(dataset, source, count) {
   return new Random(SEED, 'bench/sorted').shuffle(batches);
 }
 
-async function timed(trainer, batch) {
+/** Seconds of our step, and the tokens that the last layer went on with. */
+async function ourStep({ trainer }, batch) {
   const start = performance.now();
-  await trainer.step(batch);
-  return (performance.now() - start) / 1000;
+  const { labelled } = await trainer.step(batch);
+  return { seconds: (performance.now() - start) / 1000, labelled };
 }
 
-/** One round: ours and the peer's three ways, on an unsorted and on a sorted batch. */
-async function round(trainer, peer, batch, sorted) {
+/** Seconds of the products of such a step by the library that is taken, and by the one that is fastest at them. */
+async function productsOf(own, batch, scoredTokens) {
+  const numTokens = batch.inputIds.length;
+  own.fastest ??= await fastestLibrary(own.model, numTokens, { scoredTokens });
+  const { seconds: taken } = await timeProducts(own.model, numTokens, { scoredTokens });
+  const { seconds } = await timeProducts(own.model, numTokens, { scoredTokens, library: own.fastest ?? '' });
+  return { products: taken, floor: Math.min(taken, seconds) };
+}
+
+/** One round: an unsorted and a sorted batch, each trained by us and by the peer in each precision. */
+async function round(ours, peer, batch, sorted) {
   const [lengths, sortedLengths] = [lengthsIn(batch), lengthsIn(sorted)];
-  return {
-    ours: await timed(trainer, layOut('packed', batch)),
-    pad128: await peer.step(lengths, MAX_LENGTH),
-    longest: await peer.step(lengths, Math.max(...lengths)),
-    oursSorted: await timed(trainer, sorted),
-    sorted: await peer.step(sortedLengths, Math.max(...sortedLengths)),
-  };
+  const results = {};
+  for (const precision of PRECISIONS) {
+    const own = await ourStep(ours[precision], batch);
+    results[precision] = {
+      ours: own.seconds,
+      ...(await productsOf(ours[precision], batch, own.labelled)),
+      oursSorted: (await ourStep(ours[precision], sorted)).seconds,
+      pad128: await peer.step(lengths, MAX_LENGTH, precision),
+      longest: await peer.step(lengths, Math.max(...lengths), precision),
+      sorted: await peer.step(sortedLengths, Math.max(...sortedLengths), precision),
+    };
+  }
+  return results;
+}
+
+/** A model and a trainer in each precision, made by `make` and disposed of at the end. */
+async function withTrainers(config, threads, use) {
+  const ours = {};
+  try {
+    for (const precision of PRECISIONS) {
+      const model = await TokenClassifier.create(config, { seed: SEED, threads, precision });
+      ours[precision] = { model };
+      ours[precision].trainer = await model.trainer({ learningRate: LEARNING_RATE, seed: SEED });
+    }
+    return await use(ours);
+  } finally {
+    for (const { model } of Object.values(ours)) await model.dispose();
+  }
 }
 
 async function measure(context) {
@@ -76,47 +112,94 @@ async function measure(context) {
   const labels = Array.from({ length: NUM_LABELS }, (_, id) => `LABEL_${id}`);
   const config = encoderConfigOf(shape, VOCAB_SIZE, PAD_ID, labels);
   const peer = await startPeer(context);
-  const model = await TokenClassifier.create(config, { seed: SEED, threads });
   try {
-    const trainer = await model.trainer({ learningRate: LEARNING_RATE, seed: SEED });
-    const sorted = sortedBatches(dataset, source, steps);
-    const rounds = [];
-    for (let index = 0; index < steps + warmup; index++) {
-      const seconds = await round(
-        trainer,
-        peer,
-        source.next().value,
-        sorted[(((index - warmup) % steps) + steps) % steps],
-      );
-      note(`  ${index + 1}/${steps + warmup}: ${Object.values(seconds).map(figure).join(' ')} s`);
-      if (index >= warmup) rounds.push(seconds);
-    }
-    return { rounds, facts: peer.facts };
+    return await withTrainers(config, threads, async (ours) => {
+      const sorted = sortedBatches(dataset, source, steps);
+      const rounds = [];
+      for (let index = 0; index < steps + warmup; index++) {
+        const taken = await round(
+          ours,
+          peer,
+          source.next().value,
+          sorted[(((index - warmup) % steps) + steps) % steps],
+        );
+        const seconds = PRECISIONS.map((precision) => Object.values(taken[precision]).map(figure).join(' '));
+        note(`  ${index + 1}/${steps + warmup}: ${seconds.join(' | ')} s`);
+        if (index >= warmup) rounds.push(taken);
+      }
+      const libraries = {};
+      for (const precision of PRECISIONS) {
+        const { model, fastest } = ours[precision];
+        libraries[precision] = { taken: (await model.deviceFacts()).matmul, fastest };
+      }
+      return { rounds, facts: peer.facts, libraries };
+    });
   } finally {
     peer.stop();
-    await model.dispose();
   }
+}
+
+/** What our times are divided by or divide, as a row: theirs, ours, and the ratio. */
+function comparison(rounds, [theirs, theirPrecision], [ours, precision]) {
+  const pairs = rounds.map((taken) => [taken[theirPrecision][theirs], taken[precision][ours]]);
+  const [peers, own] = [pairs.map(([first]) => first), pairs.map(([, second]) => second)];
+  return [
+    figure(median(peers)),
+    figure(median(own)),
+    figure(median(pairs.map(([first, second]) => first / second))),
+    figure(sum(peers) / sum(own)),
+  ];
+}
+
+function rowsOf(rounds) {
+  const ways = { pad128: 'ours', longest: 'ours', sorted: 'oursSorted' };
+  const against = PRECISIONS.flatMap((precision) =>
+    Object.entries(ways).map(([theirs, ours]) => [
+      `peer ${theirs} / ours`,
+      precision,
+      ...comparison(rounds, [theirs, precision], [ours, precision]),
+    ]),
+  );
+  const between = PRECISIONS.filter((precision) => precision !== 'fp32').flatMap((precision) => [
+    ['peer fp32 / peer, sorted', precision, ...comparison(rounds, ['sorted', 'fp32'], ['sorted', precision])],
+    ['our fp32 / ours', precision, ...comparison(rounds, ['ours', 'fp32'], ['ours', precision])],
+  ]);
+  const floors = PRECISIONS.flatMap((precision) => [
+    [
+      'our step / its products as taken',
+      precision,
+      ...comparison(rounds, ['ours', precision], ['products', precision]),
+    ],
+    [
+      'our step / its products, the fastest',
+      precision,
+      ...comparison(rounds, ['ours', precision], ['floor', precision]),
+    ],
+  ]);
+  return [...against, ...between, ...floors];
 }
 
 export default {
   title: "Hugging Face's training step against ours on the same sentences, CoNLL-2003 lengths",
+  // They hold OpenBLAS back to what another processor can do.
+  without: ['OPENBLAS_CORETYPE', 'OPENBLAS_L2_SIZE'],
   async run(context) {
-    const { rounds, facts } = await measure(context);
-    const secondsOf = (name) => rounds.map((seconds) => seconds[name]);
-    const row = (theirs, ours) => [
-      theirs,
-      figure(median(secondsOf(theirs))),
-      figure(median(secondsOf(ours))),
-      figure(median(rounds.map((seconds) => seconds[theirs] / seconds[ours]))),
-      figure(sum(secondsOf(theirs)) / sum(secondsOf(ours))),
-    ];
+    const { rounds, facts, libraries } = await measure(context);
     return {
-      head: ['the peer pads', 'its s/step', 'our s/step', 'its/ours, median', 'its/ours, all steps'],
-      rows: [row('pad128', 'ours'), row('longest', 'ours'), row('sorted', 'oursSorted')],
+      head: ['what', 'precision', 'first, s', 'second, s', 'first/second, median', 'first/second, all steps'],
+      rows: rowsOf(rounds),
       notes: [
         `${context.shapeName}, nothing frozen, batch ${BATCH_SIZE}, ${rounds.length} rounds. The peer: ${facts.model}, ` +
-          `PyTorch ${facts.torch} (${facts.blas}), ${facts.optimizer}. "sorted" trains batches of sentences of similar ` +
-          'length, spread evenly over the lengths; its time for all steps is what an epoch takes.',
+          `PyTorch ${facts.torch} (${facts.blas}), ${facts.optimizer}, ${facts.threads} threads. "sorted" trains batches of ` +
+          'sentences of similar length, spread evenly over the lengths; its time for all steps is what an epoch takes.',
+        `${processorText()}. ` +
+          Object.entries(libraries)
+            .map(
+              ([precision, { taken, fastest }]) =>
+                `${precision}: products by ${taken?.description ?? 'libtorch'} (${taken?.origin ?? 'usual'}), ` +
+                `${taken?.threads ?? '?'} threads; the fastest at this step's shapes: ${fastest ?? 'libtorch'}.`,
+            )
+            .join(' '),
       ],
     };
   },

@@ -14,20 +14,22 @@ namespace {
 // Finite in every product, and no subnormal number, which processors are slow with.
 constexpr double kFill = 0.0078125;
 
-// The products, each as the model computes it, counted. T tokens, H hidden, I intermediate, C labels.
+// The products, each as the model computes it or by one library, counted. T tokens, H hidden, I intermediate, C labels.
 class Products {
  public:
-  explicit Products(Ops& ops) : ops_(ops) {}
+  Products(Ops& ops, ProductLibrary* library) : ops_(ops), library_(library) {}
 
   void forward(const at::Tensor& x_TI, const LinearWeights& weights, at::Tensor& y_TO) {
     count(x_TI.size(0), weights);
-    ops_.product(y_TO, x_TI, weights.weight->operand().t());
+    if (library_ != nullptr) return library_->multiply(y_TO, x_TI, weights.weight->operand().t(), false);
+    ops_.linear(y_TO, x_TI, *weights.weight);
   }
 
   // dx = dy W, or dx += dy W where a residual's gradient is there already.
   void activation_gradient(const at::Tensor& dy_TO, const LinearWeights& weights, bool add, at::Tensor& dx_TI) {
     count(dy_TO.size(0), weights);
-    ops_.product(dx_TI, dy_TO, weights.weight->operand(), add);
+    if (library_ != nullptr) return library_->multiply(dx_TI, dy_TO, weights.weight->operand(), add);
+    ops_.linear_backward(dx_TI, dy_TO, *weights.weight, add);
   }
 
   // dW = dy^T x, where the weight learns.
@@ -35,6 +37,9 @@ class Products {
                        at::Tensor& grad_OI) {
     if (!weights.weight->requires_grad) return;
     count(dy_TO.size(0), weights);
+    if (library_ != nullptr && x_TI.scalar_type() == grad_OI.scalar_type()) {
+      return library_->multiply(grad_OI, dy_TO.t(), x_TI, false);
+    }
     ops_.weight_gradient(dy_TO, x_TI, {grad_OI, false});
   }
 
@@ -48,6 +53,7 @@ class Products {
   }
 
   Ops& ops_;
+  ProductLibrary* library_;
   double flops_ = 0;
   int64_t products_ = 0;
 };
@@ -147,22 +153,35 @@ void step_products(Products& products, const Model& model, Buffers& buffers) {
 // Waits for a device that computes behind the caller's back: reading a value back does on every device.
 void finish(const Buffers& buffers) { buffers.y_TH[0][0].item<float>(); }
 
+// The library of that name; null for none.
+ProductLibrary* library_of(Ops& ops, const std::string& name) {
+  if (name.empty()) return nullptr;
+  std::string known;
+  for (ProductLibrary* library : ops.product_libraries()) {
+    if (name == library->name()) return library;
+    known += (known.empty() ? "" : ", ") + std::string(library->name());
+  }
+  fail(ErrorCode::INVALID_OPTION, "library: expected one of ", known.empty() ? "none" : known, ", got '", name, "'.");
+}
+
 }  // namespace
 
-ProductTiming time_step_products(Model& model, int64_t num_tokens, int64_t scored_tokens) {
+ProductTiming time_step_products(Model& model, int64_t num_tokens, int64_t scored_tokens, const std::string& library) {
   check(num_tokens >= 1, ErrorCode::INVALID_OPTION, "numTokens: expected a whole number from 1, got ", num_tokens, ".");
   check(scored_tokens >= 1 && scored_tokens <= num_tokens, ErrorCode::INVALID_OPTION,
         "scoredTokens: expected a whole number from 1 to numTokens, ", num_tokens, ", got ", scored_tokens, ".");
   model.round_weights();
   Buffers buffers(model, num_tokens, scored_tokens);
-  Products products(*model.ops);
+  Products products(*model.ops, library_of(*model.ops, library));
   finish(buffers);
   using Clock = std::chrono::steady_clock;
   const Clock::time_point start = Clock::now();
   step_products(products, model, buffers);
   finish(buffers);
   const std::chrono::duration<double> elapsed = Clock::now() - start;
-  return {elapsed.count(), products.flops(), products.products()};
+  ProductTiming timing{elapsed.count(), products.flops(), products.products(), {}};
+  for (const ProductLibrary* known : model.ops->product_libraries()) timing.libraries.emplace_back(known->name());
+  return timing;
 }
 
 }  // namespace permafrost

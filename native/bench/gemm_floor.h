@@ -2,6 +2,8 @@
 #pragma once
 
 #include <cstdint>
+#include <string>
+#include <vector>
 
 #include "model/model.h"
 
@@ -12,6 +14,8 @@ struct ProductTiming {
   // Floating-point operations: two for each multiplication with its addition.
   double flops;
   int64_t products;
+  // What can be named as `library`.
+  std::vector<std::string> libraries;
 };
 
 // Computes every product of a linear map that a training step over `num_tokens` tokens computes under the
@@ -19,8 +23,11 @@ struct ProductTiming {
 // attention are left out, for they depend on the lengths of the sequences. The last layer goes on behind attention with
 // `scored_tokens` of the tokens, the labelled ones, and so does the head.
 //
+// `library`: what multiplies all of them, by its name; empty for what the model takes.
+//
 // Reads the model's weights and writes into work buffers that are allocated before the clock starts; changes
-// neither weights nor gradients. Throws INVALID_OPTION where `num_tokens` or `scored_tokens` is out of range.
-ProductTiming time_step_products(Model& model, int64_t num_tokens, int64_t scored_tokens);
+// neither weights nor gradients. Throws INVALID_OPTION where `num_tokens` or `scored_tokens` is out of range, or there is
+// no such library.
+ProductTiming time_step_products(Model& model, int64_t num_tokens, int64_t scored_tokens, const std::string& library = "");
 
 }  // namespace permafrost

@@ -277,9 +277,10 @@ Kernels decode_kernels(const Napi::Value& value) {
 
 at::ScalarType decode_precision(const Napi::Value& value) {
   const std::string name = decode_string(value, "precision");
-  check(name == "fp32" || name == "bf16", ErrorCode::INVALID_OPTION, "precision: expected 'fp32' or 'bf16', got '",
-        name, "'.");
-  return name == "fp32" ? at::kFloat : at::kBFloat16;
+  if (name == "fp32") return at::kFloat;
+  if (name == "bf16") return at::kBFloat16;
+  check(name == "int8", ErrorCode::INVALID_OPTION, "precision: expected 'fp32', 'bf16' or 'int8', got '", name, "'.");
+  return at::kChar;
 }
 
 }  // namespace permafrost

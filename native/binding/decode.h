@@ -26,7 +26,7 @@ Shares decode_shares(const Napi::Value& value);
 std::vector<Shares> decode_share_list(const Napi::Value& value);
 StepOptions decode_step_options(const Napi::Value& value);
 Kernels decode_kernels(const Napi::Value& value);
-// Type of the arithmetic, 'fp32' or 'bf16'.
+// Type of the arithmetic, 'fp32', 'bf16' or 'int8' (kChar).
 at::ScalarType decode_precision(const Napi::Value& value);
 
 Napi::Object decode_object(const Napi::Value& value, const char* what);

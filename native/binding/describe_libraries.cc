@@ -3,8 +3,8 @@
 #include "binding/libtorch_root.h"
 #include "core/blas.h"
 #include "core/libtorch.h"
-#include "core/matrix_product.h"
 #include "device/nvidia_driver.h"
+#include "products/cpu_products.h"
 #include "permafrost/build_info.h"
 
 namespace permafrost {
@@ -47,7 +47,7 @@ Napi::Object describe_blas(Napi::Env env) {
   Napi::Object blas = Napi::Object::New(env);
   void* openblas = dependency_symbol("openblas_get_parallel");
   void* any = openblas != nullptr ? openblas : dependency_symbol("sgemm_");
-  blas.Set("name", optional_string(env, openblas != nullptr ? "OpenBLAS" : at::hasMKL() ? "MKL" : any ? "BLAS" : ""));
+  blas.Set("name", optional_string(env, blas_name()));
   blas.Set("path", optional_string(env, file_of(any)));
   blas.Set("threading", optional_string(env, openblas_threading()));
   return blas;
@@ -78,7 +78,15 @@ Napi::Object describe_libtorch(Napi::Env env) {
   value.Set("cxx11Abi", env.Null());
 #endif
   value.Set("blas", describe_blas(env));
-  value.Set("multipliesByOneDnn", multiplies_by_onednn());
+  Napi::Array products = Napi::Array::New(env);
+  CpuProducts known(cpu_kernels(), at::kFloat);
+  for (const ProductLibrary* library : known.libraries()) {
+    Napi::Object entry = Napi::Object::New(env);
+    entry.Set("library", library->name());
+    entry.Set("description", library->description());
+    products.Set(products.Length(), entry);
+  }
+  value.Set("products", products);
   return value;
 }
 

@@ -87,16 +87,30 @@ Napi::Value device_facts_value(Napi::Env env, const DeviceFacts& facts) {
                                      {"allocatedBytes", static_cast<double>(facts.memory.allocated)},
                                      {"peakBytes", static_cast<double>(facts.memory.peak)}});
   value.Set("name", facts.name);
-  value.Set("precision", facts.is_fp32 ? "fp32" : "bf16");
+  value.Set("precision", facts.precision == at::kFloat ? "fp32" : facts.precision == at::kChar ? "int8" : "bf16");
   value.Set("attention", facts.attention);
   value.Set("whyNoGraphs", facts.why_no_graphs.empty() ? env.Null() : Napi::String::New(env, facts.why_no_graphs));
   return value;
 }
 
+Napi::Value product_facts_value(Napi::Env env, const ProductFacts& facts) {
+  if (facts.library.empty()) return env.Null();
+  Napi::Object value = numbers(env, {{"threads", static_cast<double>(facts.threads)}});
+  value.Set("library", facts.library);
+  value.Set("description", facts.description);
+  value.Set("origin", facts.origin);
+  value.Set("reason", facts.reason.empty() ? env.Null() : Napi::String::New(env, facts.reason));
+  return value;
+}
+
 Napi::Value timing_value(Napi::Env env, const ProductTiming& timing) {
-  return numbers(env, {{"seconds", timing.seconds},
-                       {"flops", timing.flops},
-                       {"products", static_cast<double>(timing.products)}});
+  Napi::Object value = numbers(env, {{"seconds", timing.seconds},
+                                     {"flops", timing.flops},
+                                     {"products", static_cast<double>(timing.products)}});
+  Napi::Array libraries = Napi::Array::New(env);
+  for (const std::string& name : timing.libraries) libraries.Set(libraries.Length(), name);
+  value.Set("libraries", libraries);
+  return value;
 }
 
 Napi::Value floats_value(Napi::Env env, const at::Tensor& tensor) {

@@ -33,10 +33,16 @@ struct HeldBytes {
   size_t parameters = 0, gradients = 0, optimizer = 0, workspace = 0;
 };
 
+// What multiplies large matrices on a CPU; an empty library where there is no choice.
+struct ProductFacts {
+  std::string library, description, origin, reason;
+  int threads = 0;
+};
+
 // Where and by which means a model computes.
 struct DeviceFacts {
   std::string name, attention, why_no_graphs;
-  bool is_fp32;
+  at::ScalarType precision;
   size_t graphs;
   int64_t steps_in_flight;
   DeviceMemory memory;
@@ -52,6 +58,7 @@ Napi::Value moments_value(Napi::Env env, const Moments& moments);
 Napi::Value loss_value(Napi::Env env, const LossSum& sum);
 Napi::Value held_bytes_value(Napi::Env env, const HeldBytes& bytes);
 Napi::Value device_facts_value(Napi::Env env, const DeviceFacts& facts);
+Napi::Value product_facts_value(Napi::Env env, const ProductFacts& facts);
 Napi::Value timing_value(Napi::Env env, const ProductTiming& timing);
 Napi::Value floats_value(Napi::Env env, const at::Tensor& tensor);
 // The elements of a contiguous tensor on the CPU as they lie in memory.

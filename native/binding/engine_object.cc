@@ -12,6 +12,7 @@
 #include "freezing/apply_plan.h"
 #include "model/encoder.h"
 #include "model/initialise.h"
+#include "products/packings.h"
 #include "weights/convert.h"
 
 namespace permafrost {
@@ -60,6 +61,7 @@ Napi::Function EngineObject::define(Napi::Env env) {
                       InstanceMethod<&EngineObject::restore_snapshot>("restoreSnapshot"),
                       InstanceMethod<&EngineObject::memory>("memory"),
                       InstanceMethod<&EngineObject::device>("device"),
+                      InstanceMethod<&EngineObject::products>("products"),
                       InstanceMethod<&EngineObject::gemm_floor>("gemmFloor"),
                       // A method, not a getter: Node checks the receiver of methods alone.
                       InstanceMethod<&EngineObject::last_job>("lastJob"),
@@ -89,8 +91,9 @@ Napi::Value EngineObject::create_model(const Napi::CallbackInfo& info) {
     const EncoderConfig config = decode_config(info[0]);
     const std::string device = decode_string(info[1], "device");
     const Kernels kernels = decode_kernels(info[2]);
-    const at::ScalarType type = decode_precision(info[3]);
+    const at::ScalarType precision = decode_precision(info[3]);
     const bool tf32 = decode_bool(info[4], "tf32");
+    const ProductSettings products{decode_string(info[5], "matmul"), decode_string(info[6], "productsDirectory")};
     return promise_job(
         info.Env(), engine_,
         [=](EngineState& state) {
@@ -98,7 +101,7 @@ Napi::Value EngineObject::create_model(const Napi::CallbackInfo& info) {
           enter_device(found);
           // A setting of libtorch for the whole process: the last model on a card decides.
           if (found.is_cuda()) at::globalContext().setAllowTF32CuBLAS(tf32);
-          state.model = std::make_unique<Model>(config, found, kernels, type);
+          state.model = std::make_unique<Model>(config, found, kernels, precision, products);
           return state.model->parameters.named();
         },
         parameters_value);
@@ -327,7 +330,8 @@ Napi::Value EngineObject::memory(const Napi::CallbackInfo& info) {
           const Model& model = unsettled_model_of(state);
           HeldBytes bytes;
           for (const Parameter& parameter : model.parameters.stored()) {
-            bytes.parameters += parameter.value.nbytes();
+            bytes.parameters += parameter.value.nbytes() + packed_bytes(parameter.packings);
+            if (parameter.int8) bytes.parameters += parameter.int8->bytes();
             if (parameter.grad.defined()) bytes.gradients += parameter.grad.nbytes();
           }
           if (state.trainer) bytes.optimizer = state.trainer->optimizer().state_bytes();
@@ -347,10 +351,27 @@ Napi::Value EngineObject::device(const Napi::CallbackInfo& info) {
           const DeviceStep* step = state.trainer ? state.trainer->device_step() : nullptr;
           return DeviceFacts{model.device.str(), model.ops->attention_name(),
                        step != nullptr ? step->why_no_graphs() : "no steps are launched ahead",
-                       model.type == at::kFloat, step != nullptr ? step->graphs() : 0,
+                       model.precision, step != nullptr ? step->graphs() : 0,
                        state.trainer ? state.trainer->read_back_every() : 1, device_memory(model.device)};
         },
         device_facts_value);
+  });
+}
+
+Napi::Value EngineObject::products(const Napi::CallbackInfo& info) {
+  return guarded(info.Env(), [&] {
+    return promise_job(
+        info.Env(), engine_,
+        [](EngineState& state) {
+          const Model& model = unsettled_model_of(state);
+          // Nothing large is multiplied in fp32 then.
+          if (model.precision == at::kChar) return ProductFacts{};
+          const ProductChoice* choice = model.ops->product_choice();
+          if (choice == nullptr) return ProductFacts{};
+          return ProductFacts{choice->library->name(), choice->library->description(), choice->origin, choice->reason,
+                              at::get_num_threads()};
+        },
+        product_facts_value);
   });
 }
 
@@ -358,9 +379,12 @@ Napi::Value EngineObject::gemm_floor(const Napi::CallbackInfo& info) {
   return guarded(info.Env(), [&] {
     const int64_t num_tokens = decode_int(info[0], "numTokens");
     const int64_t scored_tokens = decode_int(info[1], "scoredTokens");
+    const std::string library = decode_string(info[2], "library");
     return promise_job(
         info.Env(), engine_,
-        [=](EngineState& state) { return time_step_products(unsettled_model_of(state), num_tokens, scored_tokens); },
+        [=](EngineState& state) {
+          return time_step_products(unsettled_model_of(state), num_tokens, scored_tokens, library);
+        },
         timing_value);
   });
 }

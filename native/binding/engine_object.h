@@ -35,6 +35,7 @@ class EngineObject : public Napi::ObjectWrap<EngineObject> {
   Napi::Value restore_snapshot(const Napi::CallbackInfo& info);
   Napi::Value memory(const Napi::CallbackInfo& info);
   Napi::Value device(const Napi::CallbackInfo& info);
+  Napi::Value products(const Napi::CallbackInfo& info);
   Napi::Value gemm_floor(const Napi::CallbackInfo& info);
   Napi::Value last_job(const Napi::CallbackInfo& info);
   Napi::Value cancel(const Napi::CallbackInfo& info);

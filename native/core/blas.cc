@@ -21,6 +21,12 @@ void* dependency_symbol(const char* name) {
   return symbol;
 }
 
+std::string blas_name() {
+  if (dependency_symbol("openblas_get_parallel") != nullptr) return "OpenBLAS";
+  if (at::hasMKL()) return "MKL";
+  return dependency_symbol("sgemm_") != nullptr ? "BLAS" : "";
+}
+
 OpenBlasThreads openblas_threads() {
   const auto parallel = reinterpret_cast<int (*)()>(dependency_symbol("openblas_get_parallel"));
   if (parallel == nullptr) return OpenBlasThreads::none;

@@ -12,6 +12,9 @@ void* dependency_symbol(const char* name);
 // The file that a function or variable of this process comes from; empty where there is none.
 std::string file_of(const void* symbol);
 
+// Its name; empty where there is none.
+std::string blas_name();
+
 // What OpenBLAS's threads are; `none` where another library is in use.
 enum class OpenBlasThreads { none, sequential, own, openmp };
 OpenBlasThreads openblas_threads();

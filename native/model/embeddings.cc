@@ -45,7 +45,7 @@ void embed_backward(const PassContext& context, const EmbeddingWeights& weights,
     context.ops.bias_backward(dhidden_TH, context.sink(*weights.project.bias));
     linear_weight_backward(context, dhidden_TH, kept.embedded_TE, *weights.project.weight);
     dembedded_TE = kept.embedded_TE;  // its values are not needed any more
-    context.ops.product(dembedded_TE, dhidden_TH, weights.project.weight->operand());
+    context.ops.linear_backward(dembedded_TE, dhidden_TH, *weights.project.weight);
   }
   context.ops.dropout(dembedded_TE, dropout_of(context));
   context.ops.layer_norm_backward(dembedded_TE, kept.sum_TE, kept.mean_T, kept.rstd_T, weights.norm.weight->value, {},

@@ -67,8 +67,10 @@ struct PassContext {
 
   // A buffer of the type that the model computes in.
   at::Tensor empty(at::IntArrayRef sizes) const { return buffers.empty(sizes); }
-  // One for what stays exact at any precision: statistics of LayerNorm and softmax, sums that a LayerNorm reads.
+  // One for what stays exact at any precision: statistics of LayerNorm and softmax, sums of embeddings.
   at::Tensor empty_fp32(at::IntArrayRef sizes) const { return buffers.empty(sizes, at::kFloat); }
+  // One for a product that a LayerNorm reads.
+  at::Tensor empty_sum(at::IntArrayRef sizes) const { return ops.sums_in_fp32() ? empty_fp32(sizes) : empty(sizes); }
   int64_t num_tokens() const { return batch.input_ids_T.size(0); }
 };
 

@@ -72,7 +72,7 @@ at::Tensor layer_forward(const PassContext& context, const LayerWeights& weights
                                relative.projected_S2H, config.num_heads, dropout.attention, context_TH, lse_TN);
   }
 
-  at::Tensor attention_sum_RH = context.empty({num_rows, hidden});
+  at::Tensor attention_sum_RH = context.empty_sum({num_rows, hidden});
   const at::Tensor output_bias_H =
       linear_but_bias(context, select(context, context_TH, labelled_only), weights.output, attention_sum_RH);
   at::Tensor middle_RH = context.empty({num_rows, hidden});
@@ -82,12 +82,19 @@ at::Tensor layer_forward(const PassContext& context, const LayerWeights& weights
                  weights.attention_norm.weight->value, weights.attention_norm.bias->value, eps, middle_RH,
                  attention_mean_R, attention_rstd_R);
 
-  at::Tensor pre_RI = context.empty({num_rows, config.intermediate_size});
-  const at::Tensor up_bias_I = linear_but_bias(context, middle_RH, weights.up, pre_RI);
   at::Tensor activated_RI = context.empty({num_rows, config.intermediate_size});
-  ops.activate(pre_RI, up_bias_I, config.activation, activated_RI);
+  at::Tensor pre_RI;
+  if (kept == nullptr) {
+    interruption_point();
+    ops.linear_activated(activated_RI, middle_RH, *weights.up.weight, *weights.up.bias, config.activation,
+                         context.rows_apart);
+  } else {
+    pre_RI = context.empty({num_rows, config.intermediate_size});
+    const at::Tensor up_bias_I = linear_but_bias(context, middle_RH, weights.up, pre_RI);
+    ops.activate(pre_RI, up_bias_I, config.activation, activated_RI);
+  }
 
-  at::Tensor output_sum_RH = context.empty({num_rows, hidden});
+  at::Tensor output_sum_RH = context.empty_sum({num_rows, hidden});
   const at::Tensor down_bias_H = linear_but_bias(context, activated_RI, weights.down, output_sum_RH);
   at::Tensor y_RH = context.empty({num_rows, hidden});
   at::Tensor output_mean_R = context.empty_fp32({num_rows});
@@ -129,11 +136,11 @@ at::Tensor layer_backward(const PassContext& context, const LayerWeights& weight
   if (!needs.feed_forward) return {};
 
   // activated = activation(middle W_up^T + b_up)
-  ops.product(dpre_RI, dbranch_RH, weights.down.weight->operand());
+  ops.linear_backward(dpre_RI, dbranch_RH, *weights.down.weight);
   ops.activate_backward(dpre_RI, kept.pre_RI, context.config.activation, context.sink(*weights.up.bias));
   linear_weight_backward(context, dpre_RI, kept.middle_RH, *weights.up.weight);
   if (!needs.middle) return {};
-  ops.product(dmiddle_RH, dpre_RI, weights.up.weight->operand(), true);
+  ops.linear_backward(dmiddle_RH, dpre_RI, *weights.up.weight, true);
 
   // middle = LayerNorm(x + dropout(context W_output^T + b_output))
   at::Tensor dx_RH = dmiddle_RH;
@@ -148,7 +155,7 @@ at::Tensor layer_backward(const PassContext& context, const LayerWeights& weight
 
   // context = attention(x W_qkv^T + b_qkv)
   at::Tensor dcontext_RH = context.empty(dbranch_RH.sizes());
-  ops.product(dcontext_RH, dbranch_RH, weights.output.weight->operand());
+  ops.linear_backward(dcontext_RH, dbranch_RH, *weights.output.weight);
   const at::Tensor dcontext_TH = spread(context, dcontext_RH, kept.labelled_only);
   at::Tensor dqkv_T3H = context.empty(kept.qkv_T3H.sizes());
   at::Tensor dprojected_S2H;
@@ -168,7 +175,7 @@ at::Tensor layer_backward(const PassContext& context, const LayerWeights& weight
     project_relative_backward(context, weights.qkv, dropout.relative, kept.relative, dprojected_S2H);
   }
   at::Tensor dx_TH = needs.input ? spread(context, dx_RH, kept.labelled_only) : at::Tensor();
-  if (needs.input) ops.product(dx_TH, dqkv_T3H, weights.qkv.weight->operand(), true);
+  if (needs.input) ops.linear_backward(dx_TH, dqkv_T3H, *weights.qkv.weight, true);
   kept = {};
   return dx_TH;
 }

@@ -10,7 +10,7 @@ namespace permafrost {
 // y_TO = x_TI W^T
 inline void linear(const PassContext& context, const at::Tensor& x_TI, const LinearWeights& weights, at::Tensor& y_TO) {
   interruption_point();
-  context.ops.product(y_TO, x_TI, weights.weight->operand().t(), false, context.rows_apart);
+  context.ops.linear(y_TO, x_TI, *weights.weight, context.rows_apart);
 }
 
 // The same for a bias that the next operation can add as well. Returns what is left to add: the bias, or nothing
@@ -24,7 +24,7 @@ inline at::Tensor linear_but_bias(const PassContext& context, const at::Tensor& 
     return weights.bias->value;
   }
   interruption_point();
-  at::addmm_out(y_TO, weights.bias->operand(), x_TI, weights.weight->operand().t());
+  context.ops.affine(y_TO, x_TI, *weights.weight, *weights.bias);
   return {};
 }
 

@@ -47,9 +47,15 @@ EncoderConfig with_room(const EncoderConfig& config, at::Device device) {
 DeclaredModel::DeclaredModel(const EncoderConfig& config)
     : config(validated(config)), parameters(this->config), head(make_head(this->config, parameters)) {}
 
-Model::Model(const EncoderConfig& config, at::Device device, Kernels kernels, at::ScalarType type)
-    : config(with_room(config, device)), device(device), type(type), ops(make_ops(device, kernels, type, this->config.head_size())),
+Model::Model(const EncoderConfig& config, at::Device device, Kernels kernels, at::ScalarType precision,
+             const ProductSettings& products)
+    : config(with_room(config, device)), device(device), precision(precision),
+      type(precision == at::kChar ? at::kFloat : precision),
+      ops(make_ops(device, kernels, type, this->config.head_size(), products,
+                   {this->config.intermediate_size, this->config.hidden_size})),
       buffers(device, type), parameters(config), head(make_head(this->config, parameters)) {
+  check(precision != at::kChar || device.is_cpu(), ErrorCode::INVALID_OPTION,
+        "precision: 'int8' computes on a CPU, not on ", device.str(), ". Use 'bf16' on a card.");
   parameters.allocate(device);
   Parameter& word = *parameters.embeddings.word;
   word.by_rows = ops->updates_rows() && !word.tied;
@@ -140,7 +146,7 @@ const std::vector<WeightDigest>& Model::prefix_digests() {
   if (prefix_digests_.empty() && depth >= 0) {
     prefix_digests_ = digest_prefixes(parameters, config, depth);
     // Other arithmetic makes other rows.
-    const auto arithmetic = static_cast<uint64_t>(type) * 2 + static_cast<uint64_t>(device.is_cuda());
+    const auto arithmetic = static_cast<uint64_t>(precision) * 2 + static_cast<uint64_t>(device.is_cuda());
     const auto reference = static_cast<uint64_t>(at::kFloat) * 2;
     for (WeightDigest& digest : prefix_digests_) digest.low ^= (arithmetic - reference) * 0x9e3779b97f4a7c15ull;
   }
@@ -149,12 +155,16 @@ const std::vector<WeightDigest>& Model::prefix_digests() {
 
 void Model::weights_changed() {
   prefix_digests_.clear();
+  for (Parameter& parameter : parameters.stored()) parameter.packings.reset();
   rounding_due_ = true;
 }
 
 void Model::round_weights() {
   if (!rounding_due_) return;
   rounding_due_ = false;
+  if (precision == at::kChar) {
+    for (Parameter* weight : parameters.linear_maps()) weight->int8 = ops->pack(round_to_int8(weight->value));
+  }
   if (type == at::kFloat) return;
   for (Parameter& parameter : parameters.stored()) {
     if (parameter.in_products) parameter.round(type);

@@ -41,8 +41,11 @@ struct DeclaredModel {
 
 struct Model {
   // Throws OUT_OF_MEMORY where the CPU's memory has no room for the weights.
-  // `type`: of activations and of what matrix products read, fp32 or bf16. Weights are fp32 in any case.
-  Model(const EncoderConfig& config, at::Device device, Kernels kernels, at::ScalarType type = at::kFloat);
+  // `precision`: type of activations and of what matrix products read, fp32 or bf16; or int8 (kChar) for inference on a
+  // CPU, where the encoder's linear maps multiply in 8 bits and all else is fp32. Weights are fp32 in any case.
+  // `products`: by which library the fused operations of a CPU multiply.
+  Model(const EncoderConfig& config, at::Device device, Kernels kernels, at::ScalarType precision = at::kFloat,
+        const ProductSettings& products = {});
 
   // Scores of each token, [T, labels], on the CPU. Dropout off.
   at::Tensor logits(const PackedBatch& batch);
@@ -79,6 +82,8 @@ struct Model {
 
   EncoderConfig config;
   at::Device device;
+  at::ScalarType precision;
+  // Of activations.
   at::ScalarType type;
   std::unique_ptr<Ops> ops;
   BufferPool buffers;

@@ -67,6 +67,15 @@ void Parameters::add_relative(const EncoderConfig& config, const Architecture& n
   if (config.relative->has_norm) relative.norm = add_norm(root + names.relative_norm, config.hidden_size, kEmbeddings);
 }
 
+std::vector<Parameter*> Parameters::linear_maps() const {
+  std::vector<Parameter*> maps;
+  if (embeddings.project.weight != nullptr) maps.push_back(embeddings.project.weight);
+  for (const LayerWeights& layer : layers) {
+    maps.insert(maps.end(), {layer.qkv.weight, layer.output.weight, layer.up.weight, layer.down.weight});
+  }
+  return maps;
+}
+
 void Parameters::allocate(at::Device device) {
   for (Parameter& parameter : stored_) {
     parameter.value = at::zeros(parameter.shape, at::TensorOptions().dtype(at::kFloat).device(device));

@@ -3,12 +3,15 @@
 
 #include <cstdint>
 #include <deque>
+#include <memory>
+#include <optional>
 #include <string>
 #include <vector>
 
 #include "core/libtorch.h"
 #include "model/architecture.h"
 #include "model/config.h"
+#include "ops/int8_weight.h"
 
 namespace permafrost {
 
@@ -23,6 +26,8 @@ enum LayerPart : uint8_t {
   kBias = 8,
 };
 
+struct Packings;
+
 // One stored tensor. Query, key and value of a layer are one tensor of three blocks of rows, so that
 // one matrix product computes all three.
 struct Parameter {
@@ -31,6 +36,10 @@ struct Parameter {
   at::Tensor value;
   // What matrix products read at a lower precision than fp32: a rounded copy of `value`. Undefined otherwise.
   at::Tensor rounded;
+  // What they read instead in a model of 8 bits, where it is a linear map's of the encoder.
+  std::optional<Int8Weight> int8;
+  // What products/ made of the value for itself; whoever changes the value drops it.
+  mutable std::shared_ptr<Packings> packings;
   // Whether matrix products read this parameter.
   bool in_products = false;
   // Defined only while the parameter learns and a gradient was computed since.
@@ -50,6 +59,10 @@ struct Parameter {
   uint8_t parts = 0;
 
   const at::Tensor& operand() const { return rounded.defined() ? rounded : value; }
+  // Its first rows as a product reads them.
+  at::Tensor rows(int64_t count) const { return count == shape[0] ? operand() : operand().slice(0, 0, count); }
+  // Whether the trainer that there is changes it.
+  bool learns() const { return requires_grad && grad.defined(); }
   // Brings `rounded` up to date.
   void round(at::ScalarType type) {
     if (!rounded.defined()) rounded = at::empty(value.sizes(), value.options().dtype(type));
@@ -116,6 +129,9 @@ class Parameters {
   Parameter* add(const std::string& name, std::vector<int64_t> shape, int64_t layer, uint8_t parts = 0);
   LinearWeights add_linear(const std::string& name, int64_t out, int64_t in, int64_t layer, uint8_t parts = 0);
   NormWeights add_norm(const std::string& name, int64_t size, int64_t layer);
+
+  // The matrices of the encoder's linear maps.
+  std::vector<Parameter*> linear_maps() const;
 
   // Makes all that is declared zeros on the device.
   void allocate(at::Device device);

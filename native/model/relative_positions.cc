@@ -48,7 +48,7 @@ RelativeActivations project_relative(const PassContext& context, const LinearWei
     context.ops.dropout(table_SH, dropout);
   }
   at::Tensor projected_S2H = context.empty({table_SH.size(0), 2 * table_SH.size(1)});
-  context.ops.product(projected_S2H, table_SH, query_and_key(qkv.weight->operand()).t(), false, context.rows_apart);
+  context.ops.linear(projected_S2H, table_SH, *qkv.weight, context.rows_apart);
   projected_S2H.add_(query_and_key(qkv.bias->operand()));
   return {table_SH, projected_S2H};
 }
@@ -62,7 +62,7 @@ void project_relative_backward(const PassContext& context, const LinearWeights& 
   at::Tensor dtable_SH = context.relative->dtable_SH;
   if (!dtable_SH.defined()) return;
   at::Tensor share_SH = context.empty(dtable_SH.sizes());
-  context.ops.product(share_SH, dprojected_S2H, query_and_key(qkv.weight->operand()));
+  context.ops.linear_backward(share_SH, dprojected_S2H, *qkv.weight);
   context.ops.dropout(share_SH, dropout);
   dtable_SH.add_(share_SH);
 }

@@ -1,4 +1,4 @@
-// Everything of a step that is not a matrix product, one virtual method an operation.
+// Everything that a step computes, one virtual method an operation.
 //
 // Two implementations compute the same: PlainOps, compositions of ATen operations that run on any
 // device and serve as the reference, and FusedCpuOps, one pass over memory each.
@@ -14,8 +14,11 @@
 #include "core/libtorch.h"
 #include "model/batch.h"
 #include "model/config.h"
+#include "model/parameters.h"
 #include "ops/dropout.h"
+#include "ops/int8_weight.h"
 #include "ops/relative_rows.h"
+#include "products/choice.h"
 
 namespace permafrost {
 
@@ -56,12 +59,25 @@ class Ops {
   // Whether a row of a dropout mask is a function of its number, not drawn from the device's generator.
   virtual bool masks_by_row() const { return true; }
 
-  // out_MN = a_MK b_KN, or out_MN += a_MK b_KN where `add`. a holds a row a token. With `rows_apart`, the fused kernels of
-  // the CPU give a row the same bits however many rows there are.
-  virtual void product(at::Tensor& out_MN, const at::Tensor& a_MK, const at::Tensor& b_KN, bool add = false,
-                       bool rows_apart = false);
-  // Whether a matrix product adds a bias for free; otherwise the operation behind it does.
+  // A weight of 8 bits as `linear` likes it; see Parameter::int8.
+  virtual Int8Weight pack(Int8Weight weight) { return weight; }
+  // What multiplies large matrices, where there is a choice; null elsewhere.
+  virtual const ProductChoice* product_choice() { return nullptr; }
+  // All that there are to choose from.
+  virtual std::vector<ProductLibrary*> product_libraries() const { return {}; }
+  // The products of a linear map. W_OI is the weight, or its first O rows where there are fewer outputs.
+  // y_TO = x_TI W^T. With `rows_apart`, the fused kernels of the CPU give a row the same bits however many rows there are.
+  virtual void linear(at::Tensor& y_TO, const at::Tensor& x_TI, const Parameter& weight, bool rows_apart = false);
+  // Whether `linear` leaves what it makes of factors of a lower precision in fp32, as a LayerNorm sums it up.
+  virtual bool sums_in_fp32() const { return false; }
+  // The same with a bias_O, where that is free; otherwise the operation behind it adds the bias.
   virtual bool adds_bias_in_product() const { return false; }
+  virtual void affine(at::Tensor& y_TO, const at::Tensor& x_TI, const Parameter& weight, const Parameter& bias);
+  // y_TO = activation(x_TI W^T + bias_O), where nothing is kept for a way back.
+  virtual void linear_activated(at::Tensor& y_TO, const at::Tensor& x_TI, const Parameter& weight, const Parameter& bias,
+                                Activation activation, bool rows_apart);
+  // dx_TI = dy_TO W, or dx_TI += dy_TO W where `add`
+  virtual void linear_backward(at::Tensor& dx_TI, const at::Tensor& dy_TO, const Parameter& weight, bool add = false);
   // dW_OI = dy^T x, in fp32
   virtual void weight_gradient(const at::Tensor& dy_TO, const at::Tensor& x_TI, const GradSink& dweight);
 
@@ -127,8 +143,9 @@ class Ops {
   // Whether tables that are looked up are updated by rows.
   virtual bool updates_rows() const { return false; }
   virtual double squared_norm(const at::Tensor& x) = 0;
+  // rounded: receives the new value in its own type; may be undefined.
   virtual void adamw(at::Tensor& value, const at::Tensor& grad, at::Tensor& exp_avg, at::Tensor& exp_avg_sq,
-                     const AdamWStep& step) = 0;
+                     at::Tensor& rounded, const AdamWStep& step) = 0;
   // Updates one after another on some rows, with a gradient of zero: row rows[i] gets those from steps[first[i]] on.
   // The same bits as `adamw` of each step. Where `updates_rows`.
   virtual void adamw_rows(const std::vector<int32_t>& rows, const std::vector<int32_t>& first,
@@ -142,7 +159,8 @@ class Ops {
 // `fused` asks for the fast ones: the one-pass kernels on a CPU, few kernels an operation on a card.
 enum class Kernels { plain, fused };
 
-// `type`: of the activations. The one-pass kernels of the CPU know fp32 alone.
-std::unique_ptr<Ops> make_ops(at::Device device, Kernels kernels, at::ScalarType type, int64_t head_size);
+// `type`: of the activations. `products` and `shape`, of the largest map: for the products of the CPU's fused operations.
+std::unique_ptr<Ops> make_ops(at::Device device, Kernels kernels, at::ScalarType type, int64_t head_size,
+                              const ProductSettings& products = {}, ProductShape shape = {});
 
 }  // namespace permafrost

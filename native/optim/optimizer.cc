@@ -47,9 +47,9 @@ Optimizer::Update Optimizer::update(const UpdateRates& rates, double mean_scale)
     if (parameter.by_rows) {
       update_rows(parameter, state, step);
     } else {
-      ops_.adamw(parameter.value, parameter.grad, state.exp_avg, state.exp_avg_sq, step);
+      ops_.adamw(parameter.value, parameter.grad, state.exp_avg, state.exp_avg_sq, parameter.rounded, step);
     }
-    if (parameter.rounded.defined()) parameter.round(parameter.rounded.scalar_type());
+    parameter.packings.reset();
   }
   return {norm};
 }
@@ -116,9 +116,9 @@ bool Optimizer::fits(const Parameter& parameter, const AdamWStep& step) const {
   at::Tensor exp_avg = found == state_.end() ? at::zeros_like(value) : found->second.exp_avg.clone();
   at::Tensor exp_avg_sq = found == state_.end() ? at::zeros_like(value) : found->second.exp_avg_sq.clone();
   // Rows without a gradient have one of zero.
-  ops_.adamw(value, parameter.grad, exp_avg, exp_avg_sq, step);
-  const at::Tensor read = parameter.rounded.defined() ? value.to(parameter.rounded.scalar_type()) : value;
-  for (const at::Tensor& x : {read, exp_avg, exp_avg_sq}) {
+  at::Tensor rounded = parameter.rounded.defined() ? at::empty_like(parameter.rounded) : at::Tensor();
+  ops_.adamw(value, parameter.grad, exp_avg, exp_avg_sq, rounded, step);
+  for (const at::Tensor& x : {rounded.defined() ? rounded : value, exp_avg, exp_avg_sq}) {
     if (!all_finite(x).item<bool>()) return false;
   }
   return true;

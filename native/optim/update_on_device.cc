@@ -35,6 +35,7 @@ void Optimizer::lay_out() {
   for (Parameter& parameter : parameters_.stored()) {
     const size_t rate = *rate_group++;
     if (!parameter.requires_grad || !parameter.grad.defined()) continue;
+    parameter.packings.reset();
     State& state = begun(parameter);
     if (!state.device_step.defined()) {
       at::Tensor& shared = new_steps[state.step];

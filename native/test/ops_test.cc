@@ -56,6 +56,13 @@ void compare(const Compute& compute, double tolerance) {
   }
 }
 
+Parameter weight_of(const at::Tensor& value) {
+  Parameter weight;
+  weight.shape = value.sizes().vec();
+  weight.value = value;
+  return weight;
+}
+
 TEST("products equal the plain ones, whatever the shapes, strides and layouts") {
   at::manual_seed(9);
   // Around the edges of tiles, panels, chunks of rows and the depth of a panel.
@@ -63,6 +70,7 @@ TEST("products equal the plain ones, whatever the shapes, strides and layouts") 
            {1, 1, 1}, {5, 7, 3}, {6, 16, 8}, {23, 33, 17}, {49, 31, 256}, {97, 100, 259}, {12, 64, 600}, {130, 48, 72}}) {
     for (const bool a_transposed : {false, true}) {
       for (const bool b_transposed : {false, true}) {
+        // Of a linear map: the map with b^T as its weight, the gradient of its input, that of its weight.
         const at::Tensor a = a_transposed ? at::randn({K, M + 3}).slice(1, 1, M + 1).t() : at::randn({M, K});
         const at::Tensor b = b_transposed ? at::randn({N, K}).t() : at::randn({K, N + 5}).slice(1, 2, N + 2);
         const at::Tensor start = at::randn({M, N});
@@ -70,10 +78,13 @@ TEST("products equal the plain ones, whatever the shapes, strides and layouts") 
             [&, M = M, N = N](Ops& ops) -> std::vector<at::Tensor> {
               at::Tensor product = at::empty({M, N}), sum = start.clone(), padded = at::ones({M, N + 3});
               at::Tensor part = padded.slice(1, 1, N + 1);
-              ops.product(product, a, b);
-              ops.product(sum, a, b, true);
-              ops.product(part, a, b);
-              return {product, sum, padded};
+              ops.linear(product, a, weight_of(b.t()));
+              ops.linear_backward(sum, a, weight_of(b), true);
+              ops.linear_backward(part, a, weight_of(b));
+              at::Tensor gradient = at::empty({M, N}), gradients = start.clone();
+              ops.weight_gradient(a.t(), b, {gradient, false});
+              ops.weight_gradient(a.t(), b, {gradients, true});
+              return {product, sum, padded, gradient, gradients};
             },
             1e-5 * std::sqrt(static_cast<double>(K)) + 1e-6);
       }
@@ -87,12 +98,13 @@ TEST("a row of a product has the same bits whatever the rows beside it, at the s
   for (const CpuKernels* kernels : levels()) {
     FusedCpuOps ops(*kernels);
     for (const auto& [O, I] : std::vector<std::pair<int64_t, int64_t>>{{384, 128}, {2304, 768}, {768, 3072}}) {
-      const at::Tensor x = at::randn({200, I}), weight = at::randn({O, I});
+      const at::Tensor x = at::randn({200, I});
+      const Parameter weight = weight_of(at::randn({O, I}));
       at::Tensor all = at::empty({200, O});
-      ops.product(all, x, weight.t(), false, true);
+      ops.linear(all, x, weight, true);
       for (const auto& [begin, end] : std::vector<std::pair<int64_t, int64_t>>{{0, 2}, {13, 40}, {50, 153}, {100, 200}}) {
         at::Tensor some = at::empty({end - begin, O});
-        ops.product(some, x.slice(0, begin, end), weight.t(), false, true);
+        ops.linear(some, x.slice(0, begin, end), weight, true);
         expect(at::equal(some, all.slice(0, begin, end)), "rows ", begin, " to ", end, " of ", I, " by ", O, " differ");
       }
     }
@@ -249,8 +261,8 @@ TEST("cross entropy, arg max, norm and update equal the plain ones") {
         const double loss = ops.cross_entropy(logits, tensors.labels_T, 0.5, dlogits);
         at::Tensor labels = at::empty({batch.num_tokens()}, at::kInt);
         ops.argmax(logits, labels.data_ptr<int32_t>());
-        at::Tensor value = start.clone(), m = at::zeros_like(start), v = at::zeros_like(start);
-        for (int64_t step = 1; step <= 3; ++step) ops.adamw(value, grad, m, v, {1e-3, 0.9, 0.999, 1e-8, 0.01, 0.7, step});
+        at::Tensor value = start.clone(), m = at::zeros_like(start), v = at::zeros_like(start), rounded;
+        for (int64_t step = 1; step <= 3; ++step) ops.adamw(value, grad, m, v, rounded, {1e-3, 0.9, 0.999, 1e-8, 0.01, 0.7, step});
         return {at::full({1}, loss / 100), dlogits, labels.to(at::kFloat), value, m, v,
                 at::full({1}, ops.squared_norm(grad) / 9001)};
       },

@@ -40,6 +40,8 @@ Trainer::Trainer(Model& model, const TrainerOptions& options, std::shared_ptr<Co
                     {options.gradient_accumulation, options.gradient_shards,
                      model.device.is_cpu() && !launches_ahead(model, options)}),
       loss_(options.loss, model.config.num_labels, model.device), filler_(unlabelled_token(model.config)) {
+  check(model.precision != at::kChar, ErrorCode::INVALID_OPTION,
+        "precision 'int8' is for tagging and evaluation. Load the model with 'fp32' or 'bf16' to train it.");
   check(loss_.is_plain() || model.config.head == "token-classification", ErrorCode::INVALID_OPTION,
         "classWeights, labelSmoothing and focalGamma: expected the head of tokens by themselves, got '",
         model.config.head, "'.");

@@ -24,12 +24,31 @@ export async function stepOverEveryToken(
  * that a step over `numTokens` tokens is measured against. Those within attention are left out. Changes nothing.
  *
  * @param options.scoredTokens tokens with a label, which alone the last layer and the head go on with. @default all
+ * @param options.library what multiplies all of them, by its name. @default what the model takes
  * @throws INVALID_OPTION where `numTokens` is no whole number from 1, or fewer than `scoredTokens`
  */
 export async function timeProducts(
   model: EncoderModel,
   numTokens: number,
-  { scoredTokens = numTokens, signal }: { scoredTokens?: number; signal?: AbortSignal } = {},
+  options: { scoredTokens?: number; library?: string; signal?: AbortSignal } = {},
 ): Promise<NativeProducts> {
-  return engineOf(model).call((native) => native.gemmFloor(numTokens, scoredTokens), signal);
+  const { scoredTokens = numTokens, library = '', signal } = options;
+  return engineOf(model).call((native) => native.gemmFloor(numTokens, scoredTokens, library), signal);
+}
+
+/** The library that needs the least time for the products of a step over `numTokens` tokens; null where there is no choice. */
+export async function fastestLibrary(
+  model: EncoderModel,
+  numTokens: number,
+  options: { scoredTokens?: number; signal?: AbortSignal } = {},
+): Promise<string | null> {
+  const { libraries } = await timeProducts(model, numTokens, options);
+  let [fastest, least]: [string | null, number] = [null, Number.POSITIVE_INFINITY];
+  for (const library of libraries) {
+    // The second time finds its memory and code in place.
+    await timeProducts(model, numTokens, { ...options, library });
+    const { seconds } = await timeProducts(model, numTokens, { ...options, library });
+    if (seconds < least) [fastest, least] = [library, seconds];
+  }
+  return fastest;
 }

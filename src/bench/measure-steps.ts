@@ -9,8 +9,8 @@ import { engineShape } from '../model/options.js';
 import { PrefixStore } from '../model/prefix-store.js';
 import { TokenClassifier } from '../model/token-classifier.js';
 import type { Trainer } from '../model/trainer.js';
-import type { NativeMemory } from '../native/addon.js';
-import { stepOverEveryToken, timeProducts } from './engine-calls.js';
+import type { MatmulFacts, NativeMemory } from '../native/addon.js';
+import { fastestLibrary, stepOverEveryToken, timeProducts } from './engine-calls.js';
 import { type BenchMode, computesEveryToken, layOut, PAD_ID } from './modes.js';
 import type { BenchOptions } from './options.js';
 import { endlessBatches, randomDataset } from './workload.js';
@@ -24,13 +24,19 @@ export interface StepSample {
   paddedTokens: number;
   /** Tokens that the last layer goes on with behind attention. */
   scoredTokens: number;
-  /** The matrix products of this step by themselves, in seconds; null where they were not measured. */
+  /** The matrix products of this step by themselves, by the library that is fastest at them; null where they were not measured. */
   floorSeconds: number | null;
+  /** The same by the library that the step takes. */
+  productSeconds: number | null;
 }
 
 export interface StepMeasurement {
   /** Where the model was: `cpu`, `cuda:0`. */
   device: string;
+  /** What multiplied large matrices, on a CPU. */
+  matmul: MatmulFacts | null;
+  /** The library that is fastest at the products of a step; null where they were not measured, or there is no choice. */
+  fastestLibrary: string | null;
   config: EncoderConfig;
   plan: FreezePlan;
   /** One sample a step; the samples of all modes at one index come from the same sentences. */
@@ -54,7 +60,7 @@ const LEARNING_RATE = 3e-5;
  *
  * Each round trains one step of every mode on the same sentences, one mode after the other on the same engine, so that
  * whatever else the machine does meets all of them alike. With `floor`, the products of the first mode's step follow
- * in the same round. With `prefixStore`, every sentence is in the store before the first round, and no products are
+ * in the same round, by the library that the step takes and by the fastest one, which the first round finds. With `prefixStore`, every sentence is in the store before the first round, and no products are
  * timed by themselves.
  *
  * @throws INVALID_PLAN where the strategy does not fit the shape; what `TokenClassifier.create` throws
@@ -81,11 +87,14 @@ export async function measureSteps(
     const store = options.prefixStore
       ? await filledStore(options, { model, trainer, batches, dataset }, hooks)
       : null;
-    const samples = await runRounds(options, { model, trainer, batches, store }, hooks);
+    const { samples, fastest } = await runRounds(options, { model, trainer, batches, store }, hooks);
     if (store) requireHits(store, options);
     // In kilobytes on every platform, whatever the system itself counts in.
     const peakBytes = process.resourceUsage().maxRSS * 1024;
-    return { device: model.device, config, plan, samples, memory: await model.memory(), peakBytes };
+    const { matmul } = await model.deviceFacts();
+    const memory = await model.memory();
+    const facts = { device: model.device, matmul, fastestLibrary: fastest };
+    return { ...facts, config, plan, samples, memory, peakBytes };
   } finally {
     await model.dispose();
   }
@@ -127,11 +136,24 @@ function requireHits(store: PrefixStore, { batchSize, steps, warmup }: BenchOpti
   );
 }
 
+/** Seconds of the products of a step as the model takes them, and by the library that is said to be the fastest. */
+async function timeFloor(
+  model: TokenClassifier,
+  numTokens: number,
+  { fastest, ...call }: { fastest: string | null; scoredTokens: number; signal?: AbortSignal },
+): Promise<{ floorSeconds: number; productSeconds: number }> {
+  const { seconds: productSeconds } = await timeProducts(model, numTokens, call);
+  if (fastest === null) return { floorSeconds: productSeconds, productSeconds };
+  const { seconds } = await timeProducts(model, numTokens, { ...call, library: fastest });
+  return { floorSeconds: Math.min(seconds, productSeconds), productSeconds };
+}
+
 async function runRounds(
   { modes, steps, warmup, floor }: BenchOptions,
   { model, trainer, batches, store }: Subject,
   { signal, onRound }: MeasureHooks,
-): Promise<Map<BenchMode, StepSample[]>> {
+): Promise<{ samples: Map<BenchMode, StepSample[]>; fastest: string | null }> {
+  let fastest: string | null | undefined;
   const samples = new Map(modes.map((mode): [BenchMode, StepSample[]] => [mode, []]));
   const callOptions = signal ? { signal } : {};
   for (const [round, packed] of batches.entries()) {
@@ -147,15 +169,17 @@ async function runRounds(
       const elapsed = (performance.now() - start) / 1000;
       seconds.push(elapsed);
       const scoredTokens = everyToken ? batch.inputIds.length : labelled;
-      const floorSeconds =
-        floor && store === null && mode === modes[0]
-          ? (await timeProducts(model, batch.inputIds.length, { ...callOptions, scoredTokens })).seconds
-          : null;
+      const products = { floorSeconds: null as number | null, productSeconds: null as number | null };
+      if (floor && store === null && mode === modes[0]) {
+        const [numTokens, call] = [batch.inputIds.length, { ...callOptions, scoredTokens }];
+        if (fastest === undefined) fastest = await fastestLibrary(model, numTokens, call);
+        Object.assign(products, await timeFloor(model, numTokens, { ...call, fastest }));
+      }
       if (round < warmup) continue;
       const [tokens, paddedTokens] = [packed.inputIds.length, batch.inputIds.length];
-      samples.get(mode)!.push({ seconds: elapsed, tokens, paddedTokens, scoredTokens, floorSeconds });
+      samples.get(mode)!.push({ seconds: elapsed, tokens, paddedTokens, scoredTokens, ...products });
     }
     onRound?.(round + 1, warmup + steps, seconds);
   }
-  return samples;
+  return { samples, fastest: fastest ?? null };
 }

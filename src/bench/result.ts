@@ -27,8 +27,10 @@ export interface ModeResult {
   gflopPerStep: number;
   /** The same over all timed seconds. */
   gflopsPerSecond: number;
-  /** Median time of the same products by themselves; null where it was not measured. */
+  /** Median time of the same products by themselves, by the library that is fastest at them; null where it was not measured. */
   floorSecondsPerStep: number | null;
+  /** The same by the library that the step takes. */
+  productSecondsPerStep: number | null;
   /** Median of step over floor, pair by pair. */
   stepOverFloor: number | null;
 }
@@ -52,6 +54,8 @@ export interface BenchResult extends ModeResult {
   warmup: number;
   kernels: string;
   frozenDropout: string;
+  /** The library that is fastest at the products of a step; null where they were not timed, or there is no choice. */
+  fastestLibrary: string | null;
   /** Whether the frozen prefix was read from a store. */
   prefixStore: boolean;
   /** Threads that computed. */
@@ -86,6 +90,7 @@ export function benchResult(options: BenchOptions, measurement: StepMeasurement)
     peakBytes: measurement.peakBytes,
     memory: measurement.memory,
     modes,
+    fastestLibrary: measurement.fastestLibrary,
     ratios: ratiosOf(options.modes, measurement.samples),
     ...{
       shape,
@@ -104,6 +109,7 @@ export function benchResult(options: BenchOptions, measurement: StepMeasurement)
     ...describeEnvironment({
       libtorch: libtorch.loadedVersion,
       device: measurement.device,
+      matmul: measurement.matmul,
       cards: () => nvidiaDriver().cards,
     }),
   };
@@ -139,13 +145,19 @@ function modeResult(
   };
 }
 
-function floorOf(steps: readonly StepSample[]): Pick<ModeResult, 'floorSecondsPerStep' | 'stepOverFloor'> {
-  const pairs = steps.flatMap(({ seconds, floorSeconds }) =>
-    floorSeconds === null ? [] : [{ floorSeconds, ratio: seconds / floorSeconds }],
+function floorOf(
+  steps: readonly StepSample[],
+): Pick<ModeResult, 'floorSecondsPerStep' | 'productSecondsPerStep' | 'stepOverFloor'> {
+  const pairs = steps.flatMap(({ seconds, floorSeconds, productSeconds }) =>
+    floorSeconds === null || productSeconds === null
+      ? []
+      : [{ floorSeconds, productSeconds, ratio: seconds / floorSeconds }],
   );
-  if (pairs.length === 0) return { floorSecondsPerStep: null, stepOverFloor: null };
+  if (pairs.length === 0)
+    return { floorSecondsPerStep: null, productSecondsPerStep: null, stepOverFloor: null };
   return {
     floorSecondsPerStep: median(pairs.map(({ floorSeconds }) => floorSeconds)),
+    productSecondsPerStep: median(pairs.map(({ productSeconds }) => productSeconds)),
     stepOverFloor: median(pairs.map(({ ratio }) => ratio)),
   };
 }

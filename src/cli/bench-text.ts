@@ -25,6 +25,11 @@ export function benchText(result: BenchResult): string {
     ...Object.entries(result.ratios).map(([name, ratio]) => `${name}: ${ratio.toFixed(2)}`),
     `${size}, ${result.freeze}, batch ${result.batchSize}, ${result.steps} steps after ${result.warmup}, ` +
       `${result.kernels} kernels, ${result.threads} threads, frozen dropout ${result.frozenDropout}${result.prefixStore ? ', prefix kept' : ''}`,
+    ...(result.fastestLibrary === null
+      ? []
+      : [
+          `products by ${hardware.matmul ?? 'libtorch'}; the floor by ${result.fastestLibrary}, the fastest at them`,
+        ]),
     `peak memory of the process ${Math.round(result.peakBytes / MEGABYTE)} MB` +
       `${result.modes.length > 1 ? ' (all modes together)' : ''}; engine: ${memoryText(result)}`,
     `${hardware.cpuModel}, ${hardware.device}${card}; libtorch ${versions.libtorch ?? 'unknown'}, ` +

@@ -1,9 +1,10 @@
 import type { Command } from 'commander';
 import { z } from 'zod';
 import type { OptionShape } from '../errors/option-shape.js';
-import { engineOptionsShape } from '../experiment/model-options.js';
+import { inferenceOptionsShape } from '../experiment/model-options.js';
 import { type WorkspaceOptions, workspaceGroups, workspaceShape } from '../experiment/workspace-options.js';
 import { FREEZING_NOTATIONS } from '../freezing/schedule-notation.js';
+import type { LoadOptions } from '../model/options.js';
 import { addSettings } from './command-facts.js';
 import { addConfigurationOptions } from './configuration/configure.js';
 import { addShape, type Flags, optionsOf } from './schema-options.js';
@@ -93,13 +94,13 @@ export function workspaceOptionsOf(flags: Flags): WorkspaceOptions {
   return optionsOf(workspaceShape, flags);
 }
 
-export function addEngineOptions(command: Command): Command {
-  return addShape(command, engineOptionsShape, 'Machine');
+export function addInferenceOptions(command: Command): Command {
+  return addShape(command, inferenceOptionsShape, 'Machine');
 }
 
 /** What of the flags the engine is told. */
-export function engineOptionsOf(flags: Flags): Pick<WorkspaceOptions, keyof typeof engineOptionsShape> {
-  return optionsOf(engineOptionsShape, flags);
+export function inferenceOptionsOf(flags: Flags): Pick<LoadOptions, keyof typeof inferenceOptionsShape> {
+  return optionsOf(inferenceOptionsShape, flags);
 }
 
 /** What a command says of the report that it leaves. */

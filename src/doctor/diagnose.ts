@@ -148,12 +148,13 @@ function cudaOfEngine(
   return ok(name, value);
 }
 
-function cpuChecks({ engine, ompNumThreads, energy }: DoctorFacts): Check[] {
+function cpuChecks({ engine, matmul, ompNumThreads, energy }: DoctorFacts): Check[] {
   if (engine === null) return [];
   const { libtorch, availableCores } = engine;
   const asked = ompNumThreads === null ? '' : `, OMP_NUM_THREADS=${ompNumThreads}`;
   return [
-    productsCheck(libtorch),
+    blasCheck(libtorch),
+    ...matmulChecks(libtorch.products, matmul),
     ok('energy counters', energyText(energy)),
     ok('threads', `${availableCores}, one a core that this process may use${asked}`),
   ];
@@ -164,11 +165,31 @@ function energyText({ counters, problem }: DoctorFacts['energy']): string {
   return problem === null ? found : `${found} (${problem})`;
 }
 
-function productsCheck({ blas, multipliesByOneDnn }: NonNullable<DoctorFacts['engine']>['libtorch']): Check {
+function matmulChecks(
+  products: NonNullable<DoctorFacts['engine']>['libtorch']['products'],
+  matmul: DoctorFacts['matmul'],
+): Check[] {
+  if (matmul === null) return [];
+  const name = 'products';
+  const all = products.map(({ library, description }) => `${library} (${description})`).join(', ');
+  if ('problem' in matmul) {
+    return [fault(name, `${all}; ${matmul.problem}`, 'Unset PERMAFROST_MATMUL, or name one of those.')];
+  }
+  const { library, origin, reason } = matmul;
+  const how = {
+    forced: 'by PERMAFROST_MATMUL',
+    measured: 'the fastest, measured now',
+    kept: 'the fastest, measured earlier',
+    usual: `not measured: ${reason}`,
+  }[origin];
+  return [ok(name, `${library} for bert-base, ${how}; there are ${all}`)];
+}
+
+function blasCheck({ blas, products }: NonNullable<DoctorFacts['engine']>['libtorch']): Check {
   const { name, path, threading } = blas;
   const value = `${name ?? 'not recognised'}${threading === null ? '' : `, ${threading}`}${path === null ? '' : ` (${path})`}`;
   // What is left to the BLAS is small.
-  if (multipliesByOneDnn) return ok('BLAS', `${value}; large products by oneDNN`);
+  if (products[0]?.library === 'onednn') return ok('BLAS', `${value}; large products by oneDNN`);
   if (threading === 'pthread') {
     return warning(
       'BLAS',

@@ -5,8 +5,9 @@ import { raplCounters, raplProblem } from '../energy/rapl.js';
 import { PermafrostError } from '../errors/error.js';
 import { dependencyVersion, packageVersion } from '../experiment/environment.js';
 import { type NvidiaDriver, probeNvidiaDriver } from '../libtorch/nvidia-driver.js';
-import { type Addon, addon, type NativeLibtorch } from '../native/addon.js';
+import { type Addon, addon, type MatmulFacts, type NativeLibtorch } from '../native/addon.js';
 import { TOKENIZERS_PACKAGE } from '../text/tokenizers-library.js';
+import { chosenMatmul } from './matmul.js';
 import { type SelfTest, selfTest } from './self-test.js';
 
 /** Everything that the doctor looks at; judging it is left to diagnose.ts. */
@@ -21,6 +22,8 @@ export interface DoctorFacts {
       found: Pick<FoundLibtorch, 'root' | 'version' | 'source' | 'cuda'> | null;
     };
   };
+  /** What multiplies the matrices of bert-base on this CPU, or why that cannot be said; null without an engine. */
+  matmul: MatmulFacts | { problem: string } | null;
   /** Number of threads that the environment asks OpenMP for. */
   ompNumThreads: string | null;
   /** Names of the energy counters, and why those of the processor are missing. */
@@ -49,6 +52,7 @@ export async function gatherFacts(env: NodeJS.ProcessEnv = process.env): Promise
     engineError,
     driver,
     toolchain: inspectToolchain(),
+    matmul: engine === null ? null : await chosenMatmul(),
     ompNumThreads: env.OMP_NUM_THREADS ?? null,
     energy: {
       counters: [...raplCounters(), ...cards.flatMap((device) => cardCounters(device))].map(

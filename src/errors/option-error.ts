@@ -55,7 +55,7 @@ function expectationOf(issue: z.core.$ZodIssue): string {
     case 'invalid_type':
       return `expected ${KINDS[issue.expected] ?? `a value of type ${issue.expected}`}`;
     case 'invalid_value':
-      return expectedOneOf(issue.values);
+      return issue.message.startsWith('Invalid') ? expectedOneOf(issue.values) : issue.message;
     case 'too_small':
       return `expected ${amountOf(issue.origin)} ${issue.inclusive === false ? 'above' : 'of at least'} ${issue.minimum}`;
     case 'too_big':

@@ -15,10 +15,17 @@ export interface EngineFacts {
   device: string;
   /** The cards of this machine, in the order of their numbers. @default none is named */
   cards?: () => readonly { name: string }[];
+  /** What multiplies large matrices, where the model is on a CPU. */
+  matmul?: { library: string } | null;
 }
 
 /** Versions and hardware for a run record. Names neither the machine nor its user. */
-export function describeEnvironment({ libtorch, device, cards = () => [] }: EngineFacts): Environment {
+export function describeEnvironment({
+  libtorch,
+  device,
+  cards = () => [],
+  matmul,
+}: EngineFacts): Environment {
   const number = /^cuda(?::(\d+))?$/.exec(device);
   const card = number === null ? undefined : cards()[Number(number[1] ?? 0)];
   return {
@@ -35,6 +42,7 @@ export function describeEnvironment({ libtorch, device, cards = () => [] }: Engi
       platform: `${platform()} ${release()} ${arch()}`,
       device,
       ...(card && { deviceName: card.name }),
+      ...(matmul && { matmul: matmul.library }),
     },
   };
 }

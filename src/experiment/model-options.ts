@@ -1,6 +1,6 @@
 import { z } from 'zod';
 import { optionalShape } from '../errors/option-shape.js';
-import { engineShape } from '../model/options.js';
+import { engineShape, inferenceShape } from '../model/options.js';
 import { SHAPES } from './shape.js';
 
 /** A path, or a name. */
@@ -8,6 +8,9 @@ export const name = z.string().min(1).optional();
 
 /** Where and how a model computes, as a command or a workspace is told; nothing given leaves it to the model. */
 export const engineOptionsShape = optionalShape(engineShape);
+
+/** The same of a model that is not trained. */
+export const inferenceOptionsShape = optionalShape(inferenceShape);
 
 /** Which model a training starts from: a checkpoint, or a fresh one with a vocabulary. */
 export const modelShape = {

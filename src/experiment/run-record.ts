@@ -60,6 +60,8 @@ const environmentSchema = {
     device: z.string(),
     /** What the driver calls the card; absent for `cpu`. */
     deviceName: z.string().optional(),
+    /** What multiplied large matrices on a CPU, as the option `matmul` names it; absent on a card. */
+    matmul: z.string().optional(),
   }),
 };
 

@@ -141,6 +141,7 @@ async function* runAs(ranks: Ranks, options: RunScenarioOptions): AsyncGenerator
             libtorch: libtorch.loadedVersion,
             cards: () => nvidiaDriver().cards,
             device: model.device,
+            matmul: (await model.deviceFacts()).matmul,
           }),
           threads: workspace.threads || availableCores,
           frozenPrefix: model.frozenPrefix,

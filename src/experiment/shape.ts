@@ -6,10 +6,11 @@ import { type ModelShape, modelShapeSchema } from './scenario.js';
 
 const common = { maxPositions: 512, dropout: 0.1 };
 
-/** Shapes with a name. `mini` has the depth of bert-base, so that every k of the paper's grid exists. */
+/** Shapes with a name. `mini` has the depth of bert-base, so that every k of the paper's grid exists, and `small` that of real small encoders. */
 export const SHAPES: Readonly<Record<string, ModelShape>> = {
   tiny: { numLayers: 4, hiddenSize: 64, numHeads: 2, intermediateSize: 256, ...common },
   mini: { numLayers: 12, hiddenSize: 128, numHeads: 4, intermediateSize: 512, ...common },
+  small: { numLayers: 12, hiddenSize: 384, numHeads: 12, intermediateSize: 1536, ...common },
   'bert-base': { numLayers: 12, hiddenSize: 768, numHeads: 12, intermediateSize: 3072, ...common },
   'bert-large': { numLayers: 24, hiddenSize: 1024, numHeads: 16, intermediateSize: 4096, ...common },
 };

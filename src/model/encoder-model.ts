@@ -3,7 +3,7 @@ import type { FreezePlan } from '../contract/freeze-plan.js';
 import type { PackedBatch, RaggedBatch } from '../contract/packed-batch.js';
 import type { HiddenStates, LoadReport, Logits, ParameterInfo } from '../contract/results.js';
 import type { Strategy } from '../freezing/strategy.js';
-import type { NativeDevice, NativeMemory, NativeParameter } from '../native/addon.js';
+import type { MatmulFacts, NativeDevice, NativeMemory, NativeParameter } from '../native/addon.js';
 import type { Engine } from '../native/engine.js';
 import type { Tokenizer } from '../text/tokenizer.js';
 import { architectureOf, longestSequence } from './architectures.js';
@@ -49,6 +49,12 @@ export interface Predictions {
   labelled: number;
   /** Of the tokens that were asked for, shape [tokens, classes] a batch. */
   scores: Float32Array[];
+}
+
+/** Where and by which means a model computes. */
+export interface DeviceFacts extends NativeDevice {
+  /** What multiplies large matrices on a CPU; null on a card and with plain kernels, where libtorch does. */
+  matmul: MatmulFacts | null;
 }
 
 /** The engine that a model computes on; for measurements. @internal */
@@ -218,7 +224,7 @@ export abstract class EncoderModel {
     const { native, warmupWithin } = parseTrainerOptions(options, this.config.labels);
     const { engine, parameters } = this.#parts;
     const id = await engine.call((made) => made.createTrainer(native));
-    const { stepsInFlight } = await this.deviceFacts();
+    const { stepsInFlight } = await engine.call((made) => made.device());
     const facts = { stepsInFlight, tracksGradientL1: native.trackGradientL1 };
     return new Trainer(engine, id, parameters, facts, warmupWithin);
   }
@@ -295,8 +301,10 @@ export abstract class EncoderModel {
   }
 
   /** Where and by which means the model computes. */
-  async deviceFacts(): Promise<NativeDevice> {
-    return this.#parts.engine.call((native) => native.device());
+  async deviceFacts(): Promise<DeviceFacts> {
+    const { engine } = this.#parts;
+    const device = await engine.call((native) => native.device());
+    return { ...device, matmul: await engine.call((native) => native.products()) };
   }
 
   /**

@@ -1,6 +1,7 @@
 import { join } from 'node:path';
 import type { EncoderConfig } from '../contract/encoder-config.js';
 import { PermafrostError } from '../errors/error.js';
+import { cacheDirectory } from '../io/cache-directory.js';
 import type { NativeConfig, NativeParameter } from '../native/addon.js';
 import { Engine } from '../native/engine.js';
 import { architectureOf } from './architectures.js';
@@ -11,6 +12,7 @@ import { grownVocabulary } from './grown-vocabulary.js';
 import { type HeadName, hasChain, headOf, isChain, isLabelHead } from './heads.js';
 import { keepLabelRows } from './label-rows.js';
 import { locateModel } from './locate-model.js';
+import { matmulOf } from './matmul.js';
 import { findTokenizer } from './model-directory.js';
 import type { ParsedCreateOptions, ParsedDeviceOptions, ParsedLoadOptions } from './options.js';
 import { listCheckpoint } from './weights/list-checkpoint.js';
@@ -126,10 +128,18 @@ async function createModel(
   engine: Engine,
   head: HeadName,
   config: EncoderConfig,
-  { device, kernels, precision, tf32 }: ParsedDeviceOptions,
+  { device, kernels, precision, tf32, matmul }: ParsedDeviceOptions,
 ): Promise<NativeParameter[]> {
   const parameters = await engine.call((native) =>
-    native.createModel(nativeConfig(head, config), device, kernels, precision, tf32),
+    native.createModel(
+      nativeConfig(head, config),
+      device,
+      kernels,
+      precision,
+      tf32,
+      matmulOf(matmul),
+      cacheDirectory('products'),
+    ),
   );
   // What `auto` and `cuda` came to.
   engine.device = (await engine.call((native) => native.device())).name;

@@ -5,8 +5,16 @@ import type { HubOptions } from '../hub/snapshot.js';
 import type { NativeGroup, NativeTrainerOptions } from '../native/addon.js';
 import { Tokenizer } from '../text/tokenizer.js';
 import { lossShape, nativeLoss } from './loss-options.js';
+import { MATMULS } from './matmul.js';
 
 // Options are declared once, with check, default and, where a command has a flag for them, the words that describe it.
+
+const TRAINING_PRECISIONS = ['fp32', 'bf16'] as const;
+
+const refuseInt8 = ({ input }: { input?: unknown }) =>
+  input === 'int8'
+    ? 'expected fp32 or bf16 (int8 is for tagging and evaluation: train in one of these, then load the model in int8)'
+    : undefined;
 
 /** Where and how a model computes. */
 export const engineShape = {
@@ -25,7 +33,10 @@ export const engineShape = {
    * Type of the arithmetic. `bf16` computes products in bfloat16; weights, gradients of weights, LayerNorm,
    * softmax, loss and optimizer stay in fp32. @default 'fp32'
    */
-  precision: z.enum(['fp32', 'bf16']).default('fp32').describe('type of the arithmetic'),
+  precision: z
+    .enum(TRAINING_PRECISIONS, { error: refuseInt8 })
+    .default('fp32')
+    .describe('type of the arithmetic'),
   /** Lets fp32 products on a card round their factors to TF32; holds for the whole process. @default false */
   tf32: z.boolean().default(false).describe('let fp32 products on a card round their factors to TF32'),
   /** `plain` computes by libtorch's own operations, as a reference. @default 'fused' */
@@ -33,6 +44,29 @@ export const engineShape = {
     .enum(['fused', 'plain'])
     .default('fused')
     .describe("fused, or plain: libtorch's own operations, as a reference"),
+  /**
+   * What multiplies large matrices on a CPU: `libtorch` its BLAS, `onednn` oneDNN, `own` this package's kernels. `auto` takes
+   * `PERMAFROST_MATMUL` where it is set, else the fastest, measured once a machine and shape of model. @default 'auto'
+   */
+  matmul: z
+    .enum(MATMULS)
+    .default('auto')
+    .describe('what multiplies large matrices on a CPU: the fastest, or one by name'),
+};
+
+/** Where and how a model computes that is not trained. */
+export const inferenceShape = {
+  ...engineShape,
+  /**
+   * Type of the arithmetic. `bf16` computes products in bfloat16. `int8` computes the linear maps of the encoder, on a
+   * CPU, from weights and activations of 8 bits as `export --onnx --int8` does, a scale for each output and each token;
+   * all else is fp32. Such a model cannot be trained. It keeps its weights in fp32 beside those of 8 bits, and saves
+   * them. @default 'fp32'
+   */
+  precision: z
+    .enum([...TRAINING_PRECISIONS, 'int8'])
+    .default('fp32')
+    .describe('type of the arithmetic; int8: linear maps in 8 bits, on a CPU'),
 };
 
 /** What gives the tokens of a model their labels. */
@@ -49,7 +83,7 @@ export const headShape = {
 };
 
 const deviceShape = {
-  ...engineShape,
+  ...inferenceShape,
   /** Draws the weights that are not read from a checkpoint. @default 42 */
   seed: z.int().min(0).default(42),
 };

@@ -180,7 +180,7 @@ export interface NativePredictions {
 export interface NativeDevice {
   /** `cpu` or `cuda:<number>`. */
   name: string;
-  precision: 'fp32' | 'bf16';
+  precision: 'fp32' | 'bf16' | 'int8';
   /** Kernels of attention: `fused` on a CPU; `flash`, `memory-efficient` or `dense` on a card. */
   attention: string;
   /** Why steps are not recorded as graphs; null where they are. */
@@ -194,6 +194,22 @@ export interface NativeDevice {
   peakBytes: number;
 }
 
+/** What multiplies the large matrices of a model on a CPU. */
+export interface MatmulFacts {
+  library: 'libtorch' | 'onednn' | 'own';
+  /** What stands behind the name, such as `OpenBLAS 0.3.21`. */
+  description: string;
+  /**
+   * `forced` by option or environment; `measured` by this process as the fastest, or `kept` from an earlier one; `usual`
+   * without measuring.
+   */
+  origin: 'forced' | 'measured' | 'kept' | 'usual';
+  /** Why nothing was measured; null where it was, or is not asked. */
+  reason: string | null;
+  /** Threads that compute. */
+  threads: number;
+}
+
 /** Time and amount of the matrix products of one training step. */
 export interface NativeProducts {
   seconds: number;
@@ -201,6 +217,8 @@ export interface NativeProducts {
   flops: number;
   /** Number of products. */
   products: number;
+  /** Names of the libraries that there are to multiply, on a CPU. */
+  libraries: string[];
 }
 
 /** Covariances of pairs of representations, for linear CKA. */
@@ -219,6 +237,8 @@ export interface NativeEngine {
     kernels: string,
     precision: string,
     tf32: boolean,
+    matmul: string,
+    productsDirectory: string,
   ): Promise<NativeParameter[]>;
   initialise(seed: number, names: string[]): Promise<void>;
   /** The bytes are read in place: leave them alone until the promise settles. */
@@ -306,7 +326,10 @@ export interface NativeEngine {
   restoreSnapshot(): Promise<void>;
   memory(): Promise<NativeMemory>;
   device(): Promise<NativeDevice>;
-  gemmFloor(numTokens: number, scoredTokens: number): Promise<NativeProducts>;
+  /** Measures where that is still to be done. */
+  products(): Promise<MatmulFacts | null>;
+  /** @param library what multiplies, by its name; empty for what the model takes */
+  gemmFloor(numTokens: number, scoredTokens: number, library: string): Promise<NativeProducts>;
   /** Number of the call made last, for `cancel`. */
   lastJob(): number;
   /** Takes a waiting call out of the queue, or asks a running one to stop; true where it was waiting. */
@@ -335,8 +358,8 @@ export interface NativeLibtorch extends LoadedLibtorch {
   /** Whether strings have the C++11 form (`_GLIBCXX_USE_CXX11_ABI`); null with another standard library. */
   cxx11Abi: boolean | null;
   blas: NativeBlas;
-  /** Whether large products on a CPU go to oneDNN, which is then the faster one, rather than to the BLAS. */
-  multipliesByOneDnn: boolean;
+  /** What can multiply large fp32 matrices on a CPU, the usual one first. */
+  products: Pick<MatmulFacts, 'library' | 'description'>[];
 }
 
 /** What NVIDIA's driver says. */

@@ -214,8 +214,9 @@ export function trainingText({ optimizer, earlyStopping, ...settings }: Training
 }
 
 export function hardwareText({ hardware, threads }: RunRecord): string {
-  const { device, deviceName, cpuModel, cores, platform } = hardware;
-  const host = `${cpuModel}, ${cores} cores, ${threads} threads, ${platform}`;
+  const { device, deviceName, matmul, cpuModel, cores, platform } = hardware;
+  const products = matmul === undefined ? '' : `, products by ${matmul}`;
+  const host = `${cpuModel}, ${cores} cores, ${threads} threads${products}, ${platform}`;
   if (device === 'cpu') return `cpu: ${host}`;
   return `${device}: ${deviceName ?? 'a card that the record does not name'}; processor: ${host}`;
 }

@@ -1,10 +1,10 @@
 import { createHash } from 'node:crypto';
 import { readFile } from 'node:fs/promises';
-import { homedir } from 'node:os';
 import { join } from 'node:path';
 import type { EncodedDataset } from '../contract/encoded-dataset.js';
 import { writeFileAtomic } from '../io/atomic-write.js';
 import { bytesOf } from '../io/bytes-of.js';
+import { cacheDirectory } from '../io/cache-directory.js';
 import { digestOf } from '../io/digest.js';
 import type { LongSentences } from './cut-examples.js';
 
@@ -28,9 +28,7 @@ const DIGEST_BYTES = 32;
 
 /** Where encodings are kept: `PERMAFROST_CACHE`, else the user's cache directory. */
 export function encodingDirectory(environment: NodeJS.ProcessEnv = process.env): string {
-  const { PERMAFROST_CACHE, XDG_CACHE_HOME } = environment;
-  const root = PERMAFROST_CACHE || join(XDG_CACHE_HOME || join(homedir(), '.cache'), 'permafrost');
-  return join(root, 'encoded');
+  return cacheDirectory('encoded', environment);
 }
 
 /**

@@ -1,12 +1,20 @@
 import { type Prediction, writePredictions } from '../evaluation/predictions.js';
 import type { EncoderModel } from '../model/encoder-model.js';
 import type { Trainer } from '../model/trainer.js';
+import { arithmeticOf, warnOfOther } from './arithmetic.js';
 import type { RunDirectory } from './directory.js';
 import type { CheckpointEvent, EvaluatedSplit } from './events.js';
 import { requireSame } from './identity.js';
 import type { Progress } from './progress.js';
 import type { Ranks } from './ranks.js';
-import { readState, restoreState, type StoredState, writeFinalState, writeState } from './state-file.js';
+import {
+  type Arithmetic,
+  readState,
+  restoreState,
+  type StoredState,
+  writeFinalState,
+  writeState,
+} from './state-file.js';
 
 /**
  * What a training keeps of itself: the best weights, in its directory or else in a snapshot of the engine, and with a
@@ -20,6 +28,7 @@ export class Checkpoints<Scores> {
   readonly #saveMilliseconds: number;
   readonly #ranks: Ranks;
   #identity: object = {};
+  #arithmetic: Arithmetic = null;
   #stored: StoredState<Scores> | null = null;
   #savedAt = performance.now();
   #savedStep = -1;
@@ -56,7 +65,11 @@ export class Checkpoints<Scores> {
     if (this.#directory === null || identity === null) return null;
     this.#stored = await readState(this.#directory.state);
     this.#identity = JSON.parse(JSON.stringify(identity)) as object;
-    if (this.#stored !== null) requireSame(this.#directory.path, this.#stored.identity, this.#identity);
+    this.#arithmetic = await arithmeticOf(this.#model);
+    if (this.#stored !== null) {
+      requireSame(this.#directory.path, this.#stored.identity, this.#identity);
+      warnOfOther(this.#directory.path, this.#stored.arithmetic, this.#arithmetic);
+    }
     // Weights, both moments and sums of all that may come to learn.
     const weights = 4 * this.#model.parameters().reduce((sum, { count }) => sum + count, 0);
     await this.#directory.requireRoom({ best: weights, state: (hasSums ? 4 : 3) * weights });
@@ -117,7 +130,7 @@ export class Checkpoints<Scores> {
     const step = losses.length;
     if (this.#savedStep === step && !isOver) return;
     const path = this.#directory.state;
-    const saved = { identity: this.#identity, progress };
+    const saved = { identity: this.#identity, progress, arithmetic: this.#arithmetic };
     if (isOver) await writeFinalState(path, saved);
     else await writeState(path, { model: this.#model, trainer, names: this.learnt }, saved);
     [this.#savedAt, this.#savedStep] = [performance.now(), step];

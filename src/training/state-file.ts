@@ -5,6 +5,7 @@ import type { EncoderModel } from '../model/encoder-model.js';
 import { readSafetensors, safetensorsHeader } from '../model/safetensors.js';
 import { STATE_KINDS, type Trainer } from '../model/trainer.js';
 import { readTensors, type StoredTensor } from '../model/weights/stored-tensor.js';
+import type { MatmulFacts } from '../native/addon.js';
 import type { Progress } from './progress.js';
 
 // One safetensors file: weights, moments and sums of gradients as tensors, all else as JSON among its notes.
@@ -15,7 +16,12 @@ interface SavedState<Scores> {
   /** All that decides the training; see `identityOf`. */
   identity: object;
   progress: Progress<Scores>;
+  /** What the bits of the rest depend on beside the identity, and may differ; states of earlier versions lack it. */
+  arithmetic?: Arithmetic;
 }
+
+/** Threads and the library of products of a CPU; null on a card. */
+export type Arithmetic = Pick<MatmulFacts, 'library' | 'threads'> | null;
 
 interface Position {
   updates: number;

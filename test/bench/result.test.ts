@@ -12,12 +12,21 @@ const shape = parseShape('tiny');
 const base = { shape, lengths: [5], modes: ['packed', 'pad128'] as BenchMode[], freeze: full() };
 
 function sample(seconds: number, paddedTokens: number, floorSeconds: number | null = null): StepSample {
-  return { seconds, tokens: 100, paddedTokens, scoredTokens: paddedTokens, floorSeconds };
+  return {
+    seconds,
+    tokens: 100,
+    paddedTokens,
+    scoredTokens: paddedTokens,
+    floorSeconds,
+    productSeconds: floorSeconds && 2 * floorSeconds,
+  };
 }
 
 function measurementOf(samples: [BenchMode, StepSample[]][]): StepMeasurement {
   return {
     device: 'cpu',
+    matmul: null,
+    fastestLibrary: 'own',
     config: encoderConfigOf(shape, 100, 0, ['A', 'B']),
     plan: full().plan(shape.numLayers),
     samples: new Map(samples),
@@ -45,6 +54,7 @@ describe('benchResult', () => {
     expect(result.ratios).toEqual({ 'pad128/packed': 4 });
     expect(result.stepOverFloor).toBe(2);
     expect(result.floorSecondsPerStep).toBe(0.5);
+    expect(result.productSecondsPerStep).toBe(1);
     expect(result.modes[1]).toMatchObject({ mode: 'pad128', floorSecondsPerStep: null, stepOverFloor: null });
   });
 

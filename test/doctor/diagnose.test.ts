@@ -35,13 +35,23 @@ function factsWith(
         cudaRuntime: null,
         cxx11Abi: true,
         blas: { name: 'OpenBLAS', path: '/usr/lib/libopenblas.so.0', threading: 'openmp' },
-        multipliesByOneDnn: false,
+        products: [
+          { library: 'libtorch', description: 'OpenBLAS 0.3.21' },
+          { library: 'own', description: "permafrost's kernels" },
+        ],
         ...libtorch,
       },
     },
     engineError: null,
     driver: NO_DRIVER,
     toolchain: TOOLCHAIN,
+    matmul: {
+      library: 'libtorch',
+      description: 'OpenBLAS 0.3.21',
+      origin: 'kept',
+      reason: null,
+      threads: 2,
+    },
     ompNumThreads: null,
     energy: { counters: ['RAPL package-0'], problem: null },
     selfTests: [{ device: 'cpu', ok: true, difference: 1e-8, problem: null }],
@@ -77,7 +87,9 @@ describe('diagnose', () => {
 
   it('is content with any BLAS where oneDNN multiplies', () => {
     const blas = { name: 'OpenBLAS', path: '/x', threading: 'pthread' } as const;
-    const checks = diagnose(factsWith({ blas, multipliesByOneDnn: true }));
+    const checks = diagnose(
+      factsWith({ blas, products: [{ library: 'onednn', description: 'oneDNN 2.6.0' }] }),
+    );
     expect(checks.find(({ name }) => name === 'BLAS')).toMatchObject({
       status: 'ok',
       value: 'OpenBLAS, pthread (/x); large products by oneDNN',

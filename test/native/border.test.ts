@@ -132,7 +132,7 @@ describe('what crosses the border', () => {
   let engine: NativeEngine;
   beforeEach(async () => {
     engine = new (addon().Engine)(1);
-    await engine.createModel(CONFIG, 'cpu', 'fused', 'fp32', false);
+    await engine.createModel(CONFIG, 'cpu', 'fused', 'fp32', false, 'auto', '');
     await engine.initialise(1, []);
   });
   afterEach(() => engine.dispose());
@@ -145,7 +145,7 @@ describe('what crosses the border', () => {
       const none = field === 'relativePositions' ? [] : [{ ...CONFIG, [field]: null }];
       for (const wrong of [rest, { ...CONFIG, [field]: Symbol.iterator }, ...none]) {
         const error = await codeOf(() =>
-          engine.createModel(wrong as NativeConfig, 'cpu', 'fused', 'fp32', false),
+          engine.createModel(wrong as NativeConfig, 'cpu', 'fused', 'fp32', false, 'auto', ''),
         );
         expect(error.code).toBe('INVALID_OPTION');
         expect(error.message).toContain(`config.${field}`);
@@ -168,7 +168,7 @@ describe('what crosses the border', () => {
     expect(schedule).toMatchObject({ code: 'INVALID_OPTION', message: expect.stringContaining("'step'") });
     const steps = await codeOf(() => engine.createTrainer({ ...TRAINER, totalSteps: 1.5 } as never));
     expect(steps).toMatchObject({ code: 'INVALID_OPTION', message: expect.stringContaining('1.5') });
-    const kernels = await codeOf(() => engine.createModel(CONFIG, 'cpu', 'fast', 'fp32', false));
+    const kernels = await codeOf(() => engine.createModel(CONFIG, 'cpu', 'fast', 'fp32', false, 'auto', ''));
     expect(kernels).toMatchObject({ code: 'INVALID_OPTION', message: expect.stringContaining("'fast'") });
   });
 

@@ -23,7 +23,7 @@ HeadGradients ClassifierHead::gradients(const PassContext& context, at::Tensor h
   linear_weight_backward(context, dscores_RC, hidden_RH, *classifier_.weight);
   if (!input_wanted) return result;
   result.dhidden_RH = hidden_RH;  // its values are not needed any more
-  context.ops.product(result.dhidden_RH, dscores_RC, classifier_.weight->operand());
+  context.ops.linear_backward(result.dhidden_RH, dscores_RC, *classifier_.weight);
   context.ops.dropout(result.dhidden_RH, dropout);
   return result;
 }

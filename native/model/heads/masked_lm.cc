@@ -81,7 +81,7 @@ class MaskedLmHead : public Head {
       ops.bias_backward(scores_RV, part.sink(*decoder_.bias));
       linear_weight_backward(part, scores_RV, y_RH, *decoder_.weight);
       at::Tensor dy_RH = dy_MH.slice(0, begin, end);
-      ops.product(dy_RH, scores_RV, decoder_.weight->operand());
+      ops.linear_backward(dy_RH, scores_RV, *decoder_.weight);
       return true;
     });
     if (result.loss_sum.is_known_bad()) return result;
@@ -92,7 +92,7 @@ class MaskedLmHead : public Head {
     linear_weight_backward(context, dy_MH, hidden_MH, *dense_.weight);
     if (!input_wanted) return result;
     result.dhidden_RH = context.empty(hidden_MH.sizes());
-    ops.product(result.dhidden_RH, dy_MH, dense_.weight->operand());
+    ops.linear_backward(result.dhidden_RH, dy_MH, *dense_.weight);
     return result;
   }
 

@@ -5,15 +5,36 @@
 #include <algorithm>
 #include <cmath>
 
-#include "core/matrix_product.h"
-
 namespace permafrost {
 
 namespace {
 
-const float* data(const at::Tensor& x) { return x.defined() ? x.data_ptr<float>() : nullptr; }
-float* data(at::Tensor& x) { return x.defined() ? x.data_ptr<float>() : nullptr; }
+// Where a tensor's numbers lie, as a kernel takes them; null where it is undefined. libtorch checks the type.
+class Numbers {
+ public:
+  explicit Numbers(const at::Tensor& x) : x_(x) {}
+  operator float*() const { return x_.defined() ? x_.data_ptr<float>() : nullptr; }
+  operator bf16*() const {
+    static_assert(sizeof(bf16) == sizeof(at::BFloat16));
+    return x_.defined() ? reinterpret_cast<bf16*>(x_.data_ptr<at::BFloat16>()) : nullptr;
+  }
+
+ private:
+  const at::Tensor& x_;
+};
+
+Numbers data(const at::Tensor& x) { return Numbers(x); }
 float* data(const GradSink& sink) { return sink.wanted() ? sink.grad.data_ptr<float>() : nullptr; }
+
+// Calls body with the kernels for activations of x's type.
+template <typename Body>
+void with_type_of(const at::Tensor& x, const CpuKernels& kernels, const Body& body) {
+  if (x.scalar_type() == at::kBFloat16) {
+    body(kernels.of_bf16);
+  } else {
+    body(kernels.of_float);
+  }
+}
 
 Mask mask_of(const Dropout& dropout) {
   if (!dropout.on()) return {0, 0, 0, 0, 0, 1.0f, nullptr};
@@ -34,7 +55,8 @@ int64_t longest_of(const BatchTensors& batch) {
   return longest;
 }
 
-Relative relative_of(const RelativeRows& rows, const at::Tensor& relative_S2H) {
+template <typename X>
+Relative<X> relative_of(const ActivationKernels<X>&, const RelativeRows& rows, const at::Tensor& relative_S2H) {
   return {rows.of_distance.data(), rows.longest - 1,         data(relative_S2H),
           rows.count,              rows.content_to_position, rows.position_to_content};
 }
@@ -82,27 +104,30 @@ void note_rows(const GradSink& sink, const at::Tensor& rows_T) {
 
 }  // namespace
 
-void FusedCpuOps::product(at::Tensor& out_MN, const at::Tensor& a_MK, const at::Tensor& b_KN, bool add,
-                          bool rows_apart) {
-  // No library promises that a row does not depend on the others: OpenBLAS, oneDNN and MKL all add up in other orders
-  // where there are few rows.
-  const bool library = b_KN.numel() > kSmallWeights && !rows_apart;
-  if (library) return multiply_by_library(out_MN, a_MK, b_KN, add);
-  const Product product{out_MN.size(0), out_MN.size(1), a_MK.size(1),   data(a_MK),   a_MK.stride(0), a_MK.stride(1),
-                        data(b_KN),     b_KN.stride(0), b_KN.stride(1), data(out_MN), out_MN.stride(0), add};
-  const auto needed = static_cast<size_t>(kernels_.product_scratch(product, omp_get_max_threads()));
-  if (packed_.size() < needed) packed_.resize(needed);
-  kernels_.product(product, packed_.data());
+void FusedCpuOps::linear(at::Tensor& y_TO, const at::Tensor& x_TI, const Parameter& weight, bool rows_apart) {
+  if (weight.int8) return int8_products_.linear(y_TO, x_TI, *weight.int8);
+  products_.linear(y_TO, x_TI, weight, rows_apart);
 }
 
-void FusedCpuOps::multiply_by_library(at::Tensor& out_MN, const at::Tensor& a_MK, const at::Tensor& b_KN, bool add) {
-  if (!multiply_by_onednn(out_MN, a_MK, b_KN, add)) Ops::product(out_MN, a_MK, b_KN, add);
+void FusedCpuOps::affine(at::Tensor& y_TO, const at::Tensor& x_TI, const Parameter& weight, const Parameter& bias) {
+  products_.affine(y_TO, x_TI, weight, bias);
 }
+
+void FusedCpuOps::linear_activated(at::Tensor& y_TO, const at::Tensor& x_TI, const Parameter& weight,
+                                   const Parameter& bias, Activation activation, bool rows_apart) {
+  if (weight.int8) return int8_products_.linear(y_TO, x_TI, *weight.int8, bias.value, kind_of(activation));
+  Ops::linear_activated(y_TO, x_TI, weight, bias, activation, rows_apart);
+}
+
+void FusedCpuOps::linear_backward(at::Tensor& dx_TI, const at::Tensor& dy_TO, const Parameter& weight, bool add) {
+  products_.linear_backward(dx_TI, dy_TO, weight, add);
+}
+
+Int8Weight FusedCpuOps::pack(Int8Weight weight) { return int8_products_.pack(std::move(weight)); }
 
 void FusedCpuOps::weight_gradient(const at::Tensor& dy_TO, const at::Tensor& x_TI, const GradSink& dweight) {
   at::Tensor grad_OI = dweight.grad;
-  // The tokens make this sum a long one even where the weights are small, which is what libraries are good at.
-  multiply_by_library(grad_OI, dy_TO.t(), x_TI, dweight.accumulate);
+  products_.weight_gradient(grad_OI, dy_TO, x_TI, dweight.accumulate);
 }
 
 void FusedCpuOps::embed(const BatchTensors& batch, const at::Tensor& word_VH, const at::Tensor& position_PH,
@@ -118,27 +143,32 @@ void FusedCpuOps::embed_backward(const BatchTensors& batch, const at::Tensor& ds
   if (dword.wanted()) {
     clear_unless_accumulated(dword);
     note_rows(dword, batch.input_ids_T);
-    kernels_.scatter_rows(batch.input_ids_T.data_ptr<int32_t>(), pad_token_id, data(dsum_TH), data(dword), num_tokens,
-                          hidden);
   }
-  if (dposition.wanted()) {
-    clear_unless_accumulated(dposition);
-    kernels_.scatter_rows(batch.positions_T.data_ptr<int32_t>(), batch.position_base, data(dsum_TH), data(dposition),
-                          num_tokens, hidden);
-  }
-  if (dtoken_type.wanted()) {
-    clear_unless_accumulated(dtoken_type);
+  if (dposition.wanted()) clear_unless_accumulated(dposition);
+  if (dtoken_type.wanted()) clear_unless_accumulated(dtoken_type);
+  with_type_of(dsum_TH, kernels_, [&](const auto& kernels) {
+    if (dword.wanted()) {
+      kernels.scatter_rows(batch.input_ids_T.data_ptr<int32_t>(), pad_token_id, data(dsum_TH), data(dword), num_tokens,
+                           hidden);
+    }
+    if (dposition.wanted()) {
+      kernels.scatter_rows(batch.positions_T.data_ptr<int32_t>(), batch.position_base, data(dsum_TH), data(dposition),
+                           num_tokens, hidden);
+    }
     // All tokens are of type 0.
-    kernels_.column_sums(data(dsum_TH), data(dtoken_type), true, num_tokens, hidden);
-  }
+    if (dtoken_type.wanted()) kernels.column_sums(data(dsum_TH), data(dtoken_type), true, num_tokens, hidden);
+  });
 }
 
 void FusedCpuOps::layer_norm(at::Tensor& sum_TH, const at::Tensor& bias_H, const at::Tensor& residual_TH,
                              const Dropout& dropout, const at::Tensor& weight_H, const at::Tensor& norm_bias_H,
                              double eps, at::Tensor& y_TH, at::Tensor& mean_T, at::Tensor& rstd_T) {
-  kernels_.layer_norm(data(sum_TH), data(bias_H), data(residual_TH), mask_of(dropout), data(weight_H),
-                      data(norm_bias_H), static_cast<float>(eps), data(y_TH), data(mean_T), data(rstd_T),
-                      sum_TH.size(0), sum_TH.size(1));
+  sum_TH = sum_TH.to(at::kFloat);
+  with_type_of(y_TH, kernels_, [&](const auto& kernels) {
+    kernels.layer_norm(data(sum_TH), data(bias_H), data(residual_TH), mask_of(dropout), data(weight_H),
+                       data(norm_bias_H), static_cast<float>(eps), data(y_TH), data(mean_T), data(rstd_T),
+                       sum_TH.size(0), sum_TH.size(1));
+  });
 }
 
 void FusedCpuOps::layer_norm_backward(const at::Tensor& dy_TH, const at::Tensor& sum_TH, const at::Tensor& mean_T,
@@ -150,48 +180,61 @@ void FusedCpuOps::layer_norm_backward(const at::Tensor& dy_TH, const at::Tensor&
   const int64_t size = parts_of(num_tokens) * hidden;
   float* weight_parts = parts(3 * size);
   const NormParts norm_parts{weight_parts, weight_parts + size, dbias.wanted() ? weight_parts + 2 * size : nullptr};
-  kernels_.layer_norm_backward(data(dy_TH), data(sum_TH), data(mean_T), data(rstd_T), data(weight_H), mask_of(dropout),
-                               data(dsum_TH), data(dbranch_TH), norm_parts, num_tokens, hidden);
+  with_type_of(dy_TH, kernels_, [&](const auto& kernels) {
+    kernels.layer_norm_backward(data(dy_TH), data(sum_TH), data(mean_T), data(rstd_T), data(weight_H), mask_of(dropout),
+                                data(dsum_TH), data(dbranch_TH), norm_parts, num_tokens, hidden);
+  });
   add_parts(norm_parts.weight, num_tokens, dweight);
   add_parts(norm_parts.norm_bias, num_tokens, dnorm_bias);
   add_parts(norm_parts.bias, num_tokens, dbias);
 }
 
 void FusedCpuOps::activate(at::Tensor& pre_TI, const at::Tensor& bias_I, Activation activation, at::Tensor& y_TI) {
-  kernels_.activate(kind_of(activation), data(pre_TI), data(bias_I), data(y_TI), pre_TI.size(0), pre_TI.size(1));
+  with_type_of(pre_TI, kernels_, [&](const auto& kernels) {
+    kernels.activate(kind_of(activation), data(pre_TI), data(bias_I), data(y_TI), pre_TI.size(0), pre_TI.size(1));
+  });
 }
 
 void FusedCpuOps::activate_backward(at::Tensor& dy_TI, const at::Tensor& pre_TI, Activation activation,
                                     const GradSink& dbias) {
   float* dbias_parts = dbias.wanted() ? parts(parts_of(dy_TI.size(0)) * dy_TI.size(1)) : nullptr;
-  kernels_.activate_backward(kind_of(activation), data(dy_TI), data(pre_TI), dbias_parts, dy_TI.size(0), dy_TI.size(1));
+  with_type_of(dy_TI, kernels_, [&](const auto& kernels) {
+    kernels.activate_backward(kind_of(activation), data(dy_TI), data(pre_TI), dbias_parts, dy_TI.size(0), dy_TI.size(1));
+  });
   add_parts(dbias_parts, dy_TI.size(0), dbias);
 }
 
 void FusedCpuOps::attention(const BatchTensors& batch, at::Tensor& qkv_T3H, const at::Tensor& bias_3H,
                             int64_t num_heads, const Dropout& dropout, at::Tensor& y_TH, at::Tensor& lse_TN) {
   const int64_t head_size = y_TH.size(1) / num_heads;
-  const Scratch buffers = scratch(kernels_.attention_scratch(longest_of(batch), head_size));
-  kernels_.attention(sequences_of(batch), data(qkv_T3H), data(bias_3H), data(y_TH), data(lse_TN), mask_of(dropout), num_heads,
-                     head_size, buffers.data, buffers.stride);
+  with_type_of(y_TH, kernels_, [&](const auto& kernels) {
+    const Scratch buffers = scratch(kernels.attention_scratch(longest_of(batch), head_size));
+    kernels.attention(sequences_of(batch), data(qkv_T3H), data(bias_3H), data(y_TH), data(lse_TN), mask_of(dropout),
+                      num_heads, head_size, buffers.data, buffers.stride);
+  });
 }
 
 void FusedCpuOps::attention_backward(const BatchTensors& batch, const at::Tensor& dy_TH, const at::Tensor& qkv_T3H,
                                      const at::Tensor& y_TH, const at::Tensor& lse_TN, int64_t num_heads,
                                      const Dropout& dropout, at::Tensor& dqkv_T3H) {
   const int64_t head_size = y_TH.size(1) / num_heads;
-  const Scratch buffers = scratch(kernels_.attention_scratch(longest_of(batch), head_size));
-  kernels_.attention_backward(sequences_of(batch), data(dy_TH), data(qkv_T3H), data(y_TH), data(lse_TN),
-                              data(dqkv_T3H), mask_of(dropout), num_heads, head_size, buffers.data, buffers.stride);
+  with_type_of(y_TH, kernels_, [&](const auto& kernels) {
+    const Scratch buffers = scratch(kernels.attention_scratch(longest_of(batch), head_size));
+    kernels.attention_backward(sequences_of(batch), data(dy_TH), data(qkv_T3H), data(y_TH), data(lse_TN),
+                               data(dqkv_T3H), mask_of(dropout), num_heads, head_size, buffers.data, buffers.stride);
+  });
 }
 
 void FusedCpuOps::disentangled_attention(const BatchTensors& batch, at::Tensor& qkv_T3H, const at::Tensor& bias_3H,
                                          const RelativeRows& rows, const at::Tensor& relative_S2H, int64_t num_heads,
                                          const Dropout& dropout, at::Tensor& y_TH, at::Tensor& lse_TN) {
   const int64_t head_size = y_TH.size(1) / num_heads;
-  const Scratch buffers = scratch(kernels_.disentangled_scratch(longest_of(batch), rows.count, head_size));
-  kernels_.disentangled_attention(sequences_of(batch), data(qkv_T3H), data(bias_3H),
-                                  relative_of(rows, relative_S2H), data(y_TH), data(lse_TN), mask_of(dropout), num_heads, head_size, buffers.data, buffers.stride);
+  with_type_of(y_TH, kernels_, [&](const auto& kernels) {
+    const Scratch buffers = scratch(kernels.disentangled_scratch(longest_of(batch), rows.count, head_size));
+    kernels.disentangled_attention(sequences_of(batch), data(qkv_T3H), data(bias_3H),
+                                   relative_of(kernels, rows, relative_S2H), data(y_TH), data(lse_TN),
+                                   mask_of(dropout), num_heads, head_size, buffers.data, buffers.stride);
+  });
 }
 
 void FusedCpuOps::disentangled_attention_backward(const BatchTensors& batch, const at::Tensor& dy_TH,
@@ -205,26 +248,42 @@ void FusedCpuOps::disentangled_attention_backward(const BatchTensors& batch, con
   const int64_t part = drelative_S2H.defined() ? drelative_S2H.numel() : 0;
   relative_parts_.resize(static_cast<size_t>(groups * part));
   float* parts = drelative_S2H.defined() ? relative_parts_.data() : nullptr;
-  const Scratch buffers = scratch(kernels_.disentangled_scratch(longest_of(batch), rows.count, head_size));
-  kernels_.disentangled_attention_backward(sequences, data(dy_TH), data(qkv_T3H), relative_of(rows, relative_S2H),
-                                           data(y_TH), data(lse_TN), data(dqkv_T3H), parts, groups, mask_of(dropout),
-                                           num_heads, head_size, buffers.data, buffers.stride);
-  if (parts != nullptr) kernels_.column_sums(parts, data(drelative_S2H), false, groups, part);
+  with_type_of(y_TH, kernels_, [&](const auto& kernels) {
+    const Scratch buffers = scratch(kernels.disentangled_scratch(longest_of(batch), rows.count, head_size));
+    kernels.disentangled_attention_backward(sequences, data(dy_TH), data(qkv_T3H),
+                                            relative_of(kernels, rows, relative_S2H), data(y_TH), data(lse_TN),
+                                            data(dqkv_T3H), parts, groups, mask_of(dropout), num_heads, head_size,
+                                            buffers.data, buffers.stride);
+  });
+  if (parts == nullptr) return;
+  at::Tensor sums_S2H = drelative_S2H.scalar_type() == at::kFloat
+                            ? drelative_S2H
+                            : at::empty(drelative_S2H.sizes(), drelative_S2H.options().dtype(at::kFloat));
+  kernels_.of_float.column_sums(parts, data(sums_S2H), false, groups, part);
+  if (!sums_S2H.is_same(drelative_S2H)) drelative_S2H.copy_(sums_S2H);
 }
 
 void FusedCpuOps::dropout(at::Tensor& x_TH, const Dropout& dropout) {
-  if (dropout.on()) kernels_.dropout(data(x_TH), mask_of(dropout), x_TH.size(0), x_TH.size(1));
+  if (!dropout.on()) return;
+  with_type_of(x_TH, kernels_, [&](const auto& kernels) {
+    kernels.dropout(data(x_TH), mask_of(dropout), x_TH.size(0), x_TH.size(1));
+  });
 }
 
 void FusedCpuOps::bias_backward(const at::Tensor& dy_TH, const GradSink& dbias) {
-  if (dbias.wanted()) kernels_.column_sums(data(dy_TH), data(dbias), dbias.accumulate, dy_TH.size(0), dy_TH.size(1));
+  if (!dbias.wanted()) return;
+  with_type_of(dy_TH, kernels_, [&](const auto& kernels) {
+    kernels.column_sums(data(dy_TH), data(dbias), dbias.accumulate, dy_TH.size(0), dy_TH.size(1));
+  });
 }
 
 double FusedCpuOps::cross_entropy(const at::Tensor& logits_TC, const at::Tensor& labels_T, double scale,
                                   at::Tensor& dlogits_TC) {
   partial_.resize(static_cast<size_t>(logits_TC.size(0)));
-  kernels_.cross_entropy(data(logits_TC), labels_T.data_ptr<int32_t>(), kIgnoredLabel, static_cast<float>(scale),
-                         data(dlogits_TC), partial_.data(), logits_TC.size(0), logits_TC.size(1));
+  with_type_of(logits_TC, kernels_, [&](const auto& kernels) {
+    kernels.cross_entropy(data(logits_TC), labels_T.data_ptr<int32_t>(), kIgnoredLabel, static_cast<float>(scale),
+                          data(dlogits_TC), partial_.data(), logits_TC.size(0), logits_TC.size(1));
+  });
   double loss = 0;
   for (const double part : partial_) loss += part;
   return loss;
@@ -232,8 +291,9 @@ double FusedCpuOps::cross_entropy(const at::Tensor& logits_TC, const at::Tensor&
 
 void FusedCpuOps::argmax(const at::Tensor& logits_TC, int32_t* labels_T) {
   const int64_t num_labels = logits_TC.size(1);
+  const at::Tensor exact_TC = logits_TC.to(at::kFloat);
   for (int64_t t = 0; t < logits_TC.size(0); ++t) {
-    const float* logits = data(logits_TC) + t * num_labels;
+    const float* logits = exact_TC.data_ptr<float>() + t * num_labels;
     labels_T[t] = static_cast<int32_t>(std::max_element(logits, logits + num_labels) - logits);
   }
 }
@@ -248,8 +308,9 @@ double FusedCpuOps::squared_norm(const at::Tensor& x) {
 }
 
 void FusedCpuOps::adamw(at::Tensor& value, const at::Tensor& grad, at::Tensor& exp_avg, at::Tensor& exp_avg_sq,
-                        const AdamWStep& step) {
-  kernels_.adamw(data(value), data(grad), data(exp_avg), data(exp_avg_sq), constants_of(step), value.numel());
+                        at::Tensor& rounded, const AdamWStep& step) {
+  kernels_.adamw(data(value), data(grad), data(exp_avg), data(exp_avg_sq), data(rounded), constants_of(step),
+                 value.numel());
 }
 
 void FusedCpuOps::adamw_rows(const std::vector<int32_t>& rows, const std::vector<int32_t>& first,
@@ -274,7 +335,7 @@ float* FusedCpuOps::parts(int64_t floats) {
 }
 
 void FusedCpuOps::add_parts(const float* parts, int64_t rows, const GradSink& sink) {
-  if (sink.wanted()) kernels_.column_sums(parts, data(sink), sink.accumulate, parts_of(rows), sink.grad.numel());
+  if (sink.wanted()) kernels_.of_float.column_sums(parts, data(sink), sink.accumulate, parts_of(rows), sink.grad.numel());
 }
 
 FusedCpuOps::Scratch FusedCpuOps::scratch(int64_t floats) {

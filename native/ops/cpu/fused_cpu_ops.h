@@ -1,19 +1,31 @@
-// The operations in one pass over memory each, on all cores of the CPU.
+// The operations in one pass over memory each, on all cores of the CPU, for activations in fp32 and in bf16.
 #pragma once
 
 #include <vector>
 
 #include "ops/cpu/kernels.h"
 #include "ops/ops.h"
+#include "products/cpu_products.h"
+#include "products/int8_products.h"
 
 namespace permafrost {
 
 class FusedCpuOps : public Ops {
  public:
-  explicit FusedCpuOps(const CpuKernels& kernels) : kernels_(kernels) {}
+  explicit FusedCpuOps(const CpuKernels& kernels, at::ScalarType type = at::kFloat, ProductShape shape = {},
+                       const ProductSettings& products = {})
+      : kernels_(kernels), products_(kernels, type, shape, products), int8_products_(kernels.int8) {}
 
   const char* attention_name() const override { return "fused"; }
-  void product(at::Tensor& out_MN, const at::Tensor& a_MK, const at::Tensor& b_KN, bool add, bool rows_apart) override;
+  const ProductChoice* product_choice() override { return &products_.choice(); }
+  std::vector<ProductLibrary*> product_libraries() const override { return products_.libraries(); }
+  Int8Weight pack(Int8Weight weight) override;
+  bool sums_in_fp32() const override { return true; }
+  void linear(at::Tensor& y_TO, const at::Tensor& x_TI, const Parameter& weight, bool rows_apart) override;
+  void affine(at::Tensor& y_TO, const at::Tensor& x_TI, const Parameter& weight, const Parameter& bias) override;
+  void linear_activated(at::Tensor& y_TO, const at::Tensor& x_TI, const Parameter& weight, const Parameter& bias,
+                        Activation activation, bool rows_apart) override;
+  void linear_backward(at::Tensor& dx_TI, const at::Tensor& dy_TO, const Parameter& weight, bool add) override;
   void weight_gradient(const at::Tensor& dy_TO, const at::Tensor& x_TI, const GradSink& dweight) override;
 
   void embed(const BatchTensors& batch, const at::Tensor& word_VH, const at::Tensor& position_PH,
@@ -49,7 +61,7 @@ class FusedCpuOps : public Ops {
   void argmax(const at::Tensor& logits_TC, int32_t* labels_T) override;
   bool updates_rows() const override { return true; }
   double squared_norm(const at::Tensor& x) override;
-  void adamw(at::Tensor& value, const at::Tensor& grad, at::Tensor& exp_avg, at::Tensor& exp_avg_sq,
+  void adamw(at::Tensor& value, const at::Tensor& grad, at::Tensor& exp_avg, at::Tensor& exp_avg_sq, at::Tensor& rounded,
              const AdamWStep& step) override;
   void adamw_rows(const std::vector<int32_t>& rows, const std::vector<int32_t>& first,
                   const std::vector<AdamWStep>& steps, at::Tensor& value, at::Tensor& exp_avg,
@@ -65,15 +77,14 @@ class FusedCpuOps : public Ops {
   // `floats` for each thread.
   Scratch scratch(int64_t floats);
 
-  // A product by oneDNN where it is there, else by libtorch's BLAS.
-  void multiply_by_library(at::Tensor& out_MN, const at::Tensor& a_MK, const at::Tensor& b_KN, bool add);
   // Room for parts of column sums, and their sums over `rows` rows into a gradient.
   float* parts(int64_t floats);
   void add_parts(const float* parts, int64_t rows, const GradSink& sink);
 
   const CpuKernels& kernels_;
+  CpuProducts products_;
+  Int8Products int8_products_;
   std::vector<float> scratch_;
-  std::vector<float> packed_;
   std::vector<float> relative_parts_;
   std::vector<float> parts_;
   std::vector<double> partial_;

@@ -36,6 +36,7 @@ struct Int8Product {
   const float* bias;             // [N], or null
   float* y;                      // [M, N], rows `y_row` apart
   int64_t y_row;
+  int activation = -1;           // of the outputs: a kind of `activate`, or -1 for none
 };
 
 struct Int8Kernels {

@@ -29,17 +29,26 @@ namespace {
 #include "ops/cpu/disentangled.inc"
 #include "ops/cpu/int8.inc"
 
+template <typename X>
+constexpr ActivationKernels<X> kActivationKernels = {
+    scatter_rows<X>,      layer_norm<X>,
+    layer_norm_backward<X>, activate<X>,
+    activate_backward<X>, dropout<X>,
+    column_sums<X>,       attention_scratch<X>,
+    attention<X>,         attention_backward<X>,
+    disentangled_scratch<X>, disentangled_attention<X>,
+    disentangled_attention_backward<X>, cross_entropy<X>,
+};
+
 }  // namespace
 
 namespace CPU_LEVEL {
 
 extern const CpuKernels kernels;
 const CpuKernels kernels = {
+    kActivationKernels<float>, kActivationKernels<bf16>,
     product_of, product_scratch, pack_product, packed_product,
-    embed,     scatter_rows,      layer_norm, layer_norm_backward, activate, activate_backward, dropout,
-    column_sums, attention_scratch, attention,  attention_backward, disentangled_scratch, disentangled_attention,
-    disentangled_attention_backward, cross_entropy, squares, adamw,
-    adamw_rows, adamw_gradient_rows,
+    embed, squares, adamw, adamw_rows, adamw_gradient_rows,
     {int8_row_bytes, quantize_int8_rows, int8_packed_bytes, pack_int8_weights, int8_product},
 };
 

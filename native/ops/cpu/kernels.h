@@ -1,11 +1,13 @@
 // The fused CPU kernels as plain functions over pointers, compiled once for each instruction level.
 //
 // Rows are contiguous unless a stride is given. Shapes: T tokens, H hidden, N heads, D = H / N.
-// A null pointer for a gradient means that nobody wants it.
+// A null pointer for a gradient means that nobody wants it. Activations and their gradients are of a type X, float or
+// bf16; whatever else there is, and what is computed with, is float.
 #pragma once
 
 #include <cstdint>
 
+#include "ops/cpu/bf16.h"
 #include "ops/cpu/int8.h"
 
 namespace permafrost {
@@ -35,10 +37,11 @@ struct Sequences {
 
 // Queries and keys of the relative rows in use: rows[count][2H]. The row of query i and key j is
 // of_distance[zero + i - j].
+template <typename X>
 struct Relative {
   const int32_t* of_distance;
   int64_t zero;
-  const float* rows;
+  const X* rows;
   int64_t count;
   bool content_to_position, position_to_content;
 };
@@ -83,7 +86,55 @@ struct Product {
   void* pre = nullptr;            // [M, N], rows as those of C: receives what the activation is given
 };
 
+// Those that read or write activations.
+template <typename X>
+struct ActivationKernels {
+  // table[rows[t]] += dsum[t] for every t whose row is not `skipped`
+  void (*scatter_rows)(const int32_t* rows, int64_t skipped, const X* dsum, float* table, int64_t T, int64_t H);
+
+  // sum <- residual + mask(sum + bias); y = LayerNorm(sum)
+  void (*layer_norm)(float* sum, const float* bias, const X* residual, Mask mask, const float* weight,
+                     const float* norm_bias, float eps, X* y, float* mean, float* rstd, int64_t T, int64_t H);
+  // Gradients of the sum and of the branch behind the dropout, either of which may be dy.
+  void (*layer_norm_backward)(const X* dy, const float* sum, const float* mean, const float* rstd, const float* weight,
+                              Mask mask, X* dsum, X* dbranch, NormParts parts, int64_t T, int64_t H);
+
+  // pre <- pre + bias; y = activation(pre). kind: 0 gelu, 1 gelu_new, 2 relu
+  void (*activate)(int kind, X* pre, const float* bias, X* y, int64_t rows, int64_t columns);
+  // dy <- dy * activation'(pre); parts: of the column sums of the result, or null
+  void (*activate_backward)(int kind, X* dy, const X* pre, float* parts, int64_t rows, int64_t columns);
+
+  void (*dropout)(X* x, Mask mask, int64_t rows, int64_t columns);
+  // sums (+)= column sums of x
+  void (*column_sums)(const X* x, float* sums, bool add, int64_t rows, int64_t columns);
+
+  // Floats of scratch that each thread needs for sequences of at most `longest` tokens.
+  int64_t (*attention_scratch)(int64_t longest, int64_t D);
+  // qkv <- qkv + bias, which may be null; y: the mean of the values
+  void (*attention)(Sequences sequences, X* qkv, const float* bias, X* y, float* lse, Mask mask, int64_t N, int64_t D,
+                    float* scratch, int64_t scratch_stride);
+  void (*attention_backward)(Sequences sequences, const X* dy, const X* qkv, const X* y, const float* lse, X* dqkv,
+                             Mask mask, int64_t N, int64_t D, float* scratch, int64_t scratch_stride);
+
+  // The same for disentangled attention. The gradients of the relative rows are written in `groups` parts, each
+  // [relative.count, 2H] and to be added up, since sequences share them; a null pointer where nobody wants them.
+  int64_t (*disentangled_scratch)(int64_t longest, int64_t rows, int64_t D);
+  void (*disentangled_attention)(Sequences sequences, X* qkv, const float* bias, Relative<X> relative, X* y, float* lse,
+                                 Mask mask, int64_t N, int64_t D, float* scratch, int64_t scratch_stride);
+  void (*disentangled_attention_backward)(Sequences sequences, const X* dy, const X* qkv, Relative<X> relative,
+                                          const X* y, const float* lse, X* dqkv, float* drelative, int64_t groups,
+                                          Mask mask, int64_t N, int64_t D, float* scratch, int64_t scratch_stride);
+
+  // losses[t] = cross-entropy of a labelled row, 0 of one with the label `ignored`; dlogits = scale times
+  // its gradient, may be the logits themselves
+  void (*cross_entropy)(const X* logits, const int32_t* labels, int32_t ignored, float scale, X* dlogits,
+                        double* losses, int64_t T, int64_t C);
+};
+
 struct CpuKernels {
+  ActivationKernels<float> of_float;
+  ActivationKernels<bf16> of_bf16;
+
   // On all threads. scratch: of `product_scratch` floats.
   void (*product)(const Product& product, float* scratch);
   int64_t (*product_scratch)(const Product& product, int64_t threads);
@@ -97,53 +148,12 @@ struct CpuKernels {
   // sum[t] = word[ids[t]] + token_type + position[positions[t]]; the last two may be null
   void (*embed)(const int32_t* ids, const int32_t* positions, const float* word, const float* position,
                 const float* token_type, float* sum, int64_t T, int64_t H);
-  // table[rows[t]] += dsum[t] for every t whose row is not `skipped`
-  void (*scatter_rows)(const int32_t* rows, int64_t skipped, const float* dsum, float* table, int64_t T, int64_t H);
-
-  // sum <- residual + mask(sum + bias); y = LayerNorm(sum)
-  void (*layer_norm)(float* sum, const float* bias, const float* residual, Mask mask, const float* weight,
-                     const float* norm_bias, float eps, float* y, float* mean, float* rstd, int64_t T, int64_t H);
-  // Gradients of the sum and of the branch behind the dropout, either of which may be dy.
-  void (*layer_norm_backward)(const float* dy, const float* sum, const float* mean, const float* rstd,
-                              const float* weight, Mask mask, float* dsum, float* dbranch, NormParts parts, int64_t T,
-                              int64_t H);
-
-  // pre <- pre + bias; y = activation(pre). kind: 0 gelu, 1 gelu_new, 2 relu
-  void (*activate)(int kind, float* pre, const float* bias, float* y, int64_t rows, int64_t columns);
-  // dy <- dy * activation'(pre); parts: of the column sums of the result, or null
-  void (*activate_backward)(int kind, float* dy, const float* pre, float* parts, int64_t rows, int64_t columns);
-
-  void (*dropout)(float* x, Mask mask, int64_t rows, int64_t columns);
-  // sums (+)= column sums of x
-  void (*column_sums)(const float* x, float* sums, bool add, int64_t rows, int64_t columns);
-
-  // Floats of scratch that each thread needs for sequences of at most `longest` tokens.
-  int64_t (*attention_scratch)(int64_t longest, int64_t D);
-  // qkv <- qkv + bias, which may be null; y: the mean of the values
-  void (*attention)(Sequences sequences, float* qkv, const float* bias, float* y, float* lse, Mask mask, int64_t N,
-                    int64_t D, float* scratch, int64_t scratch_stride);
-  void (*attention_backward)(Sequences sequences, const float* dy, const float* qkv, const float* y, const float* lse,
-                             float* dqkv, Mask mask, int64_t N, int64_t D, float* scratch, int64_t scratch_stride);
-
-  // The same for disentangled attention. The gradients of the relative rows are written in `groups` parts, each
-  // [relative.count, 2H] and to be added up, since sequences share them; a null pointer where nobody wants them.
-  int64_t (*disentangled_scratch)(int64_t longest, int64_t rows, int64_t D);
-  void (*disentangled_attention)(Sequences sequences, float* qkv, const float* bias, Relative relative, float* y,
-                                 float* lse, Mask mask, int64_t N, int64_t D, float* scratch, int64_t scratch_stride);
-  void (*disentangled_attention_backward)(Sequences sequences, const float* dy, const float* qkv, Relative relative,
-                                          const float* y, const float* lse, float* dqkv, float* drelative,
-                                          int64_t groups, Mask mask, int64_t N, int64_t D, float* scratch,
-                                          int64_t scratch_stride);
-
-  // losses[t] = cross-entropy of a labelled row, 0 of one with the label `ignored`; dlogits = scale times
-  // its gradient, may be the logits themselves
-  void (*cross_entropy)(const float* logits, const int32_t* labels, int32_t ignored, float scale, float* dlogits,
-                        double* losses, int64_t T, int64_t C);
 
   // partial[i] = sum of squares of the i-th chunk of `chunk` elements
   void (*squares)(const float* x, double* partial, int64_t count, int64_t chunk);
-  void (*adamw)(float* value, const float* grad, float* exp_avg, float* exp_avg_sq, AdamWConstants constants,
-                int64_t count);
+  // rounded: what becomes the new value at the lower precision; may be null
+  void (*adamw)(float* value, const float* grad, float* exp_avg, float* exp_avg_sq, bf16* rounded,
+                AdamWConstants constants, int64_t count);
   // The same on `count` rows of tables of H columns: with a gradient of zero, row rows[i] for the constants from
   // first[i] to `steps`; and with the rows of a gradient.
   void (*adamw_rows)(const int32_t* rows, const int32_t* first, int64_t count, const AdamWConstants* constants,

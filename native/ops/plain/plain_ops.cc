@@ -149,7 +149,7 @@ void PlainOps::argmax(const at::Tensor& logits_TC, int32_t* labels_T) {
 double PlainOps::squared_norm(const at::Tensor& x) { return x.to(at::kDouble).square().sum().item<double>(); }
 
 void PlainOps::adamw(at::Tensor& value, const at::Tensor& grad, at::Tensor& exp_avg, at::Tensor& exp_avg_sq,
-                     const AdamWStep& step) {
+                     at::Tensor& rounded, const AdamWStep& step) {
   const at::Tensor scaled = grad * step.grad_scale;
   const double correction1 = 1.0 - std::pow(step.beta1, static_cast<double>(step.step));
   const double correction2 = 1.0 - std::pow(step.beta2, static_cast<double>(step.step));
@@ -158,6 +158,7 @@ void PlainOps::adamw(at::Tensor& value, const at::Tensor& grad, at::Tensor& exp_
   exp_avg_sq.mul_(step.beta2).addcmul_(scaled, scaled, 1.0 - step.beta2);
   const at::Tensor denominator = (exp_avg_sq.sqrt() / std::sqrt(correction2)).add_(step.eps);
   value.addcdiv_(exp_avg, denominator, -step.learning_rate / correction1);
+  if (rounded.defined()) rounded.copy_(value);
 }
 
 }  // namespace permafrost

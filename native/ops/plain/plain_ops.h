@@ -41,7 +41,7 @@ class PlainOps : public Ops {
   void argmax(const at::Tensor& logits_TC, int32_t* labels_T) override;
   double squared_norm(const at::Tensor& x) override;
   void adamw(at::Tensor& value, const at::Tensor& grad, at::Tensor& exp_avg, at::Tensor& exp_avg_sq,
-             const AdamWStep& step) override;
+             at::Tensor& rounded, const AdamWStep& step) override;
 };
 
 }  // namespace permafrost

@@ -30,7 +30,7 @@ import type { CommandContext, Runner } from '../context.js';
 import { withDownloads } from '../download-progress.js';
 import { evaluationText } from '../metrics-text.js';
 import { sayNotes } from '../open-workspace.js';
-import { addEngineOptions, addJsonOption, engineOptionsOf } from '../options.js';
+import { addInferenceOptions, addJsonOption, inferenceOptionsOf } from '../options.js';
 import { addShape, collect, type Flags, optionsOf, wholeNumber } from '../schema-options.js';
 import { unusedText } from '../unused-text.js';
 
@@ -69,7 +69,7 @@ export function addEvaluateCommand(program: Command, run: Runner): void {
   addShape(command, readingShape, 'How the data are read');
   addShape(command, { ...encodingShape, ...decodingShape }, 'How words are tagged');
   addShape(command, judgingShape, 'How answers are scored');
-  addJsonOption(addEngineOptions(command)).action(run(evaluateAny));
+  addJsonOption(addInferenceOptions(command)).action(run(evaluateAny));
 }
 
 async function evaluateAny(flags: Flags, context: CommandContext): Promise<void> {
@@ -109,7 +109,7 @@ async function evaluateModel(flags: Flags, context: CommandContext): Promise<voi
     ...(await locateModel(flags.model as string, hub)),
     sets: await goldSets(flags, hub),
   }));
-  const model = await loadTrainedModel(directory, { ...engineOptionsOf(flags), signal });
+  const model = await loadTrainedModel(directory, { ...inferenceOptionsOf(flags), signal });
   try {
     const left = unusedText(model.loadReport.unused);
     if (left !== null) output.note(left);

@@ -15,7 +15,7 @@ import { loadTrainedModel } from '../../model/trained-model.js';
 import { addExamples } from '../command-facts.js';
 import type { CommandContext, Runner } from '../context.js';
 import { withDownloads } from '../download-progress.js';
-import { addEngineOptions, addJsonOption, engineOptionsOf } from '../options.js';
+import { addInferenceOptions, addJsonOption, inferenceOptionsOf } from '../options.js';
 import { addShape, type Flags, optionsOf, wholeNumber } from '../schema-options.js';
 import { type Answer, entitiesAnswer, sentenceAnswer, tagsAnswer, writeAnswers } from '../tagging-answers.js';
 import { groupsOf, linesOf, openText, untaggedSentences } from '../tagging-input.js';
@@ -63,14 +63,14 @@ export function addPredictCommand(program: Command, run: Runner): void {
   });
   addShape(command, { ...answerShape, ...wordAnswerShape, ...decodingShape }, 'What is answered');
   addShape(command, readingShape, 'How --data is read');
-  addJsonOption(addEngineOptions(command)).action(run(predict));
+  addJsonOption(addInferenceOptions(command)).action(run(predict));
 }
 
 async function predict(flags: Flags, context: CommandContext): Promise<void> {
   const answersOf = await answering(flags, context);
   const { directory } = await withDownloads(context, (hub) => locateModel(flags.model as string, hub));
   const { signal, output } = context;
-  const model = await loadTrainedModel(directory, { ...engineOptionsOf(flags), signal });
+  const model = await loadTrainedModel(directory, { ...inferenceOptionsOf(flags), signal });
   try {
     const left = unusedText(model.loadReport.unused);
     if (left !== null) output.note(left);
