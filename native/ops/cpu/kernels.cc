@@ -3,7 +3,7 @@
 // function, and that copy might hold instructions that the processor lacks.
 #include "ops/cpu/kernels.h"
 
-#if defined(__AVX__)
+#if defined(__SSE2__)
 #include <immintrin.h>
 #endif
 #include <omp.h>
