@@ -53,6 +53,8 @@ set(PERMAFROST_CORE_SOURCES
   ops/cpu/fused_cpu_ops.cc
   ops/cpu/kernels_select.cc
   ops/cuda/cuda_ops.cc
+  ops/cuda/kernel_rows.cc
+  ops/cuda/kernel_update.cc
   ops/cuda/varlen_attention.cc
   ops/device_loss.cc
   ops/make_ops.cc
@@ -96,6 +98,7 @@ set(PERMAFROST_BINDING_SOURCES
 
 set(PERMAFROST_TEST_SOURCES
   test/main.cc
+  test/card_rows_test.cc
   test/collective_test.cc
   test/crf_test.cc
   test/device_step_test.cc

@@ -15,6 +15,7 @@
 #include "model/batch.h"
 #include "model/config.h"
 #include "ops/dropout.h"
+#include "ops/listed_update.h"
 #include "ops/relative_rows.h"
 
 namespace permafrost {
@@ -121,6 +122,9 @@ class Ops {
   // `scale` times its gradient. `logits` and `dlogits` may be one tensor.
   virtual double cross_entropy(const at::Tensor& logits_TC, const at::Tensor& labels_T, double scale,
                                at::Tensor& dlogits_TC) = 0;
+  // The same in a step that is launched ahead: the sum is a tensor of one fp32 element, and so is `scale`.
+  virtual at::Tensor cross_entropy_on_device(const at::Tensor& logits_TC, const at::Tensor& labels_T,
+                                             const at::Tensor& scale, at::Tensor& dlogits_TC);
   // Index of the largest logit of each token, the first one among equals.
   virtual void argmax(const at::Tensor& logits_TC, int32_t* labels_T) = 0;
 
@@ -129,6 +133,8 @@ class Ops {
   virtual double squared_norm(const at::Tensor& x) = 0;
   virtual void adamw(at::Tensor& value, const at::Tensor& grad, at::Tensor& exp_avg, at::Tensor& exp_avg_sq,
                      const AdamWStep& step) = 0;
+  // One update of many parameters in few kernels; null where there is none but `adamw`.
+  virtual std::unique_ptr<ListedUpdate> listed_update(const UpdateList&) { return nullptr; }
   // Updates one after another on some rows, with a gradient of zero: row rows[i] gets those from steps[first[i]] on.
   // The same bits as `adamw` of each step. Where `updates_rows`.
   virtual void adamw_rows(const std::vector<int32_t>& rows, const std::vector<int32_t>& first,
