@@ -49,6 +49,8 @@ class Ops {
 
   // A forward pass starts; what an earlier one left for its way back is not needed any more.
   virtual void begin_pass() {}
+  // Gradients of parameters are complete behind this: sums over tokens may wait for it.
+  virtual void finish_gradients() {}
   // Which attention is used, for people.
   virtual const char* attention_name() const = 0;
   // Whether a pass needs nothing from the device but its results, as a recorded step must.
@@ -91,6 +93,10 @@ class Ops {
   // dy_TI <- gradient of pre_TI
   virtual void activate_backward(at::Tensor& dy_TI, const at::Tensor& pre_TI, Activation activation,
                                  const GradSink& dbias) = 0;
+  // Both at once: pre_TI <- activation(pre_TI), which the gradient of the next weight needs, and dy_TI <- gradient of what
+  // pre_TI was. To be called where `joins_activations`: elsewhere one after the other takes less memory.
+  virtual void activate_and_back(at::Tensor& dy_TI, at::Tensor& pre_TI, Activation activation, const GradSink& dbias);
+  virtual bool joins_activations() const { return false; }
 
   // qkv_T3H <- qkv_T3H + bias_3H, which may be undefined; y_TH = softmax(q k^T / sqrt(D)) v within each sequence, per
   // head; lse_TN: log-sum-exp of the scores.

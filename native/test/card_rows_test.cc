@@ -110,6 +110,7 @@ void check_norm(const NormShape& shape, at::ScalarType type, at::ScalarType sum_
   at::Tensor dsum = dy.clone(), dbranch = dropout.on() ? at::empty({T, H}, type) : dsum;
   const GradSink dweight = sink_of(H, accumulate), dnorm_bias = sink_of(H, !accumulate), dbias = sink_of(H, accumulate);
   expect(kernels.layer_norm_backward(dsum, sum, rstd, weight, dropout, dsum, dbranch, dweight, dnorm_bias, dbias), what);
+  kernels.finish_sums();
   at::Tensor plain_dsum = dy.to(at::kFloat).clone(), plain_dbranch = dropout.on() ? at::empty({T, H}) : plain_dsum;
   const GradSink plain_dweight = sink_of(H, accumulate), plain_dnorm_bias = sink_of(H, !accumulate),
                  plain_dbias = sink_of(H, accumulate);
@@ -174,6 +175,7 @@ TEST("card kernels: activations and their gradients equal the plain ones, near a
           at::Tensor gradient = dy.clone(), pre = x.clone();
           const GradSink dbias = sink_of(I, accumulate), plain_dbias = sink_of(I, accumulate);
           expect(kernels.activate_backward(gradient, pre, activation, dbias, accumulate), what, "refused");
+          kernels.finish_sums();
           at::Tensor plain_gradient = dy.to(at::kFloat), activated = at::empty_like(x), plain_pre = x.clone();
           plain.activate_backward(plain_gradient, x.to(at::kFloat), activation, plain_dbias);
           plain.activate(plain_pre, {}, activation, activated);
@@ -198,12 +200,36 @@ TEST("card kernels: column sums equal the plain ones and are the same bits each 
       for (const bool accumulate : {false, true}) {
         const GradSink sums = sink_of(C, accumulate), again = sink_of(C, accumulate), expected = sink_of(C, accumulate);
         expect(kernels.bias_backward(x, sums) && kernels.bias_backward(x, again), "refused");
+        kernels.finish_sums();
         plain.bias_backward(x, expected);
         expect_close(sums.grad, expected.grad, at::kFloat, "column sums");
         expect(at::equal(sums.grad, again.grad), "other bits");
       }
     }
   }
+}
+
+TEST("card kernels: sums of a pass are finished in one launch, those into the same memory in their order") {
+  const c10::InferenceMode inference;
+  EmulatedKernels emulated;
+  RowKernels kernels(emulated, at::kFloat);
+  const at::Tensor x = at::ones({5, 16}), all = at::zeros({24});
+  std::vector<at::Tensor> many;
+  for (int i = 0; i < 130; ++i) {
+    many.push_back(at::zeros({16}));
+    kernels.bias_backward(x * i, {many.back(), false});
+  }
+  kernels.bias_backward(x, {all.slice(0, 0, 16), false});
+  kernels.bias_backward(x, {all.slice(0, 8, 24), true});
+  kernels.finish_sums();
+  kernels.finish_sums();
+  expect(emulated.launches().at("sum_parts") == 3, emulated.launches().at("sum_parts"), " launches");
+  for (int i = 0; i < 130; ++i) expect(many[i].eq(5 * i).all().item<bool>(), "sum ", i);
+  expect(at::equal(all, at::tensor({5.0f, 10.0f, 5.0f}).repeat_interleave(8)), "sums that overlap");
+  kernels.bias_backward(x, {many[0], false});
+  kernels.begin_pass();
+  kernels.finish_sums();
+  expect(many[0].eq(0).all().item<bool>(), "a sum of a pass that was given up");
 }
 
 TEST("card kernels: dropout has the masks of the CPU") {
@@ -277,6 +303,7 @@ TEST("card kernels: embeddings and the gradients of their rows equal the plain o
           };
           const auto actual = sinks(), expected = sinks();
           expect(kernels.embed_backward(tensors, dsum, 0, actual[0], actual[1], actual[2]), "refused");
+          kernels.finish_sums();
           plain.embed_backward(tensors, dsum, 0, expected[0], expected[1], expected[2]);
           for (size_t i = 0; i < actual.size(); ++i) {
             expect_close(actual[i].grad, expected[i].grad, at::kFloat, "gradient of table " + std::to_string(i));

@@ -10,6 +10,21 @@ struct DropoutMask {
   float scale;
 };
 
+// Sums of columns that wait for their last stage: target_C (+)= the `parts` rows of C columns. Addresses of fp32 numbers.
+struct PendingSum {
+  unsigned long long parts, target;
+  int count, columns;
+  int accumulates;
+  int first_block;  // of those of the launch, each of which has 32 columns
+};
+
+// As many as the arguments of a kernel hold.
+constexpr int kMostPendingSums = 120;
+struct PendingSums {
+  PendingSum sum[kMostPendingSums];
+  int count;
+};
+
 // A parameter as the update takes it: addresses of its tensors, 0 where there is none; which of the rates and of the step
 // counts it has.
 struct UpdatedTensor {

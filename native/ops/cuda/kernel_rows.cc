@@ -126,7 +126,11 @@ bool RowKernels::layer_norm_backward(const at::Tensor& dy_TH, const at::Tensor& 
   const int64_t shared = exchange_bytes(threads) + threads * 8 * static_cast<int64_t>(sizeof(float));
   kernels_.launch(name, {{blocks}, threads, shared}, dsum_TH, sum_TH, rstd_T, weight_H, mask_of(dropout),
                   pass_of(dropout), rows_of(dropout, T), branch, parts, static_cast<int32_t>(T), static_cast<int32_t>(H));
-  if (parts.defined()) sum_parts(parts, dweight, dnorm_bias, dbias);
+  if (parts.defined()) {
+    put_off(dweight, parts[0]);
+    put_off(dnorm_bias, parts[1]);
+    put_off(dbias, parts[2]);
+  }
   if (!dropout.on() && !is_same(dbranch_TH, dsum_TH)) dbranch_TH.copy_(dsum_TH);
   return true;
 }
@@ -148,7 +152,7 @@ bool RowKernels::activate_backward(at::Tensor& dy_TI, const at::Tensor& pre_TI, 
   const int64_t count = column_parts(T, I);
   const at::Tensor parts = dbias.wanted() ? parts_for(pre_TI, 1, count, I) : at::Tensor();
   kernels_.launch(name, column_shape(count, I), dy_TI, pre_TI, static_cast<int32_t>(leaves_activation), parts, T, I);
-  if (parts.defined()) sum_parts(parts, dbias);
+  if (parts.defined()) put_off(dbias, parts[0]);
   return true;
 }
 
@@ -170,16 +174,39 @@ bool RowKernels::bias_backward(const at::Tensor& dy_TH, const GradSink& dbias) {
   const int64_t count = column_parts(T, H);
   const at::Tensor parts = parts_for(dy_TH, 1, count, H);
   kernels_.launch(name, column_shape(count, H), dy_TH, parts, T, H);
-  sum_parts(parts, dbias);
+  put_off(dbias, parts[0]);
   return true;
 }
 
-void RowKernels::sum_parts(const at::Tensor& parts_NPC, const GradSink& first, const GradSink& second,
-                           const GradSink& third) {
-  const int64_t C = parts_NPC.size(2);
-  const uint32_t accumulated = (first.accumulate ? 1 : 0) | (second.accumulate ? 2 : 0) | (third.accumulate ? 4 : 0);
-  kernels_.launch("sum_parts", {{up(C, 32), parts_NPC.size(0)}, kThreads, kThreads * static_cast<int64_t>(sizeof(float))},
-                  parts_NPC, first.grad, second.grad, third.grad, accumulated, parts_NPC.size(1), C);
+void RowKernels::put_off(const GradSink& target_C, const at::Tensor& parts_PC) {
+  if (!target_C.wanted()) return;
+  // Sums into the same memory come one after another.
+  const auto begin = [](const at::Tensor& x) { return static_cast<const float*>(x.data_ptr()); };
+  const float* const target = begin(target_C.grad);
+  const bool overlaps = std::any_of(waiting_.begin(), waiting_.end(), [&](const Waiting& other) {
+    const at::Tensor& grad = other.target_C.grad;
+    return target < begin(grad) + grad.numel() && begin(grad) < target + target_C.grad.numel();
+  });
+  if (overlaps || waiting_.size() == kMostPendingSums) finish_sums();
+  waiting_.push_back({target_C, parts_PC});
+}
+
+void RowKernels::finish_sums() {
+  if (waiting_.empty()) return;
+  PendingSums pending{};
+  int64_t blocks = 0;
+  for (const Waiting& sum : waiting_) {
+    const int64_t columns = sum.parts_PC.size(1);
+    pending.sum[pending.count++] = {reinterpret_cast<uintptr_t>(sum.parts_PC.data_ptr()),
+                                    reinterpret_cast<uintptr_t>(sum.target_C.grad.data_ptr()),
+                                    static_cast<int>(sum.parts_PC.size(0)),
+                                    static_cast<int>(columns),
+                                    sum.target_C.accumulate,
+                                    static_cast<int>(blocks)};
+    blocks += up(columns, 32);
+  }
+  kernels_.launch("sum_parts", {{blocks}, kThreads, kThreads * static_cast<int64_t>(sizeof(float))}, pending);
+  waiting_.clear();
 }
 
 bool RowKernels::embed(const BatchTensors& batch, const at::Tensor& word_VH, const at::Tensor& position_PH,

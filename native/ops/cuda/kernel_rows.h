@@ -11,7 +11,8 @@
 namespace permafrost {
 
 // Each operation has the arguments of Ops's of the same name, and returns false, having done nothing, where a kernel is
-// missing or does not take the shape.
+// missing or does not take the shape. Sums over rows, which are the gradients of biases and LayerNorms, come in parts;
+// those of a whole pass are added up in one launch, by `finish_sums`.
 class RowKernels {
  public:
   // `type`: of the activations.
@@ -19,6 +20,11 @@ class RowKernels {
 
   // Every kernel that is launched here.
   static std::vector<KernelSource> sources(at::ScalarType type);
+
+  // Forgets what an earlier pass left unfinished.
+  void begin_pass() { waiting_.clear(); }
+  // Gradients are complete behind this.
+  void finish_sums();
 
   // Instead of the sum, the forward pass leaves its standardised value, (sum - mean) * rstd, in the sum's memory and of its
   // type. One shape has either both passes here or neither.
@@ -53,12 +59,16 @@ class RowKernels {
   // The kernel's name with the type, or types, of its arguments.
   std::string of(const char* kernel, const at::Tensor& x) const;
   void scatter(const GradSink& sink, const at::Tensor& rows_T, int64_t skipped, const at::Tensor& x_TH);
-  // The sums of the parts go to those that are wanted.
-  void sum_parts(const at::Tensor& parts_NPC, const GradSink& first, const GradSink& second = {},
-                 const GradSink& third = {});
+  // target_C (+)= the sum of the rows of parts_PC, when sums are finished.
+  void put_off(const GradSink& target_C, const at::Tensor& parts_PC);
 
   DeviceKernels& kernels_;
   const at::ScalarType type_;
+  struct Waiting {
+    GradSink target_C;
+    at::Tensor parts_PC;
+  };
+  std::vector<Waiting> waiting_;
 };
 
 }  // namespace permafrost

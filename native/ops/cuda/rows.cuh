@@ -79,29 +79,38 @@ DEVICE void leave_part(const float (&sums)[8], u32 warps, GLOBAL(float) parts, i
   }
 }
 
-// Up to three results of C columns, each the sum of P parts: target_C (+)= the parts in their order. Null: unwanted.
-// Block (x, n): 32 columns of result n, 8 warps.
-static __global__ void sum_parts(GLOBAL(const float) parts_NPC, GLOBAL(float) first_C, GLOBAL(float) second_C,
-                                 GLOBAL(float) third_C, u32 accumulated, i64 P, i64 C) {
-  constexpr u32 kWarps = 8;
-  GLOBAL(float) target_C = blockIdx.y == 0 ? first_C : blockIdx.y == 1 ? second_C : third_C;
-  if (!target_C) return;
-  SHARED(float) shared = shared_memory<float>(0);
-  const i64 column = static_cast<i64>(blockIdx.x) * 32 + threadIdx.x % 32;
-  const u32 warp = threadIdx.x / 32;
-  float sum = 0;
-  if (column < C) {
-    for (i64 p = warp; p < P; p += kWarps) {
-      const float part = parts_NPC[(blockIdx.y * P + p) * C + column];
-      sum += part;
+// The last stage of all sums that wait for it: the parts are added up in their order. 32 columns a block of 8 warps.
+static __global__ void sum_parts(const PendingSums pending) {
+  constexpr i32 kWarps = 8;
+  const i32 block = static_cast<i32>(blockIdx.x);
+  i32 which = 0, end = pending.count;
+  while (end - which > 1) {
+    const i32 middle = (which + end) / 2;
+    if (pending.sum[middle].first_block <= block) {
+      which = middle;
+    } else {
+      end = middle;
     }
   }
-  shared[threadIdx.x] = sum;
+  const PendingSum sum = pending.sum[which];
+  GLOBAL(const float) parts_PC = pointer_at<const float>(sum.parts, static_cast<i64>(sum.count) * sum.columns);
+  GLOBAL(float) target_C = pointer_at<float>(sum.target, sum.columns);
+  SHARED(float) shared = shared_memory<float>(0);
+  const i32 warp = static_cast<i32>(threadIdx.x) / 32;
+  const i32 column = (block - sum.first_block) * 32 + static_cast<i32>(threadIdx.x) % 32;
+  float total = 0;
+  if (column < sum.columns) {
+    for (i32 p = warp; p < sum.count; p += kWarps) {
+      const float part = parts_PC[static_cast<i64>(p) * sum.columns + column];
+      total += part;
+    }
+  }
+  shared[threadIdx.x] = total;
   __syncthreads();
-  if (warp != 0 || column >= C) return;
-  float total = (accumulated >> blockIdx.y & 1) != 0 ? static_cast<float>(target_C[column]) : 0.0f;
-  for (u32 w = 0; w < kWarps; ++w) {
-    const float part = shared[w * 32 + threadIdx.x];
+  if (warp != 0 || column >= sum.columns) return;
+  total = sum.accumulates != 0 ? static_cast<float>(target_C[column]) : 0.0f;
+  for (i32 w = 0; w < kWarps; ++w) {
+    const float part = shared[w * 32 + column % 32];
     total += part;
   }
   target_C[column] = total;
