@@ -30,14 +30,21 @@ static __global__ void sort_tokens(GLOBAL(const i32) rows_T, GLOBAL(i32) order_T
   const i64 t = (static_cast<i64>(blockIdx.x) * blockDim.x + threadIdx.x) / 32;
   if (t >= T) return;
   const i32 row = rows_T[t];
+  const i64 lane = threadIdx.x % 32;
+  // Of the tokens before this one those of its own row count, of those behind it they do not.
   i32 before = 0;
-  for (i64 s = threadIdx.x % 32; s < T; s += 32) {
+  i64 s = lane;
+  for (; s < t; s += 32) {
     const i32 other = rows_T[s];
-    before += other < row || (other == row && s < t) ? 1 : 0;
+    before += other <= row ? 1 : 0;
+  }
+  for (; s < T; s += 32) {
+    const i32 other = rows_T[s];
+    before += other < row ? 1 : 0;
   }
   UNROLL
   for (int distance = 16; distance > 0; distance /= 2) before += __shfl_xor_sync(kWarp, before, distance);
-  if (threadIdx.x % 32 == 0) order_T[before] = static_cast<i32>(t);
+  if (lane == 0) order_T[before] = static_cast<i32>(t);
 }
 
 // table[row] += the sum of the rows of x_TH whose token has this row, but for the row `skipped`. Block p: the row of the

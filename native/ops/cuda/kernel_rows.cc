@@ -29,6 +29,17 @@ std::string of(const char* kernel, std::initializer_list<std::string> arguments)
   return name + ">";
 }
 
+// What is summed has the type of the activations, or is fp32.
+std::vector<std::string> norm_kernels(at::ScalarType type) {
+  const std::string x = name_of(type);
+  std::vector<std::string> names;
+  for (const char* kernel : {"layer_norm", "layer_norm_backward"}) {
+    names.push_back(of(kernel, {x, "float"}));
+    if (type != at::kFloat) names.push_back(of(kernel, {x, x}));
+  }
+  return names;
+}
+
 // Whether kernels can read it in accesses of 16 bytes. Undefined tensors are null pointers.
 bool is_plain(const at::Tensor& x) {
   return !x.defined() || (x.is_contiguous() && reinterpret_cast<uintptr_t>(x.data_ptr()) % 16 == 0);
@@ -59,7 +70,8 @@ int64_t exchange_bytes(int64_t threads) { return threads / 32 * 4 * static_cast<
 
 }  // namespace
 
-RowKernels::RowKernels(DeviceKernels& kernels, at::ScalarType type) : kernels_(kernels), type_(type) {}
+RowKernels::RowKernels(DeviceKernels& kernels, at::ScalarType type)
+    : kernels_(kernels), type_(type), norms_(norm_kernels(type)) {}
 
 std::vector<KernelSource> RowKernels::sources(at::ScalarType type) {
   const std::string x = name_of(type);
@@ -68,15 +80,9 @@ std::vector<KernelSource> RowKernels::sources(at::ScalarType type) {
     activations.push_back(permafrost::of("activate", {x, kind}));
     activations.push_back(permafrost::of("activate_backward", {x, kind}));
   }
-  std::vector<std::string> norms;
-  for (const std::string& sum : {x, std::string("float")}) {
-    if (sum == x && !norms.empty()) continue;
-    norms.push_back(permafrost::of("layer_norm", {x, sum}));
-    norms.push_back(permafrost::of("layer_norm_backward", {x, sum}));
-  }
   return {{"rows.cuh", {"sum_parts"}},
           {"column_sums.cuh", {permafrost::of("column_sums", {x})}},
-          {"layer_norm.cuh", norms},
+          {"layer_norm.cuh", norm_kernels(type)},
           {"activation.cuh", activations},
           {"dropout.cuh", {permafrost::of("dropout", {x})}},
           {"embedding.cuh", {"embed", "sort_tokens", permafrost::of("scatter_rows", {x})}},
@@ -84,13 +90,8 @@ std::vector<KernelSource> RowKernels::sources(at::ScalarType type) {
 }
 
 bool RowKernels::normalises(int64_t H) const {
-  const std::string x = name_of(type_);
-  for (const char* sum : {x.c_str(), "float"}) {
-    for (const char* kernel : {"layer_norm", "layer_norm_backward"}) {
-      if (!has(permafrost::of(kernel, {x, sum}))) return false;
-    }
-  }
-  return has("sum_parts") && H % 8 == 0 && H <= kLargestRow;
+  return H % 8 == 0 && H <= kLargestRow && has("sum_parts") &&
+         std::all_of(norms_.begin(), norms_.end(), [this](const std::string& name) { return has(name); });
 }
 
 bool RowKernels::layer_norm(at::Tensor& sum_TH, const at::Tensor& bias_H, const at::Tensor& residual_TH,

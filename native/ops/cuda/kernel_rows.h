@@ -64,6 +64,7 @@ class RowKernels {
 
   DeviceKernels& kernels_;
   const at::ScalarType type_;
+  const std::vector<std::string> norms_;  // the kernels of LayerNorm, which come all or not at all
   struct Waiting {
     GradSink target_C;
     at::Tensor parts_PC;
