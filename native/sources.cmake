@@ -103,6 +103,12 @@ set(PERMAFROST_TEST_SOURCES
   test/collective_test.cc
   test/crf_test.cc
   test/device_step_test.cc
+  test/emulator/block.cc
+  test/emulator/fiber.cc
+  test/emulator/kernel.cc
+  test/emulator/memory.cc
+  test/emulator/tensor_cores.cc
+  test/emulator_test.cc
   test/engine_test.cc
   test/gemm_floor_test.cc
   test/loss_test.cc
@@ -137,4 +143,9 @@ set(PERMAFROST_PLAIN_SOURCES
   ops/cpu/kernels.cc
   ops/cpu/kernels_select.cc
   ops/relative_rows.cc
+  test/emulator/block.cc
+  test/emulator/fiber.cc
+  test/emulator/kernel.cc
+  test/emulator/memory.cc
+  test/emulator/tensor_cores.cc
   test/main.cc)
