@@ -19,9 +19,6 @@ namespace attention {
 constexpr int kTile = 16;  // rows of the left operand of an mma
 constexpr float kLog2e = 1.44269504f;
 
-// 2^x; the approximation of the card is good to two units in the last place.
-DEVICE float power_of_two(float x) { return exp2_approx(x); }
-
 // Where piece `piece` of 16 bytes of a row of D numbers lies in shared memory. Pieces change places with the row, so
 // that neither the same piece of 8 rows one after another (ldmatrix) nor half of two such rows (read_pieces) meet in
 // the memory's banks.
@@ -31,19 +28,31 @@ DEVICE int place_of(int row, int piece) {
   return row * D + (piece ^ turn) * 8;
 }
 
-// The threads that work on one sequence: a warp, or the whole block.
-struct Team {
+// The lane's place in the fragments of an mma.
+DEVICE int lane() { return static_cast<int>(threadIdx.x) % 32; }
+DEVICE int lane_row() { return lane() / 4; }
+DEVICE int lane_column() { return lane() % 4; }
+
+// One sequence and head, and the threads that work on it: a warp, or the whole block.
+struct Task {
+  int begin, n;  // tokens; n is 0 where there is nothing to do
+  int heads, head;
   bool whole;
-  int warp, warps, thread, threads;
+  int warp, warps, thread;
   int first_row;  // of the block's shared memory
 
-  DEVICE explicit Team(bool whole) : whole(whole) {
-    const int own_warp = static_cast<int>(threadIdx.x) / 32;
+  // Lane i holds border i of the block's.
+  DEVICE Task(int border, i32 heads, int turn) : heads(heads), head(blockIdx.x), whole(turn >= 0) {
+    // What comes from lane 0 is known to be the same in all of them.
+    const int own_warp = __shfl_sync(kWarp, static_cast<int>(threadIdx.x) / 32, 0);
+    const int sequence = whole ? turn : own_warp;
+    begin = __shfl_sync(kWarp, border, sequence);
+    n = __shfl_sync(kWarp, border, sequence + 1) - begin;
+    if ((n > kAttentionAlone) != whole) n = 0;
     warp = whole ? own_warp : 0;
     warps = whole ? kAttentionWarps : 1;
-    thread = whole ? static_cast<int>(threadIdx.x) : static_cast<int>(threadIdx.x) % 32;
-    threads = 32 * warps;
-    first_row = whole ? 0 : kAttentionAlone * own_warp;
+    thread = warp * 32 + lane();
+    first_row = whole ? 0 : own_warp * kAttentionAlone;
   }
   DEVICE void meet() const {
     if (whole) {
@@ -52,59 +61,58 @@ struct Team {
       __syncwarp();
     }
   }
+  DEVICE i64 place(int token, int columns) const { return static_cast<i64>(begin + token) * columns; }
 };
 
-// One sequence and head, and where its mask lies.
-struct Task {
-  int begin, n;  // tokens
-  i64 head;
-
-  // n is 0 where there is nothing to do: a short sequence is one warp's, a long one the block's.
-  DEVICE Task(GLOBAL(const i32) borders, i32 sequences, const Team& team, int turn) : begin(0), n(0), head(blockIdx.x) {
-    const int place = team.whole ? turn : static_cast<int>(threadIdx.x) / 32;
-    const int sequence = static_cast<int>(blockIdx.y) * kAttentionWarps + place;
-    if (sequence >= sequences) return;
-    begin = borders[sequence];
-    const int end = borders[sequence + 1];
-    n = end - begin;
-    if ((n > kAttentionAlone) != team.whole) n = 0;
-  }
-};
-
-// Starts to copy n rows, and fills up with zeros to the next 16.
+// Starts to copy queries, keys and values, and dy where it is there, one row a token, and fills up with zeros to
+// the next 16 rows.
 template <int D>
-DEVICE void copy_rows(SHARED(bf16) to, GLOBAL(const bf16) from, int stride, int n, const Team& team) {
-  constexpr int kPieces = D / 8;
-  const int pieces = (n + kTile - 1) / kTile * kTile * kPieces;
-  for (int i = team.thread; i < pieces; i += team.threads) {
-    const int row = i / kPieces, piece = i % kPieces;
-    if (row < n) {
-      cp_async_16(to + place_of<D>(row, piece), from + (row * stride + piece * 8));
+DEVICE void copy_rows(SHARED(bf16) to, GLOBAL(const bf16) qkv, GLOBAL(const bf16) dy, const Task& task) {
+  constexpr int kPieces = D / 8, kMatrix = kAttentionRows * D;
+  const int hidden = task.heads * D, piece = task.thread % kPieces;
+  const int rows = (task.n + kTile - 1) / kTile * kTile;
+  for (int row = task.thread / kPieces; row < rows; row += task.warps * 32 / kPieces) {
+    const int place = place_of<D>(row, piece);
+    UNROLL
+    for (int m = 0; m < 3; ++m) {
+      if (row < task.n) {
+        cp_async_16(to + (m * kMatrix + place), qkv + (row * 3 * hidden + m * hidden + piece * 8));
+      } else {
+        store_vector(to, m * kMatrix + place, make_uint4(0, 0, 0, 0));
+      }
+    }
+    if (!dy) continue;
+    if (row < task.n) {
+      cp_async_16(to + (3 * kMatrix + place), dy + (row * hidden + piece * 8));
     } else {
-      store_vector(to, place_of<D>(row, piece), make_uint4(0, 0, 0, 0));
+      store_vector(to, 3 * kMatrix + place, make_uint4(0, 0, 0, 0));
     }
   }
+  cp_async_commit();
 }
 
 // Bit c of `bits` becomes whether weight c of the task is kept; see ops/cpu/attention.inc for which that is. Lanes 0
-// to 15 draw one group of 128, the others the next, every lane a whole counter; votes put the bits in order.
-DEVICE void draw_mask(SHARED(u32) bits, int n, const DropoutMask& mask, u32 pass, u32 row, const Team& team) {
-  const u32 lane = threadIdx.x % 32;
-  const int pairs = (n * n + 255) / 256;
-  for (int pair = team.warp; pair < pairs; pair += team.warps) {
+// to 15 draw one group of 128, the others the next, each of them a whole counter; votes put the bits in order.
+DEVICE void draw_mask(SHARED(u32) bits, const DropoutMask& mask, GLOBAL(const u32) device_pass,
+                      GLOBAL(const i32) mask_rows, const Task& task) {
+  if (mask.threshold == 0) return;
+  const u32 pass = mask_pass(mask, device_pass);
+  const u32 row = mask_row(mask_rows, task.begin) * static_cast<u32>(task.heads) + static_cast<u32>(task.head);
+  const int pairs = (task.n * task.n + 255) / 256;
+  for (int pair = task.warp; pair < pairs; pair += task.warps) {
     u32 word[4], own = 0;
-    mask_words(mask, pass, row, 2 * pair + lane / 16, lane % 16, word);
+    mask_words(mask, pass, row, static_cast<u32>(2 * pair + lane() / 16), static_cast<u32>(lane() % 16), word);
     UNROLL
-    for (u32 w = 0; w < 4; ++w) {
+    for (int w = 0; w < 4; ++w) {
       const u32 low = __ballot_sync(kWarp, (word[w] & 0xffff) >= mask.threshold);
       const u32 high = __ballot_sync(kWarp, (word[w] >> 16) >= mask.threshold);
-      if (lane == w) own = (low & 0xffff) | high << 16;
-      if (lane == w + 4) own = low >> 16 | (high & 0xffff0000u);
+      if (lane() == w) own = (low & 0xffff) | high << 16;
+      if (lane() == w + 4) own = low >> 16 | (high & 0xffff0000u);
     }
-    if (lane < 8) bits[8 * pair + static_cast<int>(lane)] = own;
+    if (lane() < 8) bits[8 * pair + lane()] = own;
   }
   // Bits are read two words at a time.
-  if (team.thread == 0) bits[8 * pairs] = 0;
+  if (task.thread == 0) bits[8 * pairs] = 0;
 }
 
 // 32 bits from bit `first` on.
@@ -117,11 +125,11 @@ DEVICE u32 bits_from(SHARED(const u32) bits, int first) {
 // as multiply_rows does: an mma does not mind in which order its columns are summed.
 template <int D>
 DEVICE void read_left(u32 (&a)[D / 16][4], SHARED(const bf16) rows, int row) {
-  const int g = threadIdx.x % 32 / 4, t = threadIdx.x % 4;
+  const int g = lane_row(), t = lane_column();
   UNROLL
   for (int c = 0; c < D / 32; ++c) {
-    const uint4 upper = load_vector<uint4>(rows, place_of<D>(row + g, 4 * c + t));
-    const uint4 lower = load_vector<uint4>(rows, place_of<D>(row + g + 8, 4 * c + t));
+    const uint4 upper = load_vector<uint4>(rows, row * D + place_of<D>(g, 4 * c + t));
+    const uint4 lower = load_vector<uint4>(rows, row * D + place_of<D>(g + 8, 4 * c + t));
     a[2 * c][0] = upper.x, a[2 * c][1] = lower.x, a[2 * c][2] = upper.y, a[2 * c][3] = lower.y;
     a[2 * c + 1][0] = upper.z, a[2 * c + 1][1] = lower.z, a[2 * c + 1][2] = upper.w, a[2 * c + 1][3] = lower.w;
   }
@@ -130,13 +138,13 @@ DEVICE void read_left(u32 (&a)[D / 16][4], SHARED(const bf16) rows, int row) {
 // s = a b^T for the 16 rows of b from `row` on.
 template <int D>
 DEVICE void multiply_rows(float (&s)[2][4], const u32 (&a)[D / 16][4], SHARED(const bf16) b, int row) {
-  const int g = threadIdx.x % 32 / 4, t = threadIdx.x % 4;
+  const int g = lane_row(), t = lane_column();
   UNROLL
   for (int i = 0; i < 4; ++i) s[0][i] = s[1][i] = 0;
   UNROLL
   for (int c = 0; c < D / 32; ++c) {
-    const uint4 first = load_vector<uint4>(b, place_of<D>(row + g, 4 * c + t));
-    const uint4 second = load_vector<uint4>(b, place_of<D>(row + g + 8, 4 * c + t));
+    const uint4 first = load_vector<uint4>(b, row * D + place_of<D>(g, 4 * c + t));
+    const uint4 second = load_vector<uint4>(b, row * D + place_of<D>(g + 8, 4 * c + t));
     const u32 parts[4][2] = {{first.x, first.y}, {second.x, second.y}, {first.z, first.w}, {second.z, second.w}};
     mma_m16n8k16(s[0], a[2 * c], parts[0]);
     mma_m16n8k16(s[1], a[2 * c], parts[1]);
@@ -148,13 +156,12 @@ DEVICE void multiply_rows(float (&s)[2][4], const u32 (&a)[D / 16][4], SHARED(co
 // sum += s b for the 16 rows of b from `row` on; s lies as multiply_rows left it.
 template <int D>
 DEVICE void add_product(float (&sum)[D / 8][4], const float (&s)[2][4], SHARED(const bf16) b, int row) {
-  const int lane = threadIdx.x % 32;
   const u32 a[4] = {pack_bf16(s[0][0], s[0][1]), pack_bf16(s[0][2], s[0][3]), pack_bf16(s[1][0], s[1][1]),
                     pack_bf16(s[1][2], s[1][3])};
   UNROLL
   for (int c = 0; c < D / 16; ++c) {
     u32 b_columns[4];
-    ldmatrix_x4_trans(b_columns, b + place_of<D>(row + lane % 16, 2 * c + lane / 16));
+    ldmatrix_x4_trans(b_columns, b + (row * D + place_of<D>(lane() % 16, 2 * c + lane() / 16)));
     const u32 left[2] = {b_columns[0], b_columns[1]}, right[2] = {b_columns[2], b_columns[3]};
     mma_m16n8k16(sum[2 * c], a, left);
     mma_m16n8k16(sum[2 * c + 1], a, right);
@@ -163,7 +170,7 @@ DEVICE void add_product(float (&sum)[D / 8][4], const float (&s)[2][4], SHARED(c
 
 // Lanes t of four, each with piece k of a row's 16 bytes in x[k]... become lanes with the whole of piece t.
 DEVICE void turn_quad(u32 (&x)[4]) {
-  const bool odd = threadIdx.x & 1, high = threadIdx.x & 2;
+  const bool odd = lane() & 1, high = lane() & 2;
   UNROLL
   for (int k = 0; k < 4; k += 2) {
     const u32 got = __shfl_xor_sync(kWarp, odd ? x[k] : x[k + 1], 1);
@@ -182,7 +189,7 @@ DEVICE void turn_quad(u32 (&x)[4]) {
 template <int D>
 DEVICE void write_rows(GLOBAL(bf16) to, int stride, int row, int n, const float (&sum)[D / 8][4],
                        const float (&factors)[2]) {
-  const int g = threadIdx.x % 32 / 4, t = threadIdx.x % 4;
+  const int g = lane_row(), t = lane_column();
   UNROLL
   for (int r = 0; r < 2; ++r) {
     const int place = row + g + 8 * r;
@@ -198,7 +205,7 @@ DEVICE void write_rows(GLOBAL(bf16) to, int stride, int row, int n, const float 
     if (place >= n) continue;
     UNROLL
     for (int c = 0; c < D / 32; ++c) {
-      store_vector(to, place * stride + 8 * (4 * c + t), make_uint4(x[c][0], x[c][1], x[c][2], x[c][3]));
+      store_16(to, place * stride + 8 * (4 * c + t), make_uint4(x[c][0], x[c][1], x[c][2], x[c][3]));
     }
   }
 }
@@ -218,11 +225,11 @@ DEVICE float quad_max(float x) {
 // One task of attention_forward: queries, keys and values lie in shared memory, one a row.
 template <int D>
 DEVICE void attend(SHARED(const bf16) queries, SHARED(const bf16) keys, SHARED(const bf16) values,
-                   SHARED(const u32) bits, const DropoutMask& mask, const Task& task, const Team& team, i32 heads,
-                   GLOBAL(bf16) y, GLOBAL(float) lse) {
-  const int g = threadIdx.x % 32 / 4, t = threadIdx.x % 4, n = task.n;
+                   SHARED(const u32) bits, const DropoutMask& mask, const Task& task, GLOBAL(bf16) y,
+                   GLOBAL(float) lse) {
+  const int g = lane_row(), t = lane_column(), n = task.n;
   const float scale = rsqrtf(static_cast<float>(D));
-  for (int row = kTile * team.warp; row < n; row += kTile * team.warps) {
+  for (int row = kTile * task.warp; row < n; row += kTile * task.warps) {
     u32 query[D / 16][4];
     read_left<D>(query, queries, row);
     float sum[D / 8][4] = {};
@@ -252,12 +259,13 @@ DEVICE void attend(SHARED(const bf16) queries, SHARED(const bf16) keys, SHARED(c
           for (int c = 0; c < D / 8; ++c) sum[c][2 * r] *= shrink, sum[c][2 * r + 1] *= shrink;
         }
         largest[r] = top;
+        const float scaled_top = top * (scale * kLog2e);
         u32 kept = kWarp;
         if (mask.threshold != 0) kept = bits_from(bits, min(row + g + 8 * r, n - 1) * n + key) >> 2 * t;
         UNROLL
         for (int i = 0; i < 8; ++i) {
           float& score = s[i / 4][i / 2 % 2][2 * r + i % 2];
-          const float weight = power_of_two((score - top) * (scale * kLog2e));
+          const float weight = power_of_two(score * (scale * kLog2e) - scaled_top);
           total[r] += weight;
           score = kept >> (i / 2 * 8 + i % 2) & 1 ? weight : 0.0f;
         }
@@ -269,11 +277,11 @@ DEVICE void attend(SHARED(const bf16) queries, SHARED(const bf16) keys, SHARED(c
     UNROLL
     for (int r = 0; r < 2; ++r) {
       total[r] = quad_sum(total[r]);
-      factors[r] = mask.scale / total[r];
+      factors[r] = __fdividef(mask.scale, total[r]);
       const int place = row + g + 8 * r;
-      if (t == 0 && place < n) lse[(task.begin + place) * static_cast<i64>(heads) + task.head] = largest[r] * scale + logf(total[r]);
+      if (t == 0 && place < n) lse[task.place(place, task.heads) + task.head] = largest[r] * scale + __logf(total[r]);
     }
-    write_rows<D>(y + task.begin * static_cast<i64>(heads * D) + task.head * D, heads * D, row, n, sum, factors);
+    write_rows<D>(y + (task.place(0, task.heads * D) + task.head * D), task.heads * D, row, n, sum, factors);
   }
 }
 
@@ -293,7 +301,7 @@ struct Kept {
 template <int D>
 DEVICE void attend_backward_queries(const Kept<D>& kept, const DropoutMask& mask, int n, int row, GLOBAL(bf16) dquery,
                                     int stride) {
-  const int g = threadIdx.x % 32 / 4, t = threadIdx.x % 4;
+  const int g = lane_row(), t = lane_column();
   const float scale = rsqrtf(static_cast<float>(D));
   u32 query[D / 16][4], dy[D / 16][4];
   read_left<D>(query, kept.queries, row);
@@ -329,7 +337,7 @@ DEVICE void attend_backward_queries(const Kept<D>& kept, const DropoutMask& mask
 template <int D>
 DEVICE void attend_backward_keys(const Kept<D>& kept, const DropoutMask& mask, int n, int row, GLOBAL(bf16) dkey,
                                  GLOBAL(bf16) dvalue, int stride) {
-  const int lane = threadIdx.x % 32, g = lane / 4, t = lane % 4;
+  const int g = lane_row(), t = lane_column();
   const float scale = rsqrtf(static_cast<float>(D));
   u32 key[D / 16][4], value[D / 16][4];
   read_left<D>(key, kept.keys, row);
@@ -341,7 +349,7 @@ DEVICE void attend_backward_keys(const Kept<D>& kept, const DropoutMask& mask, i
     multiply_rows<D>(dp, value, kept.dy, query);
     // Each lane reads the bits of one query, of which four lanes are in want.
     u32 own_bits = kWarp;
-    if (mask.threshold != 0) own_bits = bits_from(kept.bits, min(query + lane % 16, n - 1) * n + row);
+    if (mask.threshold != 0) own_bits = bits_from(kept.bits, min(query + lane() % 16, n - 1) * n + row);
     UNROLL
     for (int half = 0; half < 2; ++half) {
       const float2 lse = load_vector<float2>(kept.lse, query + 8 * half + 2 * t);
@@ -372,102 +380,86 @@ DEVICE void attend_backward_keys(const Kept<D>& kept, const DropoutMask& mask, i
 }  // namespace attention
 
 // y = softmax(q k^T / sqrt(D)) v and the log-sum-exp of the scores, for the sequences between the borders, those that
-// are not empty nor longer than 128. Grid: heads, sequences / 4; block: 128; shared: attention_shared_bytes(D, 3).
+// are not empty nor longer than 128. Grid: heads, sequences / 4; block: 128; shared: attention_shared_bytes(D, false).
 template <int D>
 __global__ void __launch_bounds__(32 * kAttentionWarps)
     attention_forward(GLOBAL(const bf16) qkv, GLOBAL(const i32) borders, i32 sequences, i32 heads, DropoutMask mask,
                       GLOBAL(const u32) device_pass, GLOBAL(const i32) mask_rows, GLOBAL(bf16) y, GLOBAL(float) lse) {
   using namespace attention;
+  constexpr int kMatrix = kAttentionRows * D;
+  const int border = borders[min(static_cast<int>(blockIdx.y) * kAttentionWarps + lane(), sequences)];
   for (int turn = -1; turn < kAttentionWarps; ++turn) {
-    const Team team(turn >= 0);
-    const Task task(borders, sequences, team, turn);
+    const Task task(border, heads, turn);
     if (task.n == 0) continue;
-    if (team.whole) __syncthreads();
-    SHARED(bf16) queries = shared_memory<bf16>(0) + team.first_row * D;
-    SHARED(bf16) keys = queries + kAttentionRows * D;
-    SHARED(bf16) values = keys + kAttentionRows * D;
-    SHARED(u32) bits = shared_memory<u32>(3 * kAttentionRows * D * 2) + team.first_row / kAttentionAlone * kAttentionBits;
-    GLOBAL(const bf16) from = qkv + (task.begin * static_cast<i64>(heads) * 3 + task.head) * D;
-    const int hidden = heads * D;
-    copy_rows<D>(queries, from, 3 * hidden, task.n, team);
-    copy_rows<D>(keys, from + hidden, 3 * hidden, task.n, team);
-    copy_rows<D>(values, from + 2 * hidden, 3 * hidden, task.n, team);
-    cp_async_commit();
-    if (mask.threshold != 0) {
-      const u32 row = mask_row(mask_rows, task.begin) * static_cast<u32>(heads) + static_cast<u32>(task.head);
-      draw_mask(bits, task.n, mask, mask_pass(mask, device_pass), row, team);
-    }
+    if (task.whole) __syncthreads();
+    SHARED(bf16) queries = shared_memory<bf16>(0) + task.first_row * D;
+    SHARED(u32) bits = shared_memory<u32>(3 * kMatrix * 2) + task.first_row / kAttentionAlone * kAttentionWords;
+    copy_rows<D>(queries, qkv + (task.place(0, 3 * heads * D) + task.head * D), nullptr, task);
+    draw_mask(bits, mask, device_pass, mask_rows, task);
     cp_async_wait<0>();
-    team.meet();
-    attend<D>(queries, keys, values, bits, mask, task, team, heads, y, lse);
+    task.meet();
+    attend<D>(queries, queries + kMatrix, queries + 2 * kMatrix, bits, mask, task, y, lse);
   }
 }
 
-// The gradients of q, k and v. Shape of the launch as above, shared: attention_shared_bytes(D, 4).
+// The gradients of q, k and v. Shape of the launch as above, shared: attention_shared_bytes(D, true).
 template <int D>
 __global__ void __launch_bounds__(32 * kAttentionWarps)
     attention_backward(GLOBAL(const bf16) dy, GLOBAL(const bf16) qkv, GLOBAL(const bf16) y, GLOBAL(const float) lse,
                        GLOBAL(const i32) borders, i32 sequences, i32 heads, DropoutMask mask,
                        GLOBAL(const u32) device_pass, GLOBAL(const i32) mask_rows, GLOBAL(bf16) dqkv) {
   using namespace attention;
-  const int g = threadIdx.x % 32 / 4, t = threadIdx.x % 4;
+  constexpr int kMatrix = kAttentionRows * D, kBytes = 4 * kMatrix * 2;
+  const int g = lane_row(), t = lane_column(), hidden = heads * D;
+  const int border = borders[min(static_cast<int>(blockIdx.y) * kAttentionWarps + lane(), sequences)];
   for (int turn = -1; turn < kAttentionWarps; ++turn) {
-    const Team team(turn >= 0);
-    const Task task(borders, sequences, team, turn);
-    const int n = task.n, hidden = heads * D;
+    const Task task(border, heads, turn);
+    const int n = task.n;
     if (n == 0) continue;
-    if (team.whole) __syncthreads();
-    constexpr int kBytes = 4 * kAttentionRows * D * 2;
+    if (task.whole) __syncthreads();
     Kept<D> kept;
-    kept.queries = shared_memory<bf16>(0) + team.first_row * D;
-    kept.keys = kept.queries + kAttentionRows * D;
-    kept.values = kept.keys + kAttentionRows * D;
-    kept.dy = kept.values + kAttentionRows * D;
-    kept.lse = shared_memory<float>(kBytes) + team.first_row;
+    kept.queries = shared_memory<bf16>(0) + task.first_row * D;
+    kept.keys = kept.queries + kMatrix;
+    kept.values = kept.keys + kMatrix;
+    kept.dy = kept.values + kMatrix;
+    kept.lse = shared_memory<float>(kBytes) + task.first_row;
     kept.inner = kept.lse + kAttentionRows;
-    kept.bits = shared_memory<u32>(kBytes + 8 * kAttentionRows) + team.first_row / kAttentionAlone * kAttentionBits;
-    const i64 first = task.begin * static_cast<i64>(hidden) + task.head * D;
-    GLOBAL(const bf16) from = qkv + (first + 2 * task.begin * static_cast<i64>(hidden));
-    copy_rows<D>(kept.queries, from, 3 * hidden, n, team);
-    copy_rows<D>(kept.keys, from + hidden, 3 * hidden, n, team);
-    copy_rows<D>(kept.values, from + 2 * hidden, 3 * hidden, n, team);
-    copy_rows<D>(kept.dy, dy + first, hidden, n, team);
-    cp_async_commit();
-    // A warp has two tiles at most.
+    kept.bits = shared_memory<u32>(kBytes + 8 * kAttentionRows) + task.first_row / kAttentionAlone * kAttentionWords;
+    const i64 first = task.place(0, hidden) + task.head * D, first_of_three = task.place(0, 3 * hidden) + task.head * D;
+    copy_rows<D>(kept.queries, qkv + first_of_three, dy + first, task);
+    // The rows of the warp's tiles, of which it has two at most.
     uint4 own_y[2][2][D / 32];
     float own_lse[2][2];
     UNROLL
     for (int i = 0; i < 4; ++i) {
-      const int place = kTile * (team.warp + i / 2 * team.warps) + g + i % 2 * 8;
-      own_lse[i / 2][i % 2] = place < n ? lse[(task.begin + place) * static_cast<i64>(heads) + task.head] * kLog2e : 0.0f;
+      const int row = kTile * (task.warp + i / 2 * task.warps) + g + i % 2 * 8;
+      own_lse[i / 2][i % 2] = row < n ? lse[task.place(row, heads) + task.head] * kLog2e : 0.0f;
       UNROLL
       for (int c = 0; c < D / 32; ++c) {
         own_y[i / 2][i % 2][c] = make_uint4(0, 0, 0, 0);
-        if (place < n) own_y[i / 2][i % 2][c] = load_vector<uint4>(y, first + place * hidden + 8 * (4 * c + t));
+        if (row < n) own_y[i / 2][i % 2][c] = load_vector<uint4>(y, first + row * hidden + 8 * (4 * c + t));
       }
     }
-    if (mask.threshold != 0) {
-      const u32 row = mask_row(mask_rows, task.begin) * static_cast<u32>(heads) + static_cast<u32>(task.head);
-      draw_mask(kept.bits, n, mask, mask_pass(mask, device_pass), row, team);
-    }
+    draw_mask(kept.bits, mask, device_pass, mask_rows, task);
     cp_async_wait<0>();
-    team.meet();
+    task.meet();
     UNROLL
     for (int i = 0; i < 4; ++i) {
-      const int tile = kTile * (team.warp + i / 2 * team.warps), place = tile + g + i % 2 * 8;
+      const int tile = kTile * (task.warp + i / 2 * task.warps), row = tile + g + i % 2 * 8;
       if (tile >= n) continue;
       float inner = 0;
       UNROLL
       for (int c = 0; c < D / 32; ++c) {
-        const uint4 a = own_y[i / 2][i % 2][c], b = load_vector<uint4>(kept.dy, place_of<D>(place, 4 * c + t));
+        const uint4 a = own_y[i / 2][i % 2][c];
+        const uint4 b = load_vector<uint4>(kept.dy, tile * D + place_of<D>(g + i % 2 * 8, 4 * c + t));
         inner += dot(a.x, b.x) + dot(a.y, b.y) + dot(a.z, b.z) + dot(a.w, b.w);
       }
       inner = quad_sum(inner);
-      if (t == 0) kept.lse[place] = own_lse[i / 2][i % 2], kept.inner[place] = inner;
+      if (t == 0) kept.lse[row] = own_lse[i / 2][i % 2], kept.inner[row] = inner;
     }
-    team.meet();
-    GLOBAL(bf16) to = dqkv + (first + 2 * task.begin * static_cast<i64>(hidden));
-    for (int row = kTile * team.warp; row < n; row += kTile * team.warps) {
+    task.meet();
+    GLOBAL(bf16) to = dqkv + first_of_three;
+    for (int row = kTile * task.warp; row < n; row += kTile * task.warps) {
       attend_backward_queries<D>(kept, mask, n, row, to, 3 * hidden);
       attend_backward_keys<D>(kept, mask, n, row, to + hidden, to + 2 * hidden, 3 * hidden);
     }
