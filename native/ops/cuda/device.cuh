@@ -114,6 +114,21 @@ DEVICE void cp_async_wait() {
   asm volatile("cp.async.wait_group %0;\n" ::"n"(kLeft) : "memory");
 }
 
+// 16 aligned bytes at once, where the compiler would split store_vector.
+template <typename T>
+DEVICE void store_16(T* pointer, i64 element, const uint4& value) {
+  asm volatile("st.global.v4.b32 [%0], {%1, %2, %3, %4};\n" ::"l"(__cvta_generic_to_global(pointer + element)),
+               "r"(value.x), "r"(value.y), "r"(value.z), "r"(value.w)
+               : "memory");
+}
+
+// 2^x, good to two units in the last place.
+DEVICE float power_of_two(float x) {
+  float power;
+  asm("ex2.approx.ftz.f32 %0, %1;\n" : "=f"(power) : "f"(x));
+  return power;
+}
+
 // Two numbers rounded to bf16, nearest even, the first in the lower half.
 DEVICE u32 pack_bf16(float low, float high) {
   u32 packed;
@@ -160,6 +175,13 @@ template <int kLeft>
 DEVICE void cp_async_wait() {
   emulator::cp_async_wait(kLeft);
 }
+
+template <typename T>
+DEVICE void store_16(Pointer<T> pointer, i64 element, const uint4& value) {
+  store_vector(pointer, element, value);
+}
+
+DEVICE float power_of_two(float x) { return exp2f(x); }
 
 DEVICE u32 pack_bf16(float low, float high) {
   const auto round = [](float value) -> u32 {
