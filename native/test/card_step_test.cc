@@ -53,8 +53,7 @@ class RowOps : public PlainOps {
   }
   void dropout(at::Tensor& x, const Dropout& dropout) override { expect(rows_.dropout(x, dropout), "dropout"); }
   void bias_backward(const at::Tensor& dy, const GradSink& dbias) override {
-    // A head has as many columns as labels.
-    if (!rows_.bias_backward(dy, dbias)) PlainOps::bias_backward(dy, dbias);
+    expect(rows_.bias_backward(dy, dbias), "bias_backward");
   }
   at::Tensor cross_entropy_on_device(const at::Tensor& logits, const at::Tensor& labels, const at::Tensor& scale,
                                      at::Tensor& dlogits) override {
