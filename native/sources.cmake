@@ -53,6 +53,7 @@ set(PERMAFROST_CORE_SOURCES
   ops/cpu/fused_cpu_ops.cc
   ops/cpu/kernels_select.cc
   ops/cuda/cuda_ops.cc
+  ops/cuda/kernel_attention.cc
   ops/cuda/kernel_rows.cc
   ops/cuda/kernel_update.cc
   ops/cuda/varlen_attention.cc
@@ -111,6 +112,7 @@ set(PERMAFROST_TEST_SOURCES
   test/emulator_test.cc
   test/engine_test.cc
   test/gemm_floor_test.cc
+  test/kernel_attention_test.cc
   test/loss_test.cc
   test/meeting_test.cc
   test/model_test.cc
