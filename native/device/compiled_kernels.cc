@@ -11,6 +11,14 @@ namespace {
 // bf16 products and asynchronous copies came with 8.0.
 constexpr int kOldestCapability = 80;
 
+// Of what all kernels depend on.
+std::string common_key(const Nvrtc& nvrtc, const std::string& architecture) {
+  std::string key = nvrtc.version();
+  for (const std::string& option : Nvrtc::options(architecture)) key += '\n' + option;
+  for (const SourceFile& file : kernel_files()) key += '\n' + file.name + '\n' + file.text;
+  return key;
+}
+
 }  // namespace
 
 SourceFile kernel_program(const KernelSource& source) {
@@ -42,17 +50,16 @@ CompiledKernels::CompiledKernels(Machine machine, const std::vector<KernelSource
       problem_ += (problem_.empty() ? "" : "; ") + std::string(error.what());
     }
   }
+  identity_ = common_key(machine_.nvrtc, architecture);
+  for (const auto& [name, function] : functions_) identity_ += '\n' + name;
   if (functions_.empty()) throw std::runtime_error(problem_.empty() ? "there are no kernels for this model" : problem_);
 }
 
 CompiledKernels::Image CompiledKernels::image_of(const KernelSource& source, const std::string& architecture,
                                                  bool may_be_kept) const {
   const SourceFile program = kernel_program(source);
-  std::string key = machine_.nvrtc.version();
-  for (const std::string& option : Nvrtc::options(architecture)) key += '\n' + option;
+  std::string key = common_key(machine_.nvrtc, architecture) + '\n' + program.text;
   for (const std::string& name : source.names) key += '\n' + name;
-  for (const SourceFile& file : kernel_files()) key += '\n' + file.name + '\n' + file.text;
-  key += '\n' + program.text;
   const std::string label = source.file.substr(0, source.file.find('.')) + "-" + architecture;
   const KernelCache cache(machine_.cache_directory);
   if (may_be_kept) {

@@ -39,6 +39,8 @@ class CompiledKernels : public DeviceKernels {
 
   // Why kernels are missing; empty where none is.
   const std::string& problem() const { return problem_; }
+  // All that the kernels depend on.
+  const std::string& identity() const { return identity_; }
   // How many of the sources were compiled, not read.
   int compiled() const { return compiled_; }
 
@@ -53,7 +55,7 @@ class CompiledKernels : public DeviceKernels {
 
   const Machine machine_;
   std::map<std::string, void*> functions_;
-  std::string problem_;
+  std::string problem_, identity_;
   int compiled_ = 0;
 };
 

@@ -7,6 +7,7 @@
 #include <tuple>
 
 #include "device/compiled_kernels.h"
+#include "device/nvidia_driver.h"
 #include "ops/cuda/kernel_attention.h"
 #include "ops/cuda/kernel_check.h"
 #include "ops/cuda/kernel_update.h"
@@ -28,6 +29,15 @@ struct CheckedKernels {
   std::string problem;
 };
 
+// What an agreement with libtorch's operations depends on besides.
+std::string facts_of(at::Device device, at::ScalarType type, int64_t head_size) {
+  const NvidiaDriver driver = describe_nvidia_driver();
+  const auto card = static_cast<size_t>(device.index());
+  std::string facts = std::string("\n") + libtorch_build_version() + "\n" + driver.version + "\n";
+  if (card < driver.cards.size()) facts += driver.cards[card].name;
+  return facts + "\n" + c10::toString(type) + "\n" + std::to_string(head_size);
+}
+
 // Compiled, loaded and checked at the first call in the process; engines share them, and they stay until it ends.
 CheckedKernels checked_kernels(at::Device device, at::ScalarType type, int64_t head_size) {
   using Key = std::tuple<int, at::ScalarType, int64_t>;
@@ -41,9 +51,18 @@ CheckedKernels checked_kernels(at::Device device, at::ScalarType type, int64_t h
   try {
     std::unique_ptr<CompiledKernels> compiled = compile_kernels(device, KernelOps::sources(type, head_size));
     result.problem = compiled->problem();
+    const std::string subject = compiled->identity() + facts_of(device, type, head_size);
     auto checked = std::make_shared<KernelGate>(std::move(compiled));
-    const std::string refused = refuse_wrong_kernels(checked, device, type, head_size);
-    if (!refused.empty()) result.problem += (result.problem.empty() ? "" : "; ") + refused;
+    // That all agree is kept beside the compiled kernels; what disagreed is asked again by the next process.
+    const KernelCache cache(cache_directory());
+    if (!cache.read("checked", subject)) {
+      const std::string refused = refuse_wrong_kernels(checked, device, type, head_size);
+      if (refused.empty()) {
+        cache.write("checked", subject, {"all kernels agree", {}});
+      } else {
+        result.problem += (result.problem.empty() ? "" : "; ") + refused;
+      }
+    }
     result.kernels = checked;
   } catch (const std::runtime_error& error) {
     result.problem = error.what();
