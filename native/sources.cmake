@@ -133,6 +133,8 @@ set(PERMAFROST_TEST_SOURCES
   test/emulator_test.cc
   test/engine_test.cc
   test/gemm_floor_test.cc
+  test/kernel_attention_test.cc
+  test/kernel_ops_test.cc
   test/loss_test.cc
   test/meeting_test.cc
   test/model_test.cc

@@ -1,6 +1,8 @@
 #include "device/compiled_kernels.h"
 
+#include <future>
 #include <stdexcept>
+#include <utility>
 
 namespace permafrost {
 
@@ -22,10 +24,20 @@ CompiledKernels::CompiledKernels(Machine machine, const std::vector<KernelSource
                              std::to_string(capability / 10) + "." + std::to_string(capability % 10));
   }
   const std::string architecture = machine_.nvrtc.architecture_for(capability);
+  std::vector<std::pair<const KernelSource*, std::future<Image>>> images;
   for (const KernelSource& source : sources) {
     if (source.names.empty()) continue;
+    images.emplace_back(&source, std::async(std::launch::async, [&] { return image_of(source, architecture, true); }));
+  }
+  for (auto& [source, future] : images) {
     try {
-      load(source, architecture);
+      Image image = future.get();
+      if (!image.was_kept || !try_load(*source, image.compiled)) {
+        // What this driver does not load of what was kept is compiled anew.
+        if (image.was_kept) image = image_of(*source, architecture, false);
+        load(*source, image.compiled);
+        ++compiled_;
+      }
     } catch (const std::runtime_error& error) {
       problem_ += (problem_.empty() ? "" : "; ") + std::string(error.what());
     }
@@ -33,7 +45,8 @@ CompiledKernels::CompiledKernels(Machine machine, const std::vector<KernelSource
   if (functions_.empty()) throw std::runtime_error(problem_.empty() ? "there are no kernels for this model" : problem_);
 }
 
-void CompiledKernels::load(const KernelSource& source, const std::string& architecture) {
+CompiledKernels::Image CompiledKernels::image_of(const KernelSource& source, const std::string& architecture,
+                                                 bool may_be_kept) const {
   const SourceFile program = kernel_program(source);
   std::string key = machine_.nvrtc.version();
   for (const std::string& option : Nvrtc::options(architecture)) key += '\n' + option;
@@ -41,27 +54,32 @@ void CompiledKernels::load(const KernelSource& source, const std::string& archit
   for (const SourceFile& file : kernel_files()) key += '\n' + file.name + '\n' + file.text;
   key += '\n' + program.text;
   const std::string label = source.file.substr(0, source.file.find('.')) + "-" + architecture;
-
   const KernelCache cache(machine_.cache_directory);
-  const auto put = [&](const CompiledSource& compiled) {
-    void* module = machine_.driver.load(compiled.image);
-    std::map<std::string, void*> functions;
-    for (size_t i = 0; i < source.names.size(); ++i) {
-      functions[source.names[i]] = machine_.driver.function(module, compiled.symbols.at(i));
-    }
-    functions_.insert(functions.begin(), functions.end());
-  };
-  if (const auto kept = cache.read(label, key)) {
-    try {
-      return put(*kept);
-    } catch (const std::exception&) {
-      // What this driver does not load is compiled anew.
-    }
+  if (may_be_kept) {
+    const auto kept = cache.read(label, key);
+    if (kept && kept->symbols.size() == source.names.size()) return {*kept, true};
   }
-  const CompiledSource compiled = machine_.nvrtc.compile(program, kernel_files(), source.names, architecture);
-  ++compiled_;
-  put(compiled);
-  cache.write(label, key, compiled);
+  Image image{machine_.nvrtc.compile(program, kernel_files(), source.names, architecture), false};
+  cache.write(label, key, image.compiled);
+  return image;
+}
+
+bool CompiledKernels::try_load(const KernelSource& source, const CompiledSource& compiled) {
+  try {
+    load(source, compiled);
+    return true;
+  } catch (const std::runtime_error&) {
+    return false;
+  }
+}
+
+void CompiledKernels::load(const KernelSource& source, const CompiledSource& compiled) {
+  void* module = machine_.driver.load(compiled.image);
+  std::map<std::string, void*> functions;
+  for (size_t i = 0; i < source.names.size(); ++i) {
+    functions[source.names[i]] = machine_.driver.function(module, compiled.symbols[i]);
+  }
+  functions_.insert(functions.begin(), functions.end());
 }
 
 void CompiledKernels::run(const std::string& name, const LaunchShape& shape, const Argument* arguments, size_t count) {

@@ -43,7 +43,13 @@ class CompiledKernels : public DeviceKernels {
   int compiled() const { return compiled_; }
 
  private:
-  void load(const KernelSource& source, const std::string& architecture);
+  struct Image {
+    CompiledSource compiled;
+    bool was_kept;
+  };
+  Image image_of(const KernelSource& source, const std::string& architecture, bool may_be_kept) const;
+  void load(const KernelSource& source, const CompiledSource& compiled);
+  bool try_load(const KernelSource& source, const CompiledSource& compiled);
 
   const Machine machine_;
   std::map<std::string, void*> functions_;

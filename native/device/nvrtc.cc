@@ -117,7 +117,8 @@ std::string Nvrtc::architecture_for(int capability) const {
 }
 
 std::vector<std::string> Nvrtc::options(const std::string& architecture) {
-  return {"--std=c++17", "--gpu-architecture=" + architecture};
+  // Structs and numbers that host and card share have functions without a mark.
+  return {"--std=c++17", "--device-as-default-execution-space", "--gpu-architecture=" + architecture};
 }
 
 CompiledSource Nvrtc::compile(const SourceFile& source, const std::vector<SourceFile>& headers,

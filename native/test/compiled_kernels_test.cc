@@ -6,6 +6,7 @@
 
 #include <filesystem>
 #include <fstream>
+#include <future>
 #include <sstream>
 
 #include "core/error.h"
@@ -168,13 +169,17 @@ TEST("NVRTC compiles every kernel for the cards that there are") {
     for (const KernelSource& source : KernelOps::sources(type, 64)) sources.push_back(source);
   }
   for (const int64_t head_size : {32, 128}) sources.push_back(KernelOps::sources(at::kBFloat16, head_size).back());
+  std::vector<std::future<void>> architectures;
   for (const int capability : {80, 90, 100}) {
-    const std::string architecture = nvrtc->architecture_for(capability);
-    for (const KernelSource& source : sources) {
-      const CompiledSource compiled = nvrtc->compile(kernel_program(source), kernel_files(), source.names, architecture);
-      expect(compiled.symbols.size() == source.names.size() && compiled.image.size() > 1000, source.file, " for ", architecture);
-    }
+    architectures.push_back(std::async(std::launch::async, [&, architecture = nvrtc->architecture_for(capability)] {
+      for (const KernelSource& source : sources) {
+        const CompiledSource compiled = nvrtc->compile(kernel_program(source), kernel_files(), source.names, architecture);
+        expect(compiled.symbols.size() == source.names.size() && compiled.image.size() > 1000, source.file, " for ",
+               architecture);
+      }
+    }));
   }
+  for (auto& architecture : architectures) architecture.get();
 }
 
 // Kernels of the emulator of which one computes something else.

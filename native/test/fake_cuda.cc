@@ -2,6 +2,7 @@
 // what was asked of it, one line a call.
 #include <cstdint>
 #include <cstring>
+#include <mutex>
 #include <set>
 #include <sstream>
 #include <string>
@@ -20,7 +21,12 @@ int capability = 90;
 std::string refused_image;
 std::set<std::string> kept;
 
-void note(const std::string& line) { calls += line + "\n"; }
+// Several threads compile at once.
+void note(const std::string& line) {
+  static std::mutex mutex;
+  const std::lock_guard<std::mutex> lock(mutex);
+  calls += line + "\n";
+}
 
 void copy(const std::string& text, char* to) { std::memcpy(to, text.data(), text.size()); }
 

@@ -27,7 +27,11 @@ struct Case {
   int64_t num_heads, head_size;
   Dropout dropout;
   bool has_bias = false;
+  // Enough sequences of one to three tokens more that a block takes four.
+  bool is_many = false;
 };
+
+constexpr int64_t kMostTokens = 1000;
 
 struct Attention {
   std::vector<int32_t> borders{0}, rows;
@@ -37,15 +41,17 @@ struct Attention {
 
   explicit Attention(const Case& kind) : kind(kind) {
     for (const int32_t length : kLengths) borders.push_back(borders.back() + length);
+    for (int32_t i = 0; kind.is_many && i < 512 / kind.num_heads; ++i) borders.push_back(borders.back() + 1 + i % 3);
+    if (kind.is_many) borders.push_back(borders.back());
     const int64_t T = borders.back(), H = kind.num_heads * kind.head_size;
     batch.cu_seqlens = borders;
     batch.input_ids.resize(static_cast<size_t>(T), 1);
     // Rows of a share of a larger batch.
     for (int32_t t = 0; t < T; ++t) rows.push_back(3 * t + 1000);
     at::manual_seed(5);
-    qkv_T3H = at::randn({T, 3 * H}).to(at::kBFloat16);
+    qkv_T3H = at::randn({kMostTokens, 3 * H}).slice(0, 0, T).to(at::kBFloat16);
     bias_3H = at::randn({3 * H}).to(at::kBFloat16);
-    dy_TH = at::randn({T, H}).to(at::kBFloat16);
+    dy_TH = at::randn({kMostTokens, H}).slice(0, 0, T).to(at::kBFloat16);
   }
 
   Dropout dropout() const {
@@ -127,7 +133,7 @@ void compare(const Case& kind) {
   expect(dvalue <= 1, "gradients of the values differ by ", dvalue, " of the bound");
   const double lse = (actual.lse_TN - expected.lse_TN).abs().max().item<double>();
   expect(lse <= 5e-6, "the log-sum-exp differs by ", lse);
-  // Rounding of P (dP - inner), where inner is a difference of what is rounded, too: measured at 0.6 of this.
+  // Rounding of P (dP - inner) and of the y that makes the inner product, in a sum over keys or queries: measured at TODO.
   const at::Tensor expected_TxH = expected.dqkv_T3H.slice(1, 0, 2 * H);
   const double others = excess(actual.dqkv_T3H.slice(1, 0, 2 * H), expected_TxH, (expected_TxH.abs() + 1) / 128);
   expect(others <= 1, "gradients of queries and keys differ by ", others, " of the tolerance");
@@ -138,10 +144,31 @@ const Dropout kOff{};
 const Dropout kOn{0.25, 0x123456789abcdefull, 5, 12};
 
 TEST("attention of a card equals the plain one, heads of 32") { compare({3, 32, kOff}); }
-TEST("attention of a card equals the plain one, heads of 32, with dropout") { compare({3, 32, kOn}); }
+TEST("attention of a card equals the plain one, heads of 32, with dropout, many sequences") {
+  compare({3, 32, kOn, false, true});
+}
 TEST("attention of a card equals the plain one, heads of 64") { compare({2, 64, kOff}); }
 TEST("attention of a card equals the plain one, heads of 64, with dropout and a bias") { compare({2, 64, kOn, true}); }
 TEST("attention of a card equals the plain one, heads of 128, with dropout") { compare({1, 128, kOn}); }
+
+TEST("attention of a card gives a sequence the same bits among few others and among many") {
+  const c10::InferenceMode inference;
+  EmulatedKernels kernels;
+  const Results few = compute_emulated(Attention({3, 32, kOn}), kernels);
+  const Results many = compute_emulated(Attention({3, 32, kOn, false, true}), kernels);
+  const int64_t T = few.y_TH.size(0);
+  expect(many.y_TH.slice(0, 0, T).equal(few.y_TH), "y differs");
+  expect(many.lse_TN.slice(0, 0, T).equal(few.lse_TN), "the log-sum-exp differs");
+  expect(many.dqkv_T3H.slice(0, 0, T).equal(few.dqkv_T3H), "gradients differ");
+}
+
+TEST("attention of a card has kernels for heads of 32, 64 and 128 and sequences of at most 128 tokens") {
+  for (const int64_t size : {32, 64, 128}) {
+    for (const std::string& name : attention_source(size).names) expect(EmulatedKernels().has(name), name, " is missing");
+  }
+  expect(attention_source(48).names.empty(), "heads of 48 have no kernels");
+  expect(attention_is_short(128) && !attention_is_short(129), "128 tokens are the limit");
+}
 
 }  // namespace
 }  // namespace permafrost

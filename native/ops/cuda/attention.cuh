@@ -1,8 +1,9 @@
 // Attention within sequences of at most 128 tokens, forward and back, of activations in bf16 with sums in fp32.
 //
-// A block of four warps takes four sequences after one another and one head. Of those of at most 32 tokens each warp
-// takes one for itself; the longer ones the four warps take together, one after the other, 16 rows of the weights a
-// warp. No sequence is filled up beyond the next 16 tokens, and no block depends on what another one does.
+// A block of four warps takes one head of four sequences that follow one another. Of those of at most 32 tokens each
+// warp takes one for itself; the longer ones the four warps take together, one after the other, 16 rows of the weights
+// a warp. Where there are few sequences, a block takes one, whatever its length. No sequence is filled up beyond the next
+// 16 tokens, and its bits do not depend on which of this happens.
 //
 // As in Dao et al., "FlashAttention" (2022), the weights are never stored, the way back computes them again from the
 // log-sum-exp, and sum_j P_ij dP_ij = dy_i . y_i holds with dropout, too. The way back goes over the weights twice,
@@ -34,14 +35,14 @@ struct Task {
   int warp, warps, thread;
   int first_row;  // of the block's shared memory
 
-  // Lane i holds border i of the block's.
-  DEVICE Task(int border, i32 heads, int turn) : heads(heads), head(blockIdx.x), whole(turn >= 0) {
+  // Lane i holds border i of the block's, which takes one sequence or as many as it has warps. In turn -1 warps work alone.
+  DEVICE Task(int border, i32 per_block, i32 heads, int turn) : heads(heads), head(blockIdx.x), whole(turn >= 0) {
     // What comes from lane 0 is known to be the same in all of them.
     const int own_warp = __shfl_sync(kWarp, static_cast<int>(threadIdx.x) / 32, 0);
     const int sequence = whole ? turn : own_warp;
     begin = __shfl_sync(kWarp, border, sequence);
     n = __shfl_sync(kWarp, border, sequence + 1) - begin;
-    if ((n > kAttentionAlone) != whole) n = 0;
+    if ((n > (per_block == 1 ? 0 : kAttentionAlone)) != whole) n = 0;
     warp = whole ? own_warp : 0;
     warps = whole ? kAttentionWarps : 1;
     thread = warp * 32 + lane();
@@ -274,16 +275,18 @@ DEVICE void attend_backward_keys(const Kept<D>& kept, const DropoutMask& mask, i
 }  // namespace attention
 
 // y = softmax(q k^T / sqrt(D)) v and the log-sum-exp of the scores, for the sequences between the borders, those that
-// are not empty nor longer than 128. Grid: heads, sequences / 4; block: 128; shared: attention_shared_bytes(D, false).
+// are not empty nor longer than 128; a block takes `per_block` of them, 1 or 4. Grid: heads, sequences / per_block; block:
+// 128; shared: attention_shared_bytes(D, false).
 template <int D>
 __global__ void __launch_bounds__(32 * kAttentionWarps)
-    attention_forward(GLOBAL(const bf16) qkv, GLOBAL(const i32) borders, i32 sequences, i32 heads, DropoutMask mask,
-                      GLOBAL(const u32) device_pass, GLOBAL(const i32) mask_rows, GLOBAL(bf16) y, GLOBAL(float) lse) {
+    attention_forward(GLOBAL(const bf16) qkv, GLOBAL(const i32) borders, i32 sequences, i32 per_block, i32 heads,
+                      DropoutMask mask, GLOBAL(const u32) device_pass, GLOBAL(const i32) mask_rows, GLOBAL(bf16) y,
+                      GLOBAL(float) lse) {
   using namespace attention;
   constexpr int kMatrix = kAttentionRows * D;
-  const int border = borders[min(static_cast<int>(blockIdx.y) * kAttentionWarps + lane(), sequences)];
-  for (int turn = -1; turn < kAttentionWarps; ++turn) {
-    const Task task(border, heads, turn);
+  const int border = borders[min(static_cast<int>(blockIdx.y) * per_block + lane(), sequences)];
+  for (int turn = -1; turn < per_block; ++turn) {
+    const Task task(border, per_block, heads, turn);
     if (task.n == 0) continue;
     if (task.whole) __syncthreads();
     SHARED(bf16) queries = shared_memory<bf16>(0) + task.first_row * D;
@@ -300,14 +303,15 @@ __global__ void __launch_bounds__(32 * kAttentionWarps)
 template <int D>
 __global__ void __launch_bounds__(32 * kAttentionWarps)
     attention_backward(GLOBAL(const bf16) dy, GLOBAL(const bf16) qkv, GLOBAL(const bf16) y, GLOBAL(const float) lse,
-                       GLOBAL(const i32) borders, i32 sequences, i32 heads, DropoutMask mask,
-                       GLOBAL(const u32) device_pass, GLOBAL(const i32) mask_rows, GLOBAL(bf16) dqkv) {
+                       GLOBAL(const i32) borders, i32 sequences, i32 per_block, i32 heads,
+                       DropoutMask mask, GLOBAL(const u32) device_pass, GLOBAL(const i32) mask_rows,
+                       GLOBAL(bf16) dqkv) {
   using namespace attention;
   constexpr int kMatrix = kAttentionRows * D, kBytes = 4 * kMatrix * 2;
   const int g = lane_row(), t = lane_column(), hidden = heads * D;
-  const int border = borders[min(static_cast<int>(blockIdx.y) * kAttentionWarps + lane(), sequences)];
-  for (int turn = -1; turn < kAttentionWarps; ++turn) {
-    const Task task(border, heads, turn);
+  const int border = borders[min(static_cast<int>(blockIdx.y) * per_block + lane(), sequences)];
+  for (int turn = -1; turn < per_block; ++turn) {
+    const Task task(border, per_block, heads, turn);
     const int n = task.n;
     if (n == 0) continue;
     if (task.whole) __syncthreads();
