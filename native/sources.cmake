@@ -121,7 +121,6 @@ set(PERMAFROST_BINDING_SOURCES
 set(PERMAFROST_TEST_SOURCES
   test/main.cc
   test/card_rows_test.cc
-  test/card_step_test.cc
   test/collective_test.cc
   test/compiled_kernels_test.cc
   test/crf_test.cc

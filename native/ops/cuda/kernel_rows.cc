@@ -45,6 +45,8 @@ bool is_plain(const at::Tensor& x) {
   return !x.defined() || (x.is_contiguous() && reinterpret_cast<uintptr_t>(x.data_ptr()) % 16 == 0);
 }
 
+at::Tensor in_fp32(const at::Tensor& x) { return x.defined() ? x.to(at::kFloat) : x; }
+
 bool is_same(const at::Tensor& a, const at::Tensor& b) { return a.data_ptr() == b.data_ptr(); }
 
 at::Tensor parts_for(const at::Tensor& x, int64_t results, int64_t parts, int64_t columns) {
@@ -102,7 +104,7 @@ bool RowKernels::layer_norm(at::Tensor& sum_TH, const at::Tensor& bias_H, const 
   check(is_plain(sum_TH) && is_plain(residual) && is_plain(y_TH), ErrorCode::INTERNAL, "LayerNorm of rows that are not aligned.");
   const int64_t threads = norm_threads(H, kForwardThreads), teams = threads / (up(H, kColumns) * 32);
   const std::string name = permafrost::of("layer_norm", {name_of(type_), name_of(sum_TH.scalar_type())});
-  kernels_.launch(name, {{std::min(up(T, teams), 2 * kBlocks)}, threads, exchange_bytes(threads)}, sum_TH, bias_H,
+  kernels_.launch(name, {{std::min(up(T, teams), 2 * kBlocks)}, threads, exchange_bytes(threads)}, sum_TH, in_fp32(bias_H),
                   residual, mask_of(dropout), pass_of(dropout), rows_of(dropout, T), weight_H, norm_bias_H,
                   static_cast<float>(eps), y_TH, mean_T, rstd_T, static_cast<int32_t>(T), static_cast<int32_t>(H));
   return true;
@@ -139,7 +141,7 @@ bool RowKernels::activate(at::Tensor& pre_TI, const at::Tensor& bias_I, Activati
   const std::string name = permafrost::of("activate", {name_of(type_), std::to_string(static_cast<int>(activation))});
   const int64_t T = pre_TI.size(0), I = pre_TI.size(1);
   if (!has(name) || I % 8 != 0 || !is_plain(pre_TI) || !is_plain(bias_I) || !is_plain(y_TI)) return false;
-  kernels_.launch(name, {{up(T * I, 8 * kThreads)}, kThreads}, pre_TI, bias_I, y_TI, T, I);
+  kernels_.launch(name, {{up(T * I, 8 * kThreads)}, kThreads}, pre_TI, in_fp32(bias_I), y_TI, T, I);
   return true;
 }
 
