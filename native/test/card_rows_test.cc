@@ -15,6 +15,8 @@
 EMULATED_KERNEL(sum_parts)
 EMULATED_KERNEL(column_sums<float>)
 EMULATED_KERNEL(column_sums<bf16>)
+EMULATED_KERNEL(narrow_column_sums<float>)
+EMULATED_KERNEL(narrow_column_sums<bf16>)
 EMULATED_KERNEL(layer_norm<float, float>)
 EMULATED_KERNEL(layer_norm<bf16, bf16>)
 EMULATED_KERNEL(layer_norm<bf16, float>)
@@ -193,7 +195,7 @@ TEST("card kernels: column sums equal the plain ones and are the same bits each 
   at::manual_seed(4);
   PlainOps plain;
   for (const at::ScalarType type : kTypes) {
-    for (const auto& [T, C] : std::vector<std::pair<int64_t, int64_t>>{{0, 8}, {1, 8}, {930, 264}, {61, 2304}}) {
+    for (const auto& [T, C] : std::vector<std::pair<int64_t, int64_t>>{{0, 8}, {1, 8}, {930, 264}, {61, 2304}, {3, 1}, {217, 9}, {40, 77}}) {
       EmulatedKernels emulated;
       RowKernels kernels(emulated, type);
       const at::Tensor x = random_of({T, C}, type);

@@ -53,7 +53,7 @@ __global__ void cross_entropy(GLOBAL(X) logits_TC, GLOBAL(const i32) labels_T, i
 }
 
 // sum = the losses of the blocks; one warp.
-static __global__ void sum_losses(GLOBAL(const float) losses_P, GLOBAL(float) sum, i64 P) {
+__global__ void sum_losses(GLOBAL(const float) losses_P, GLOBAL(float) sum, i64 P) {
   double total = 0;
   for (i64 p = threadIdx.x; p < P; p += 32) {
     const float loss = losses_P[p];

@@ -4,7 +4,7 @@
 namespace permafrost::card {
 
 // sum = word[ids] + token_type[0] + position[positions]; the last two may be null. Four columns a thread, H a multiple of 4.
-static __global__ void embed(GLOBAL(const i32) ids_T, GLOBAL(const i32) positions_T, GLOBAL(const float) word_VH,
+__global__ void embed(GLOBAL(const i32) ids_T, GLOBAL(const i32) positions_T, GLOBAL(const float) word_VH,
                              GLOBAL(const float) position_PH, GLOBAL(const float) type_YH, GLOBAL(float) sum_TH, i64 T,
                              i64 H) {
   const i64 element = (static_cast<i64>(blockIdx.x) * blockDim.x + threadIdx.x) * 4;
@@ -26,7 +26,7 @@ static __global__ void embed(GLOBAL(const i32) ids_T, GLOBAL(const i32) position
 
 // order_T: the tokens by their row, those of one row in their own order. The place of each is counted: a warp a token,
 // which suits the few thousand tokens of a step better than a sort in many passes.
-static __global__ void sort_tokens(GLOBAL(const i32) rows_T, GLOBAL(i32) order_T, i64 T) {
+__global__ void sort_tokens(GLOBAL(const i32) rows_T, GLOBAL(i32) order_T, i64 T) {
   const i64 t = (static_cast<i64>(blockIdx.x) * blockDim.x + threadIdx.x) / 32;
   if (t >= T) return;
   const i32 row = rows_T[t];

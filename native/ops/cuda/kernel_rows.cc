@@ -45,20 +45,21 @@ bool is_plain(const at::Tensor& x) {
   return !x.defined() || (x.is_contiguous() && reinterpret_cast<uintptr_t>(x.data_ptr()) % 16 == 0);
 }
 
+at::Tensor in_fp32(const at::Tensor& x) { return x.defined() ? x.to(at::kFloat) : x; }
+
 bool is_same(const at::Tensor& a, const at::Tensor& b) { return a.data_ptr() == b.data_ptr(); }
 
 at::Tensor parts_for(const at::Tensor& x, int64_t results, int64_t parts, int64_t columns) {
   return at::empty({results, parts, columns}, x.options().dtype(at::kFloat));
 }
 
-// Parts of column sums: blocks of a few rows a warp, as many as fill a card.
-int64_t column_parts(int64_t rows, int64_t columns) {
-  return std::max<int64_t>(1, std::min(up(rows, 2 * kWarps), kBlocks / up(columns, kColumns)));
+// Parts of column sums where a row takes `blocks`: a few rows a warp, as many blocks as fill a card.
+int64_t column_parts(int64_t rows, int64_t blocks) {
+  return std::max<int64_t>(1, std::min(up(rows, 2 * kWarps), kBlocks / std::min(blocks, kBlocks)));
 }
 
-LaunchShape column_shape(int64_t parts, int64_t columns) {
-  return {{up(columns, kColumns), parts}, kThreads, kThreads * 8 * static_cast<int64_t>(sizeof(float))};
-}
+// Shared memory of a block whose threads each have some sums.
+int64_t part_bytes(int64_t sums, int64_t threads = kThreads) { return threads * sums * static_cast<int64_t>(sizeof(float)); }
 
 // Threads of a block of LayerNorm: the teams of a row's threads that fit.
 int64_t norm_threads(int64_t H, int64_t most) {
@@ -81,7 +82,7 @@ std::vector<KernelSource> RowKernels::sources(at::ScalarType type) {
     activations.push_back(permafrost::of("activate_backward", {x, kind}));
   }
   return {{"rows.cuh", {"sum_parts"}},
-          {"column_sums.cuh", {permafrost::of("column_sums", {x})}},
+          {"column_sums.cuh", {permafrost::of("column_sums", {x}), permafrost::of("narrow_column_sums", {x})}},
           {"layer_norm.cuh", norm_kernels(type)},
           {"activation.cuh", activations},
           {"dropout.cuh", {permafrost::of("dropout", {x})}},
@@ -103,7 +104,7 @@ bool RowKernels::layer_norm(at::Tensor& sum_TH, const at::Tensor& bias_H, const 
   check(is_plain(sum_TH) && is_plain(residual) && is_plain(y_TH), ErrorCode::INTERNAL, "LayerNorm of rows that are not aligned.");
   const int64_t threads = norm_threads(H, kForwardThreads), teams = threads / (up(H, kColumns) * 32);
   const std::string name = permafrost::of("layer_norm", {name_of(type_), name_of(sum_TH.scalar_type())});
-  kernels_.launch(name, {{std::min(up(T, teams), 2 * kBlocks)}, threads, exchange_bytes(threads)}, sum_TH, bias_H,
+  kernels_.launch(name, {{std::min(up(T, teams), 2 * kBlocks)}, threads, exchange_bytes(threads)}, sum_TH, in_fp32(bias_H),
                   residual, mask_of(dropout), pass_of(dropout), rows_of(dropout, T), weight_H, norm_bias_H,
                   static_cast<float>(eps), y_TH, mean_T, rstd_T, static_cast<int32_t>(T), static_cast<int32_t>(H));
   return true;
@@ -124,7 +125,7 @@ bool RowKernels::layer_norm_backward(const at::Tensor& dy_TH, const at::Tensor& 
   at::Tensor parts;
   if (dweight.wanted() || dnorm_bias.wanted() || dbias.wanted()) parts = parts_for(sum_TH, 3, blocks, H);
   const std::string name = permafrost::of("layer_norm_backward", {name_of(type_), name_of(sum_TH.scalar_type())});
-  const int64_t shared = exchange_bytes(threads) + threads * 8 * static_cast<int64_t>(sizeof(float));
+  const int64_t shared = exchange_bytes(threads) + part_bytes(8, threads);
   kernels_.launch(name, {{blocks}, threads, shared}, dsum_TH, sum_TH, rstd_T, weight_H, mask_of(dropout),
                   pass_of(dropout), rows_of(dropout, T), branch, parts, static_cast<int32_t>(T), static_cast<int32_t>(H));
   if (parts.defined()) {
@@ -140,7 +141,7 @@ bool RowKernels::activate(at::Tensor& pre_TI, const at::Tensor& bias_I, Activati
   const std::string name = permafrost::of("activate", {name_of(type_), std::to_string(static_cast<int>(activation))});
   const int64_t T = pre_TI.size(0), I = pre_TI.size(1);
   if (!has(name) || I % 8 != 0 || !is_plain(pre_TI) || !is_plain(bias_I) || !is_plain(y_TI)) return false;
-  kernels_.launch(name, {{up(T * I, 8 * kThreads)}, kThreads}, pre_TI, bias_I, y_TI, T, I);
+  kernels_.launch(name, {{up(T * I, 8 * kThreads)}, kThreads}, pre_TI, in_fp32(bias_I), y_TI, T, I);
   return true;
 }
 
@@ -150,9 +151,9 @@ bool RowKernels::activate_backward(at::Tensor& dy_TI, const at::Tensor& pre_TI, 
       permafrost::of("activate_backward", {name_of(type_), std::to_string(static_cast<int>(activation))});
   const int64_t T = pre_TI.size(0), I = pre_TI.size(1);
   if (!has(name) || !has("sum_parts") || I % 8 != 0 || !is_plain(dy_TI) || !is_plain(pre_TI)) return false;
-  const int64_t count = column_parts(T, I);
+  const int64_t count = column_parts(T, up(I, kColumns));
   const at::Tensor parts = dbias.wanted() ? parts_for(pre_TI, 1, count, I) : at::Tensor();
-  kernels_.launch(name, column_shape(count, I), dy_TI, pre_TI, static_cast<int32_t>(leaves_activation), parts, T, I);
+  kernels_.launch(name, {{up(I, kColumns), count}, kThreads, part_bytes(8)}, dy_TI, pre_TI, static_cast<int32_t>(leaves_activation), parts, T, I);
   if (parts.defined()) put_off(dbias, parts[0]);
   return true;
 }
@@ -169,12 +170,14 @@ bool RowKernels::dropout(at::Tensor& x_TH, const Dropout& dropout) {
 
 bool RowKernels::bias_backward(const at::Tensor& dy_TH, const GradSink& dbias) {
   if (!dbias.wanted()) return true;
-  const std::string name = permafrost::of("column_sums", {name_of(dy_TH.scalar_type())});
   const int64_t T = dy_TH.size(0), H = dy_TH.size(1);
-  if (!has(name) || !has("sum_parts") || H % 8 != 0 || !is_plain(dy_TH)) return false;
-  const int64_t count = column_parts(T, H);
+  const bool is_narrow = H % 8 != 0;
+  const std::string name = of(is_narrow ? "narrow_column_sums" : "column_sums", dy_TH);
+  if (!has(name) || !has("sum_parts") || !is_plain(dy_TH)) return false;
+  const int64_t width = is_narrow ? 32 : kColumns;
+  const int64_t count = column_parts(T, up(H, width));
   const at::Tensor parts = parts_for(dy_TH, 1, count, H);
-  kernels_.launch(name, column_shape(count, H), dy_TH, parts, T, H);
+  kernels_.launch(name, {{up(H, width), count}, kThreads, part_bytes(is_narrow ? 1 : 8)}, dy_TH, parts, T, H);
   put_off(dbias, parts[0]);
   return true;
 }
@@ -206,7 +209,7 @@ void RowKernels::finish_sums() {
                                     static_cast<int>(blocks)};
     blocks += up(columns, 32);
   }
-  kernels_.launch("sum_parts", {{blocks}, kThreads, kThreads * static_cast<int64_t>(sizeof(float))}, pending);
+  kernels_.launch("sum_parts", {{blocks}, kThreads, part_bytes(1)}, pending);
   waiting_.clear();
 }
 
@@ -242,7 +245,7 @@ void RowKernels::scatter(const GradSink& sink, const at::Tensor& rows_T, int64_t
   if (!sink.accumulate) table_VH.zero_();
   const at::Tensor order_T = at::empty_like(rows_T);
   kernels_.launch("sort_tokens", {{up(T, kWarps)}, kThreads}, rows_T, order_T, T);
-  kernels_.launch(of("scatter_rows", x_TH), {{T}, kThreads, kThreads * 8 * static_cast<int64_t>(sizeof(float))}, rows_T,
+  kernels_.launch(of("scatter_rows", x_TH), {{T}, kThreads, part_bytes(8)}, rows_T,
                   order_T, skipped, x_TH, table_VH, T, H);
 }
 

@@ -9,7 +9,7 @@ namespace permafrost {
 
 namespace {
 
-constexpr int64_t kThreads = 256;
+constexpr int64_t kThreads = 256, kDecidingThreads = 1024;
 
 template <typename T>
 at::Tensor upload(const std::vector<T>& values, at::Device device) {
@@ -74,7 +74,7 @@ class KernelUpdate : public ListedUpdate {
     const auto tensors = elements<UpdatedTensor>(tensors_);
     const auto chunks = elements<UpdatedChunk>(chunks_);
     kernels_.launch("squares", {{num_chunks_}, kThreads, kThreads / 32 * 4}, tensors, chunks, squares_);
-    kernels_.launch("decide", {{1}, kThreads, kThreads * 8}, squares_, num_chunks_, mean_scale, loss.to(at::kFloat),
+    kernels_.launch("decide", {{1}, kDecidingThreads, kDecidingThreads * 8}, squares_, num_chunks_, mean_scale, loss.to(at::kFloat),
                     constants_, elements<uint64_t>(steps_), num_steps_, corrections_, outcome_);
     kernels_.launch("adamw", {{num_chunks_}, kThreads}, tensors, chunks, rates, constants_, mean_scale, corrections_,
                     outcome_);

@@ -80,7 +80,7 @@ DEVICE void leave_part(const float (&sums)[8], u32 warps, GLOBAL(float) parts, i
 }
 
 // The last stage of all sums that wait for it: the parts are added up in their order. 32 columns a block of 8 warps.
-static __global__ void sum_parts(const PendingSums pending) {
+__global__ void sum_parts(const PendingSums pending) {
   constexpr i32 kWarps = 8;
   const i32 block = static_cast<i32>(blockIdx.x);
   i32 which = 0, end = pending.count;

@@ -5,7 +5,7 @@
 namespace permafrost::card {
 
 // Block of 256 threads: squares_P[block] = sum of the squares of a chunk. Each thread adds up few of them in fp32.
-static __global__ void squares(GLOBAL(const UpdatedTensor) tensors, GLOBAL(const UpdatedChunk) chunks,
+__global__ void squares(GLOBAL(const UpdatedTensor) tensors, GLOBAL(const UpdatedChunk) chunks,
                                GLOBAL(float) squares_P) {
   const UpdatedChunk chunk = chunks[blockIdx.x];
   const UpdatedTensor tensor = tensors[chunk.tensor];
@@ -36,7 +36,7 @@ static __global__ void squares(GLOBAL(const UpdatedTensor) tensors, GLOBAL(const
 // One block. outcome: the norm of the mean gradients; what a gradient is multiplied by; 1 where there is an update, else 0.
 // Nothing is updated, not even the step counts, where the norm or the loss is not finite. steps_S: addresses of the counts;
 // corrections_S2: of each 1 - beta1^step and sqrt(1 - beta2^step).
-static __global__ void decide(GLOBAL(const float) squares_P, i64 P, GLOBAL(const float) mean_scale,
+__global__ void decide(GLOBAL(const float) squares_P, i64 P, GLOBAL(const float) mean_scale,
                               GLOBAL(const float) loss, UpdateConstants constants, GLOBAL(const u64) steps_S, i32 S,
                               GLOBAL(float) corrections_S2, GLOBAL(float) outcome) {
   SHARED(double) shared = shared_memory<double>(0);
@@ -88,7 +88,7 @@ DEVICE float moved(const AdamWFactors& k, float value, float gradient, float& ex
 
 // A chunk a block of 256 threads. Reads value, gradient and moments, writes back all but the gradient: 28 bytes an
 // element, and 2 for the rounded copy.
-static __global__ void adamw(GLOBAL(const UpdatedTensor) tensors, GLOBAL(const UpdatedChunk) chunks,
+__global__ void adamw(GLOBAL(const UpdatedTensor) tensors, GLOBAL(const UpdatedChunk) chunks,
                              GLOBAL(const float) rates, UpdateConstants constants, GLOBAL(const float) mean_scale,
                              GLOBAL(const float) corrections_S2, GLOBAL(const float) outcome) {
   const float updates = outcome[2];
