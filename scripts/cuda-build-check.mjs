@@ -3,6 +3,7 @@
 //   LIBTORCH=/path/to/cuda/libtorch node scripts/cuda-build-check.mjs [--jobs N]
 //
 //   - the C++ tests pass, and the addon links libtorch_cuda
+//   - NVRTC, which libtorch brings, compiles the kernels of a card for three architectures
 //   - Node loads it, and it says that it has CUDA compiled in
 //   - a model on device "cuda" is refused with DEVICE_UNAVAILABLE (or made, where there is a card after all)
 //   - the parity tests pass on the CPU through it
@@ -62,6 +63,11 @@ const CHECKS = {
     run(process.execPath, [build, '--tests', ...jobs], { env });
     run(process.execPath, [build, ...jobs], { env });
     return 'and the addon is built';
+  },
+  'NVRTC compiles every kernel'() {
+    const printed = output(join(BUILD, 'permafrost_tests'), ['NVRTC compiles every kernel']);
+    require(!printed.includes('skipped'), printed.trim());
+    return 'for compute capability 8.0, 9.0 and 10.0';
   },
   'step graphs are compiled in'() {
     const flags = output('grep', [

@@ -89,6 +89,8 @@ Napi::Value device_facts_value(Napi::Env env, const DeviceFacts& facts) {
   value.Set("name", facts.name);
   value.Set("precision", facts.precision == at::kFloat ? "fp32" : facts.precision == at::kChar ? "int8" : "bf16");
   value.Set("attention", facts.attention);
+  value.Set("kernels", facts.kernels);
+  value.Set("whyNoKernels", facts.why_no_kernels.empty() ? env.Null() : Napi::String::New(env, facts.why_no_kernels));
   value.Set("whyNoGraphs", facts.why_no_graphs.empty() ? env.Null() : Napi::String::New(env, facts.why_no_graphs));
   return value;
 }

@@ -41,7 +41,7 @@ struct ProductFacts {
 
 // Where and by which means a model computes.
 struct DeviceFacts {
-  std::string name, attention, why_no_graphs;
+  std::string name, attention, why_no_graphs, kernels, why_no_kernels;
   at::ScalarType precision;
   size_t graphs;
   int64_t steps_in_flight;

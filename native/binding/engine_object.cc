@@ -352,6 +352,7 @@ Napi::Value EngineObject::device(const Napi::CallbackInfo& info) {
           const DeviceStep* step = state.trainer ? state.trainer->device_step() : nullptr;
           return DeviceFacts{model.device.str(), model.ops->attention_name(),
                        step != nullptr ? step->why_no_graphs() : "no steps are launched ahead",
+                       model.ops->kernels_name(), model.ops->why_no_kernels(),
                        model.precision, step != nullptr ? step->graphs() : 0,
                        state.trainer ? state.trainer->read_back_every() : 1, device_memory(model.device)};
         },

@@ -141,6 +141,15 @@ inline void copy_all(const std::vector<at::Tensor>& targets, const std::vector<a
 #endif
 }
 
+// The driver's handle of a stream, which libtorch gives without CUDA's headers since 2.4.
+#if PERMAFROST_LIBTORCH_AT_LEAST(2, 4)
+constexpr bool kHasStreamHandles = true;
+inline void* native_handle(const c10::Stream& stream) { return stream.native_handle(); }
+#else
+constexpr bool kHasStreamHandles = false;
+inline void* native_handle(const c10::Stream&) { return nullptr; }
+#endif
+
 // Waits on the host for everything that was launched before the event was recorded.
 inline void wait_for(const c10::Event& event) {
 #if PERMAFROST_LIBTORCH_AT_LEAST(2, 4)

@@ -1,6 +1,6 @@
 #include "core/error.h"
 #include "ops/cpu/fused_cpu_ops.h"
-#include "ops/cuda/cuda_ops.h"
+#include "ops/cuda/kernel_ops.h"
 #include "ops/plain/plain_ops.h"
 
 namespace permafrost {
@@ -22,7 +22,7 @@ std::unique_ptr<Ops> make_ops(at::Device device, Kernels kernels, at::ScalarType
   if (kernels == Kernels::fused && device.is_cpu()) {
     return std::make_unique<FusedCpuOps>(cpu_kernels(), type, shape, products);
   }
-  if (kernels == Kernels::fused && device.is_cuda()) return std::make_unique<CudaOps>(device, type, head_size);
+  if (kernels == Kernels::fused && device.is_cuda()) return make_card_ops(device, type, head_size);
   return std::make_unique<PlainOps>();
 }
 
@@ -47,6 +47,13 @@ void Ops::linear_activated(at::Tensor& y_TO, const at::Tensor& x_TI, const Param
 
 void Ops::linear_backward(at::Tensor& dx_TI, const at::Tensor& dy_TO, const Parameter& weight, bool add) {
   multiply(dx_TI, dy_TO, weight.rows(dy_TO.size(1)), add);
+}
+
+void Ops::activate_and_back(at::Tensor& dy_TI, at::Tensor& pre_TI, Activation activation, const GradSink& dbias) {
+  at::Tensor y_TI = at::empty_like(pre_TI);
+  activate(pre_TI, {}, activation, y_TI);
+  activate_backward(dy_TI, pre_TI, activation, dbias);
+  pre_TI = y_TI;
 }
 
 void Ops::adamw_rows(const std::vector<int32_t>&, const std::vector<int32_t>&, const std::vector<AdamWStep>&, at::Tensor&,

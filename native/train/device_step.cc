@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cstring>
 #include <limits>
+#include <numeric>
 #include <stdexcept>
 
 #include "device/cuda_graph.h"
@@ -12,8 +13,8 @@ namespace permafrost {
 
 namespace {
 
-// Numbers of one step, behind its ids, positions, labels, weights and borders; then come the rates.
-enum Scalar : int64_t { kLossScale, kMeanScale, kScalars };
+// Numbers of one step, behind its ids, positions, labels, rows of masks, weights and borders; then come the rates.
+enum Scalar : int64_t { kLossScale, kMeanScale, kPass, kScalars };
 
 int32_t bits_of(float narrow) {
   int32_t bits;
@@ -48,6 +49,7 @@ class RecordedCudaStep : public RecordedStep {
 struct DeviceStep::Inputs {
   Inputs(const Bucket& bucket, size_t num_rates, const Model& model)
       : bucket(bucket),
+        masks_by_row(model.ops->masks_by_row()),
         all(at::zeros({borders_begin() + bucket.sequences + 1 + kScalars + static_cast<int64_t>(num_rates)},
                       at::TensorOptions().dtype(at::kInt).device(model.device))),
         numbers(at::zeros({2}, at::TensorOptions().dtype(at::kFloat).device(model.device))) {
@@ -58,14 +60,18 @@ struct DeviceStep::Inputs {
   }
 
   at::Tensor tokens(int64_t row) const { return all.narrow(0, row * bucket.tokens, bucket.tokens); }
-  at::Tensor weights() const { return bucket.weighted ? tokens(3).view(at::kFloat) : at::Tensor(); }
-  int64_t borders_begin() const { return (bucket.weighted ? 4 : 3) * bucket.tokens; }
+  // Of the rows of dropout masks, by which kernels on the device draw them.
+  at::Tensor mask_rows() const { return masks_by_row ? tokens(3) : at::Tensor(); }
+  at::Tensor weights() const { return bucket.weighted ? tokens(3 + masks_by_row).view(at::kFloat) : at::Tensor(); }
+  int64_t borders_begin() const { return (3 + masks_by_row + bucket.weighted) * bucket.tokens; }
   at::Tensor borders() const { return all.narrow(0, borders_begin(), bucket.sequences + 1); }
   at::Tensor numbers_given() const { return all.slice(0, borders_begin() + bucket.sequences + 1).view(at::kFloat); }
   at::Tensor scalar(Scalar which) const { return numbers_given().select(0, which); }
   at::Tensor rates() const { return numbers_given().slice(0, kScalars); }
+  const uint32_t* pass() const { return static_cast<const uint32_t*>(scalar(kPass).data_ptr()); }
 
   const Bucket bucket;
+  const bool masks_by_row;
   at::Tensor all;
   at::Tensor numbers;    // loss and norm
   at::Tensor prefix_TH;  // the frozen prefix's output, where it comes from a store
@@ -120,9 +126,18 @@ Readback DeviceStep::launch(const LaunchedStep& step) {
   const std::vector<int32_t> borders = repeat_last_border(filled.cu_seqlens, bucket.sequences);
   values.insert(values.end(), places.begin(), places.end());
   values.insert(values.end(), filled.labels.begin(), filled.labels.end());
+  if (inputs.masks_by_row) {
+    std::vector<int32_t> rows = mask_rows(filled);
+    if (rows.empty()) {
+      rows.resize(filled.input_ids.size());
+      std::iota(rows.begin(), rows.end(), 0);
+    }
+    values.insert(values.end(), rows.begin(), rows.end());
+  }
   for (const float weight : token_weights(filled)) values.push_back(bits_of(weight));
   values.insert(values.end(), borders.begin(), borders.end());
   for (const double scalar : {step.share.loss_scale, step.share.mean_scale}) values.push_back(bits_of(scalar));
+  values.push_back(static_cast<int32_t>(step.dropout.pass));
   for (const double rate : step.rates) values.push_back(bits_of(rate));
   staging_.upload(values, inputs.all);
   // Rows of filler tokens keep what an earlier batch left: finite numbers that no other token sees.
@@ -130,7 +145,8 @@ Readback DeviceStep::launch(const LaunchedStep& step) {
 
   BatchTensors tensors(inputs.tokens(0), inputs.tokens(1), inputs.tokens(2), inputs.weights(), inputs.borders(),
                        &filled.cu_seqlens, bucket.longest, base);
-  if (model_.ops->masks_by_row()) tensors.number_mask_rows(filled);
+  tensors.mask_rows_T = inputs.mask_rows();
+  if (inputs.masks_by_row) tensors.number_mask_rows(filled);
   at::Tensor fits;
   run(bucket, step, [&] { fits = compute(inputs, tensors, step); });
   return Readback(fits.defined() ? at::cat({inputs.numbers, fits.view({1})}) : inputs.numbers);
@@ -179,6 +195,7 @@ void DeviceStep::run(const Bucket& bucket, const LaunchedStep& step, const std::
 
 at::Tensor DeviceStep::compute(Inputs& inputs, const BatchTensors& tensors, const LaunchedStep& step) {
   PassContext context{model_.config, *model_.ops, model_.buffers, tensors, step.dropout, step.share.adds};
+  context.dropout.device_pass = inputs.pass();
   context.loss = &loss_;
   const at::Tensor prefix_TH = inputs.prefix_TH.defined() ? inputs.prefix_TH.clone() : at::Tensor();
   const StepNumber loss_scale{0, inputs.scalar(kLossScale)};

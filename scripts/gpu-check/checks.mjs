@@ -56,10 +56,13 @@ export const CHECKS = {
     });
     if (isCard) {
       require(facts.name.startsWith('cuda'), `the model is on ${facts.name}`);
-      if (capability >= 8) require(facts.attention === 'flash', `attention is ${facts.attention}`);
+      if (capability >= 8) {
+        require(facts.attention.includes('flash'), `attention is ${facts.attention}`);
+        require(facts.whyNoKernels === null, `kernels: ${facts.whyNoKernels}`);
+      }
       require(facts.whyNoGraphs === null, `no graphs: ${facts.whyNoGraphs}`);
     }
-    return `${facts.name}, attention ${facts.attention}, graphs ${facts.whyNoGraphs ?? 'on'}`;
+    return `${facts.name}, kernels ${facts.kernels}, attention ${facts.attention}, graphs ${facts.whyNoGraphs ?? 'on'}`;
   },
 
   async 'fp32 on the device trains as on the CPU'({ device }) {

@@ -184,8 +184,12 @@ export interface NativeDevice {
   /** `cpu` or `cuda:<number>`. */
   name: string;
   precision: Precision;
-  /** Kernels of attention: `fused` on a CPU; `flash`, `memory-efficient` or `dense` on a card. */
+  /** Kernels of attention: `fused` on a CPU; `flash`, `memory-efficient` or `dense` on a card, or `own` and which of these for longer sequences. */
   attention: string;
+  /** Whose kernels do what is not a product of matrices: the engine's own, or libtorch's alone. */
+  kernels: 'own' | 'libtorch';
+  /** On a card: why libtorch's kernels do all of it, or a part; null where nothing is missing. */
+  whyNoKernels: string | null;
   /** Why steps are not recorded as graphs; null where they are. */
   whyNoGraphs: string | null;
   /** Steps recorded so far. */

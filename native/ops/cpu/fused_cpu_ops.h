@@ -17,6 +17,7 @@ class FusedCpuOps : public Ops {
       : kernels_(kernels), products_(kernels, type, shape, products), int8_products_(kernels.int8) {}
 
   const char* attention_name() const override { return "fused"; }
+  const char* kernels_name() const override { return "own"; }
   const ProductChoice* product_choice() override { return &products_.choice(); }
   std::vector<ProductLibrary*> product_libraries() const override { return products_.libraries(); }
   Int8Weight pack(Int8Weight weight) override;
