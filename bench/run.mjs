@@ -18,6 +18,7 @@ const ROOT = fileURLToPath(new URL('../', import.meta.url));
 const WORKLOADS = [
   'step-conll',
   'step-kaznerd',
+  'products',
   'freezing',
   'pretrain-step',
   'engine-roundtrip',

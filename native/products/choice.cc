@@ -89,11 +89,15 @@ ProductLibrary* fastest(const std::vector<ProductLibrary*>& libraries, ProductSh
     left.push_back(library);
   }
   std::vector<double> least(left.size(), std::numeric_limits<double>::infinity());
-  for (int round = 0; round < kRounds; ++round) {
+  // One that seems faster has to seem so once more, when the usual one had as many tries again.
+  for (int round = 0; round < 2 * kRounds; ++round) {
     for (size_t i = 0; i < left.size(); ++i) least[i] = std::min(least[i], products.seconds(*left[i]));
+    const auto best = static_cast<size_t>(std::min_element(least.begin(), least.end()) - least.begin());
+    const bool is_usual = least[best] >= kMargin * least[0];
+    if (round + 1 == kRounds && is_usual) return left[0];
+    if (round + 1 == 2 * kRounds && !is_usual) return left[best];
   }
-  const auto best = static_cast<size_t>(std::min_element(least.begin(), least.end()) - least.begin());
-  return least[best] < kMargin * least[0] ? left[best] : left[0];
+  return left[0];
 }
 
 std::string processor() {

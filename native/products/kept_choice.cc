@@ -23,11 +23,16 @@ std::string hash_of(const std::string& text) {
   return hexadecimal.str();
 }
 
+// Whoever holds it measures for some tenths of a second, unless it was stopped halfway, which nobody waits for.
+constexpr int kTries = 1000;
+
 bool lock(int descriptor, int kind) {
-  while (flock(descriptor, kind) != 0) {
-    if (errno != EINTR) return false;
+  for (int i = 0; i < kTries; ++i) {
+    if (flock(descriptor, kind | LOCK_NB) == 0) return true;
+    if (errno != EINTR && errno != EWOULDBLOCK) return false;
+    usleep(10'000);
   }
-  return true;
+  return false;
 }
 
 }  // namespace

@@ -83,6 +83,7 @@ class OwnProducts : public ProductLibrary {
   }
 
   void run(const Product& product) {
+    if (product.M == 0 || product.N == 0) return;
     const auto needed = static_cast<size_t>(kernels_.product_scratch(product, omp_get_max_threads()));
     if (scratch_.size() < needed) scratch_.resize(needed);
     kernels_.product(product, scratch_.data());

@@ -86,6 +86,24 @@ describe('diagnose', () => {
     });
   });
 
+  it.each([
+    ['kept', null, 'libtorch for bert-base, the fastest, measured earlier;'],
+    ['measured', null, 'libtorch for bert-base, the fastest, measured now;'],
+    ['forced', null, 'libtorch for bert-base, by PERMAFROST_MATMUL;'],
+    ['usual', 'the disk is full', 'libtorch for bert-base, not measured: the disk is full;'],
+  ] as const)('says what multiplies, here one that was %s, and what else could', (origin, reason, text) => {
+    const chosen = {
+      library: 'libtorch',
+      description: 'OpenBLAS 0.3.21',
+      origin,
+      reason,
+      threads: 2,
+    } as const;
+    const check = diagnose(factsWith({}, { matmul: chosen })).find(({ name }) => name === 'products');
+    expect(check).toMatchObject({ status: 'ok', value: expect.stringContaining(text) });
+    expect(check?.value).toContain("libtorch (OpenBLAS 0.3.21), own (permafrost's kernels)");
+  });
+
   it('is content with any BLAS where oneDNN multiplies', () => {
     const blas = { name: 'OpenBLAS', path: '/x', threading: 'pthread' } as const;
     const checks = diagnose(
@@ -98,6 +116,13 @@ describe('diagnose', () => {
   });
 
   it.each<[string, DoctorFacts, Check['status'], string, RegExp]>([
+    [
+      'a library of products that is not there',
+      factsWith({}, { matmul: { problem: "matmul: this libtorch (2.6.0) has no 'onednn'" } }),
+      'fault',
+      'products',
+      /PERMAFROST_MATMUL/,
+    ],
     [
       'an OpenBLAS with threads of its own',
       factsWith({ blas: { name: 'OpenBLAS', path: '/x', threading: 'pthread' } }),
