@@ -152,7 +152,7 @@ set(PERMAFROST_TEST_SOURCES
   test/precision_test.cc
   test/prefix_store_test.cc
   test/prefix_store_threads_test.cc
-  test/product_test.cc
+  test/product_kernels_test.cc
   test/products_test.cc
   test/ranks_test.cc
   test/slopes_test.cc
