@@ -51,10 +51,10 @@ struct BenchDropout {
   Dropout dropout;
 };
 
-Results sums_of_columns(const Bench& bench, Ops& ops) {
-  const at::Tensor grad = bench.fp32({264}, 1), other = bench.empty({264}, at::kFloat);
-  ops.bias_backward(bench.x({37, 264}, 2), {grad, true});
-  ops.bias_backward(bench.x({3, 264}, 3), {other, false});
+Results sums_of_columns(const Bench& bench, Ops& ops, int64_t columns) {
+  const at::Tensor grad = bench.fp32({columns}, 1), other = bench.empty({columns}, at::kFloat);
+  ops.bias_backward(bench.x({37, columns}, 2), {grad, true});
+  ops.bias_backward(bench.x({3, columns}, 3), {other, false});
   ops.finish_gradients();
   return {grad, other};
 }
@@ -197,7 +197,7 @@ std::vector<Check> checks_of(const Bench& bench) {
   const auto add = [&](const char* operation, auto function, auto... arguments) {
     checks.push_back({operation, [=](Ops& ops) { return function(bench, ops, arguments...); }});
   };
-  add("column sums", sums_of_columns);
+  for (const int64_t columns : {264, 9}) add("column sums", sums_of_columns, columns);
   for (const int64_t hidden : {264, 768}) {
     add("LayerNorm", layer_norm, hidden, bench.type);
     if (bench.type != at::kFloat) add("LayerNorm", layer_norm, hidden, at::kFloat);
