@@ -71,7 +71,9 @@ template <typename Forward, typename Backward>
 Results compute(const Attention& given, const PackedBatch& packed, at::ScalarType type, const Forward& forward,
                 const Backward& backward) {
   const BatchTensors batch(packed, -1, at::kCPU);
-  const auto like = [&](at::IntArrayRef shape, at::ScalarType of) { return at::full(shape, std::nan(""), at::TensorOptions(of)); };
+  const auto like = [&](at::IntArrayRef shape, at::ScalarType of) {
+    return at::full(shape, std::nan(""), at::TensorOptions(of));
+  };
   Results results{given.qkv_T3H.to(type, false, true), like(given.dy_TH.sizes(), type),
                   like({given.dy_TH.size(0), given.kind.num_heads}, at::kFloat), like(given.qkv_T3H.sizes(), type)};
   const at::Tensor bias = given.kind.has_bias ? given.bias_3H.to(type) : at::Tensor();
@@ -108,7 +110,8 @@ at::Tensor limits_of_queries_and_keys(const Attention& given, const Results& exp
     const int64_t begin = given.borders[s], n = given.borders[s + 1] - begin;
     if (n == 0) continue;
     const auto heads = [&](const at::Tensor& x, int64_t part) {
-      return x.slice(0, begin, begin + n).slice(1, part * H, (part + 1) * H).to(at::kFloat).view({n, N, D}).transpose(0, 1);
+      const at::Tensor rows = x.slice(0, begin, begin + n).slice(1, part * H, (part + 1) * H);
+      return rows.to(at::kFloat).reshape({n, N, D}).transpose(0, 1);
     };
     const at::Tensor query = heads(expected.qkv_T3H, 0), key = heads(expected.qkv_T3H, 1), dy = heads(given.dy_TH, 0);
     const at::Tensor lse = expected.lse_TN.slice(0, begin, begin + n).t().unsqueeze(2);
@@ -122,7 +125,8 @@ at::Tensor limits_of_queries_and_keys(const Attention& given, const Results& exp
     const at::Tensor limit_of_inner = (dy.abs() * heads(limit_of_y_TH, 0)).sum(2, true);
     const at::Tensor limits = weights * (((dweights - inner).abs() * kRounding) + limit_of_inner) * scale;
     const auto add = [&](int64_t part, const at::Tensor& limit) {
-      limits_T2H.slice(0, begin, begin + n).slice(1, part * H, (part + 1) * H).add_(limit.transpose(0, 1).reshape({n, H}));
+      at::Tensor rows = limits_T2H.slice(0, begin, begin + n).slice(1, part * H, (part + 1) * H);
+      rows.add_(limit.transpose(0, 1).reshape({n, H}));
     };
     add(0, at::matmul(limits, key.abs()));
     add(1, at::matmul(limits.transpose(1, 2), query.abs()));
@@ -158,7 +162,9 @@ void compare(const Case& kind) {
   absolute.qkv_T3H.slice(1, 2 * H).abs_();
   absolute.dy_TH = absolute.dy_TH.abs();
   const Results sums = compute_plain(absolute);
-  const auto limit = [&](const at::Tensor& sum, const at::Tensor& value) { return (sum + value.abs()) * kRounding + 1e-5; };
+  const auto limit = [&](const at::Tensor& sum, const at::Tensor& value) {
+    return (sum + value.abs()) * kRounding + 1e-5;
+  };
   const at::Tensor limit_of_y_TH = limit(sums.y_TH, expected.y_TH);
   const double y = excess(actual.y_TH, expected.y_TH, limit_of_y_TH);
   expect(y <= 1, "y differs by ", y, " of the bound");
@@ -168,7 +174,8 @@ void compare(const Case& kind) {
   const double dvalue = excess(values(actual), values(expected), limit(values(sums), values(expected)));
   expect(dvalue <= 1, "gradients of values differ by ", dvalue, " of the bound");
   const auto others = [&](const Results& of) { return of.dqkv_T3H.slice(1, 0, 2 * H); };
-  const double other = excess(others(actual), others(expected), limits_of_queries_and_keys(summed, expected, limit_of_y_TH));
+  const double other =
+      excess(others(actual), others(expected), limits_of_queries_and_keys(summed, expected, limit_of_y_TH));
   expect(other <= 1, "gradients of queries and keys differ by ", other, " of the bound");
 }
 
