@@ -8,8 +8,10 @@ set(PERMAFROST_CORE_SOURCES
   core/file.cc
   core/interruption.cc
   core/matrix_product.cc
+  core/memory_error.cc
   device/cuda_graph.cc
   device/device.cc
+  device/generator.cc
   device/nvidia_driver.cc
   device/staging.cc
   device/step_graph.cc
@@ -96,8 +98,10 @@ set(PERMAFROST_BINDING_SOURCES
 
 set(PERMAFROST_TEST_SOURCES
   test/main.cc
+  test/buckets_test.cc
   test/collective_test.cc
   test/crf_test.cc
+  test/cuda_ops_test.cc
   test/device_step_test.cc
   test/engine_test.cc
   test/gemm_floor_test.cc
@@ -110,8 +114,10 @@ set(PERMAFROST_TEST_SOURCES
   test/prefix_store_test.cc
   test/prefix_store_threads_test.cc
   test/ranks_test.cc
+  test/recorded_step_test.cc
   test/slopes_test.cc
   test/snapshot_test.cc
+  test/step_graph_test.cc
   test/study_test.cc
   test/trainer_test.cc)
 

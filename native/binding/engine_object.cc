@@ -36,6 +36,7 @@ Napi::Function EngineObject::define(Napi::Env env) {
                       InstanceMethod<&EngineObject::freeze>("freeze"),
                       InstanceMethod<&EngineObject::create_trainer>("createTrainer"),
                       InstanceMethod<&EngineObject::step>("step"),
+                      InstanceMethod<&EngineObject::expect_batches>("expectBatches"),
                       InstanceMethod<&EngineObject::gradients>("gradients"),
                       InstanceMethod<&EngineObject::gradient_moments>("gradientMoments"),
                       InstanceMethod<&EngineObject::broadcast>("broadcast"),
@@ -204,6 +205,20 @@ Napi::Value EngineObject::step(const Napi::CallbackInfo& info) {
         info.Env(), engine_,
         [shares, options, store, id](EngineState& state) { return trainer_of(state, id).launch(*shares, options); },
         step_value);
+  });
+}
+
+Napi::Value EngineObject::expect_batches(const Napi::CallbackInfo& info) {
+  return guarded(info.Env(), [&] {
+    const auto id = static_cast<uint32_t>(decode_int(info[0], "trainer"));
+    const std::vector<BatchShape> shapes = decode_shapes(info[1]);
+    return promise_job(
+        info.Env(), engine_,
+        [=](EngineState& state) {
+          trainer_of(state, id).expect(shapes);
+          return Nothing{};
+        },
+        undefined);
   });
 }
 

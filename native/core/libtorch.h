@@ -131,6 +131,19 @@ inline void fused_adamw(at::TensorList, at::TensorList, at::TensorList, at::Tens
                         const at::Tensor&, double, double, double, double, const at::Tensor&, const at::Tensor&) {}
 #endif
 
+// Gives a generator another state and returns the one it had; recorded steps need it, which came with 2.6's attention.
+#if PERMAFROST_LIBTORCH_AT_LEAST(2, 6)
+constexpr bool kHasGeneratorStates = true;
+inline at::Generator exchange_state(at::Generator& generator, const at::Generator& state) {
+  at::Generator earlier = generator.graphsafe_get_state();
+  generator.graphsafe_set_state(state);
+  return earlier;
+}
+#else
+constexpr bool kHasGeneratorStates = false;
+inline at::Generator exchange_state(at::Generator&, const at::Generator&) { return {}; }
+#endif
+
 // Copies lists of tensors, on a card in few kernels since 2.2.
 inline void copy_all(const std::vector<at::Tensor>& targets, const std::vector<at::Tensor>& sources) {
   if (targets.empty()) return;

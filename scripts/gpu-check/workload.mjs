@@ -61,6 +61,15 @@ export function batchAt({ size, offsets, inputIds, labels }, from, count) {
   return batch;
 }
 
+/** What a trainer may be told of batches to come. */
+export const shapesOf = (batches) =>
+  batches.map(({ cuSeqlens }) => ({
+    tokens: cuSeqlens.at(-1),
+    sequences: cuSeqlens.length - 1,
+    longest: Math.max(...cuSeqlens.slice(1).map((border, i) => border - cuSeqlens[i])),
+    weighted: false,
+  }));
+
 /** Trains on each batch of an iterable with as many steps under way as the trainer likes; gives the results. */
 export async function trainOn(trainer, batches, options = {}) {
   const results = [];

@@ -233,6 +233,8 @@ export interface NativeEngine {
     options: NativeStepOptions,
     store?: NativePrefixStore,
   ): Promise<StepResult>;
+  /** @param shapes of batches to come, four numbers each: tokens, sequences, tokens of the longest, 1 where weighted */
+  expectBatches(trainer: number, shapes: Int32Array): Promise<void>;
   /** Gives every rank what rank 0 has: 'weights', or the 'state': weights, moments, sums of gradients and position. */
   broadcast(trainer: number, what: 'weights' | 'state'): Promise<void>;
   gradients(trainer: number, batch: NativeBatch | NativeShards): Promise<Float64Array>;
