@@ -55,6 +55,8 @@ set(PERMAFROST_CORE_SOURCES
   ops/cpu/fused_cpu_ops.cc
   ops/cpu/kernels_select.cc
   ops/cuda/cuda_ops.cc
+  ops/cuda/kernel_rows.cc
+  ops/cuda/kernel_update.cc
   ops/cuda/varlen_attention.cc
   ops/device_loss.cc
   ops/make_ops.cc
@@ -99,10 +101,18 @@ set(PERMAFROST_BINDING_SOURCES
 set(PERMAFROST_TEST_SOURCES
   test/main.cc
   test/buckets_test.cc
+  test/card_rows_test.cc
+  test/card_step_test.cc
   test/collective_test.cc
   test/crf_test.cc
   test/cuda_ops_test.cc
   test/device_step_test.cc
+  test/emulator/block.cc
+  test/emulator/fiber.cc
+  test/emulator/kernel.cc
+  test/emulator/memory.cc
+  test/emulator/tensor_cores.cc
+  test/emulator_test.cc
   test/engine_test.cc
   test/gemm_floor_test.cc
   test/loss_test.cc
@@ -139,4 +149,9 @@ set(PERMAFROST_PLAIN_SOURCES
   ops/cpu/kernels.cc
   ops/cpu/kernels_select.cc
   ops/relative_rows.cc
+  test/emulator/block.cc
+  test/emulator/fiber.cc
+  test/emulator/kernel.cc
+  test/emulator/memory.cc
+  test/emulator/tensor_cores.cc
   test/main.cc)

@@ -129,12 +129,14 @@ BatchTensors::BatchTensors(const PackedBatch& batch, int64_t position_base, at::
                                           c10::CppTypeToScalarType<Element>::value);
     return device.is_cpu() ? view : view.to(device);
   };
+  if (!device.is_cpu() && !token_mask_rows.empty()) mask_rows_T = tensor(token_mask_rows);
   input_ids_T = tensor(batch.input_ids);
   positions_T = tensor(positions);
   cu_seqlens_B = tensor(batch.cu_seqlens);
   if (batch.labels.empty()) return;
   labels_T = tensor(batch.labels);
   labelled_M = tensor(this->labelled);
+  if (!device.is_cpu()) labelled_mask_rows_M = labelled_mask_rows.empty() ? labelled_M : tensor(labelled_mask_rows);
   if (!token_weights.empty()) weights_T = tensor(token_weights);
 }
 

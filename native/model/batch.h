@@ -69,6 +69,12 @@ struct BatchTensors {
     if (labelled_only) return labelled_mask_rows.empty() ? labelled.data() : labelled_mask_rows.data();
     return token_mask_rows.empty() ? nullptr : token_mask_rows.data();
   }
+  // The same on the device.
+  const int32_t* device_mask_rows(bool labelled_only) const {
+    if (input_ids_T.is_cpu() && !mask_rows_T.defined()) return mask_rows(labelled_only);
+    const at::Tensor& rows = labelled_only ? labelled_mask_rows_M : mask_rows_T;
+    return rows.defined() ? rows.data_ptr<int32_t>() : nullptr;
+  }
   // To be called where the batch is a share of one.
   void number_mask_rows(const PackedBatch& batch);
   double weight_of(int32_t token) const { return token_weights.empty() ? 1 : token_weights[token]; }
@@ -79,6 +85,7 @@ struct BatchTensors {
   at::Tensor labelled_M;    // numbers of the labelled tokens; undefined where labels_T is
   at::Tensor weights_T;     // fp32; undefined where sequences have none
   at::Tensor cu_seqlens_B;  // [B + 1]
+  at::Tensor mask_rows_T, labelled_mask_rows_M;  // int32, on a card; undefined: 0, 1, 2, ...
   const std::vector<int32_t>* cu_seqlens;
   int64_t longest;  // tokens of the longest sequence, here or on another rank
   std::vector<int32_t> positions;

@@ -15,6 +15,8 @@ struct DropoutPass {
   bool training = false;
   uint64_t seed = 0;
   uint32_t pass = 0;
+  // The same number on the device, where a recorded step reads it anew; null: `pass`.
+  const uint32_t* device_pass = nullptr;
 };
 
 // Places where dropout acts. Each layer has three, or four with disentangled attention; the embeddings and the head have one.
@@ -50,8 +52,9 @@ struct PassContext {
     if (!dropout.training) return {};
     const auto site = static_cast<uint32_t>(layer + 1) * 8 + static_cast<uint32_t>(place);
     // Rows of distances are the same in every share of a batch.
-    const int32_t* rows = place == DropoutPlace::relative ? nullptr : batch.mask_rows(labelled_only);
-    return {probability, dropout.seed, dropout.pass, site, rows};
+    const bool by_token = place != DropoutPlace::relative;
+    return {probability, dropout.seed, dropout.pass, site, by_token ? batch.mask_rows(labelled_only) : nullptr,
+            dropout.device_pass, by_token ? batch.device_mask_rows(labelled_only) : nullptr};
   }
 
   // The gradient of a parameter that learns, allocated at its first use.

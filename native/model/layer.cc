@@ -122,7 +122,8 @@ at::Tensor layer_backward(const PassContext& context, const LayerWeights& weight
                           context.sink(*weights.down.bias));
   // One buffer: the activations, a quarter of what a layer would keep and quickly computed again; then their gradient.
   at::Tensor dpre_RI = context.empty(kept.pre_RI.sizes());
-  if (weights.down.weight->requires_grad) {
+  const bool joins = ops.joins_activations() && weights.down.weight->requires_grad && needs.feed_forward;
+  if (weights.down.weight->requires_grad && !joins) {
     ops.activate(kept.pre_RI, {}, context.config.activation, dpre_RI);
     linear_weight_backward(context, dbranch_RH, dpre_RI, *weights.down.weight);
   }
@@ -130,7 +131,12 @@ at::Tensor layer_backward(const PassContext& context, const LayerWeights& weight
 
   // activated = activation(middle W_up^T + b_up)
   ops.product(dpre_RI, dbranch_RH, weights.down.weight->operand());
-  ops.activate_backward(dpre_RI, kept.pre_RI, context.config.activation, context.sink(*weights.up.bias));
+  if (joins) {
+    ops.activate_and_back(dpre_RI, kept.pre_RI, context.config.activation, context.sink(*weights.up.bias));
+    linear_weight_backward(context, dbranch_RH, kept.pre_RI, *weights.down.weight);
+  } else {
+    ops.activate_backward(dpre_RI, kept.pre_RI, context.config.activation, context.sink(*weights.up.bias));
+  }
   linear_weight_backward(context, dpre_RI, kept.middle_RH, *weights.up.weight);
   if (!needs.middle) return {};
   ops.product(dmiddle_RH, dpre_RI, weights.up.weight->operand(), true);

@@ -1,11 +1,10 @@
-#include "ops/device_loss.h"
-
-#include "model/batch.h"
+// The loss without a value read back, for steps that are launched ahead of the device.
+#include "ops/ops.h"
 
 namespace permafrost {
 
-at::Tensor cross_entropy_on_device(const at::Tensor& logits_TC, const at::Tensor& labels_T, const at::Tensor& scale,
-                                   at::Tensor& dlogits_TC) {
+at::Tensor Ops::cross_entropy_on_device(const at::Tensor& logits_TC, const at::Tensor& labels_T,
+                                        const at::Tensor& scale, at::Tensor& dlogits_TC) {
   const at::Tensor log_probabilities_TC = at::log_softmax(logits_TC, 1, at::kFloat);
   const at::Tensor counted_T1 = labels_T.ne(kIgnoredLabel).unsqueeze(1);
   const at::Tensor index_T1 = labels_T.clamp_min(0).to(at::kLong).unsqueeze(1);

@@ -19,6 +19,10 @@ struct Dropout {
   // Numbers of the rows of the mask, on the host; null: 0, 1, 2, ... In attention those of the tokens: head h of a
   // sequence has the row of its first token times the heads plus h.
   const int32_t* rows = nullptr;
+  // What a kernel of a card reads instead, on the device, as a recorded step has the same arguments each time: the number
+  // of the pass (null: `pass`), and `rows`.
+  const uint32_t* device_pass = nullptr;
+  const int32_t* device_rows = nullptr;
 
   bool on() const { return probability > 0; }
   // An element is dropped where its 16 random bits are below this.

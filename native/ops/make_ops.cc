@@ -21,6 +21,13 @@ void Ops::product(at::Tensor& out_MN, const at::Tensor& a_MK, const at::Tensor& 
   }
 }
 
+void Ops::activate_and_back(at::Tensor& dy_TI, at::Tensor& pre_TI, Activation activation, const GradSink& dbias) {
+  at::Tensor y_TI = at::empty_like(pre_TI);
+  activate(pre_TI, {}, activation, y_TI);
+  activate_backward(dy_TI, pre_TI, activation, dbias);
+  pre_TI = y_TI;
+}
+
 void Ops::adamw_rows(const std::vector<int32_t>&, const std::vector<int32_t>&, const std::vector<AdamWStep>&, at::Tensor&,
                      at::Tensor&, at::Tensor&) {
   fail(ErrorCode::INTERNAL, "These operations update no rows.");

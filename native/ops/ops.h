@@ -15,6 +15,7 @@
 #include "model/batch.h"
 #include "model/config.h"
 #include "ops/dropout.h"
+#include "ops/listed_update.h"
 #include "ops/relative_rows.h"
 
 namespace permafrost {
@@ -48,6 +49,8 @@ class Ops {
 
   // A forward pass starts; what an earlier one left for its way back is not needed any more.
   virtual void begin_pass() {}
+  // Gradients of parameters are complete behind this: sums over tokens may wait for it.
+  virtual void finish_gradients() {}
   // Which attention is used, for people.
   virtual const char* attention_name() const = 0;
   // Whether a pass needs nothing from the device but its results, as a recorded step must.
@@ -90,6 +93,10 @@ class Ops {
   // dy_TI <- gradient of pre_TI
   virtual void activate_backward(at::Tensor& dy_TI, const at::Tensor& pre_TI, Activation activation,
                                  const GradSink& dbias) = 0;
+  // Both at once: pre_TI <- activation(pre_TI), which the gradient of the next weight needs, and dy_TI <- gradient of what
+  // pre_TI was. To be called where `joins_activations`: elsewhere one after the other takes less memory.
+  virtual void activate_and_back(at::Tensor& dy_TI, at::Tensor& pre_TI, Activation activation, const GradSink& dbias);
+  virtual bool joins_activations() const { return false; }
 
   // qkv_T3H <- qkv_T3H + bias_3H, which may be undefined; y_TH = softmax(q k^T / sqrt(D)) v within each sequence, per
   // head; lse_TN: log-sum-exp of the scores.
@@ -121,6 +128,9 @@ class Ops {
   // `scale` times its gradient. `logits` and `dlogits` may be one tensor.
   virtual double cross_entropy(const at::Tensor& logits_TC, const at::Tensor& labels_T, double scale,
                                at::Tensor& dlogits_TC) = 0;
+  // The same in a step that is launched ahead: the sum is a tensor of one fp32 element, and so is `scale`.
+  virtual at::Tensor cross_entropy_on_device(const at::Tensor& logits_TC, const at::Tensor& labels_T,
+                                             const at::Tensor& scale, at::Tensor& dlogits_TC);
   // Index of the largest logit of each token, the first one among equals.
   virtual void argmax(const at::Tensor& logits_TC, int32_t* labels_T) = 0;
 
@@ -129,6 +139,8 @@ class Ops {
   virtual double squared_norm(const at::Tensor& x) = 0;
   virtual void adamw(at::Tensor& value, const at::Tensor& grad, at::Tensor& exp_avg, at::Tensor& exp_avg_sq,
                      const AdamWStep& step) = 0;
+  // One update of many parameters in few kernels; null where there is none but `adamw`.
+  virtual std::unique_ptr<ListedUpdate> listed_update(const UpdateList&) { return nullptr; }
   // Updates one after another on some rows, with a gradient of zero: row rows[i] gets those from steps[first[i]] on.
   // The same bits as `adamw` of each step. Where `updates_rows`.
   virtual void adamw_rows(const std::vector<int32_t>& rows, const std::vector<int32_t>& first,

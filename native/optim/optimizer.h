@@ -2,6 +2,7 @@
 #pragma once
 
 #include <limits>
+#include <memory>
 #include <optional>
 #include <unordered_map>
 #include <vector>
@@ -140,6 +141,8 @@ class Optimizer {
   at::Tensor fits_on_device(const UpdateRates& rates, const at::Tensor& divisor, const at::Tensor& skip) const;
   std::vector<Group> groups_;
   std::vector<at::Tensor> step_counts_, gradients_, rounded_, unrounded_, summed_, sums_;
+  // The same update in few kernels, where the operations have them.
+  std::unique_ptr<ListedUpdate> listed_;
   bool laid_out_ = false;
 };
 

@@ -32,6 +32,8 @@ void Optimizer::lay_out_on_device() {
   groups_.clear();
   for (auto* list : {&step_counts_, &gradients_, &rounded_, &unrounded_, &summed_, &sums_}) list->clear();
   std::map<int64_t, at::Tensor> new_steps;
+  const AdamWOptions& options = options_.adamw;
+  UpdateList list{{}, options.beta1, options.beta2, options.eps, options_.max_grad_norm, kLargestGradient};
   auto rate_group = rates_.groups().begin();
   for (Parameter& parameter : parameters_.stored()) {
     const size_t rate = *rate_group++;
@@ -42,7 +44,9 @@ void Optimizer::lay_out_on_device() {
       if (!shared.defined()) shared = at::full({}, static_cast<double>(state.step), parameter.value.options());
       state.device_step = shared;
     }
-    const double weight_decay = parameter.decays ? options_.adamw.weight_decay : 0;
+    const double weight_decay = parameter.decays ? options.weight_decay : 0;
+    list.entries.push_back({parameter.value, parameter.grad, state.exp_avg, state.exp_avg_sq, state.device_step,
+                            parameter.rounded, state.gradient_sum, weight_decay, rate});
     Group* group = nullptr;
     for (Group& candidate : groups_) {
       const bool is_like = candidate.weight_decay == weight_decay && candidate.rate == rate;
@@ -69,12 +73,14 @@ void Optimizer::lay_out_on_device() {
       sums_.push_back(state.gradient_sum);
     }
   }
+  listed_ = ops_.listed_update(list);
   laid_out_ = true;
 }
 
 Optimizer::DeviceUpdate Optimizer::update_on_device(const UpdateRates& rates, const at::Tensor& mean_scale,
                                                     const at::Tensor& loss) {
   lay_out_on_device();
+  if (listed_ && !may_overflow(rates.values)) return {listed_->run(rates.on_device, mean_scale, loss), {}};
   const double max_norm = options_.max_grad_norm;
   const bool clips = max_norm > 0 && max_norm <= kLargestGradient;
   const at::Tensor norm = at::stack(at::_foreach_norm(gradients_, 2)).norm() * mean_scale;

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cstring>
 #include <limits>
+#include <numeric>
 #include <utility>
 
 #include "core/memory_error.h"
@@ -13,8 +14,8 @@ namespace permafrost {
 
 namespace {
 
-// Numbers of one step, behind its ids, positions, labels, weights and borders; then come the rates.
-enum Scalar : int64_t { kLossScale, kMeanScale, kScalars };
+// Numbers of one step, behind what it has of its tokens and sequences; then come the rates.
+enum Scalar : int64_t { kLossScale, kMeanScale, kPass, kScalars };
 
 int32_t bits_of(float narrow) {
   int32_t bits;
@@ -50,6 +51,7 @@ std::string why_not_recorded(const Model& model, const TrainerOptions& options) 
 struct DeviceStep::Inputs {
   Inputs(const Bucket& bucket, size_t num_rates, const Model& model)
       : bucket(bucket),
+        masks_by_row(model.ops->masks_by_row()),
         all(at::zeros({numbers_begin() + kScalars + static_cast<int64_t>(num_rates)},
                       at::TensorOptions().dtype(at::kInt).device(model.device))),
         numbers(at::zeros({2}, at::TensorOptions().dtype(at::kFloat).device(model.device))) {
@@ -59,24 +61,30 @@ struct DeviceStep::Inputs {
     }
   }
 
-  // In the order in which they are uploaded: ids, positions, labels, weights, rows of the prefix, one a token each; labelled
-  // tokens; borders; numbers.
-  int64_t weight_row() const { return 3; }
-  int64_t prefix_row() const { return bucket.weighted ? 4 : 3; }
-  int64_t labelled_begin() const { return (prefix_row() + (bucket.stored_prefix ? 1 : 0)) * bucket.tokens; }
-  int64_t borders_begin() const { return labelled_begin() + bucket.labelled; }
+  // In the order in which they are uploaded: ids, positions, labels, rows of dropout masks, weights, rows of the prefix, one
+  // a token each; labelled tokens, and their rows of masks; borders; numbers.
+  int64_t weight_row() const { return 3 + masks_by_row; }
+  int64_t prefix_row() const { return weight_row() + bucket.weighted; }
+  int64_t labelled_begin() const { return (prefix_row() + bucket.stored_prefix) * bucket.tokens; }
+  int64_t borders_begin() const { return labelled_begin() + (1 + masks_by_row) * bucket.labelled; }
   int64_t numbers_begin() const { return borders_begin() + bucket.sequences + 1; }
 
   at::Tensor tokens(int64_t row) const { return all.narrow(0, row * bucket.tokens, bucket.tokens); }
   at::Tensor weights() const { return bucket.weighted ? tokens(weight_row()).view(at::kFloat) : at::Tensor(); }
   at::Tensor prefix_rows() const { return tokens(prefix_row()); }
+  at::Tensor mask_rows() const { return masks_by_row ? tokens(3) : at::Tensor(); }
   at::Tensor labelled() const { return all.narrow(0, labelled_begin(), bucket.labelled); }
+  at::Tensor labelled_mask_rows() const {
+    return masks_by_row ? all.narrow(0, labelled_begin() + bucket.labelled, bucket.labelled) : at::Tensor();
+  }
   at::Tensor borders() const { return all.narrow(0, borders_begin(), bucket.sequences + 1); }
   at::Tensor numbers_given() const { return all.slice(0, numbers_begin()).view(at::kFloat); }
   at::Tensor scalar(Scalar which) const { return numbers_given().select(0, which); }
   at::Tensor rates() const { return numbers_given().slice(0, kScalars); }
+  const uint32_t* pass() const { return static_cast<const uint32_t*>(scalar(kPass).data_ptr()); }
 
   const Bucket bucket;
+  const bool masks_by_row;
   at::Tensor all;
   at::Tensor numbers;    // loss and norm
   at::Tensor prefix_TH;  // the frozen prefix's output, where it comes from a store
@@ -87,7 +95,16 @@ struct DeviceStep::Work {
   Work(const StepKind& kind, Inputs& inputs, const PackedBatch& filled, const LaunchedStep& step, int64_t base)
       : kind(kind), inputs(inputs), cu_seqlens(filled.cu_seqlens), dropout(step.dropout), rates(step.rates),
         tensors(inputs.tokens(0), inputs.tokens(1), inputs.tokens(2), inputs.weights(), inputs.borders(), &cu_seqlens,
-                kind.bucket.longest, base) {}
+                kind.bucket.longest, base) {
+    tensors.mask_rows_T = inputs.mask_rows();
+    if (kind.bucket.labelled > 0) {
+      tensors.labelled = labelled_tokens(filled);
+      tensors.labelled.resize(static_cast<size_t>(kind.bucket.labelled), static_cast<int32_t>(kind.bucket.tokens - 1));
+      tensors.labelled_M = inputs.labelled();
+      tensors.labelled_mask_rows_M = inputs.labelled_mask_rows();
+    }
+    if (inputs.masks_by_row) tensors.number_mask_rows(filled);
+  }
 
   const StepKind kind;
   Inputs& inputs;
@@ -149,14 +166,7 @@ Readback DeviceStep::launch(const LaunchedStep& step) {
 std::shared_ptr<DeviceStep::Work> DeviceStep::work_of(const StepKind& kind, const PackedBatch& filled,
                                                       const LaunchedStep& step) {
   Inputs& inputs = inputs_of(kind.bucket, step.rates.size());
-  auto work = std::make_shared<Work>(kind, inputs, filled, step, position_base(model_.config));
-  if (kind.bucket.labelled > 0) {
-    work->tensors.labelled = labelled_tokens(filled);
-    work->tensors.labelled.resize(static_cast<size_t>(kind.bucket.labelled), static_cast<int32_t>(kind.bucket.tokens - 1));
-    work->tensors.labelled_M = inputs.labelled();
-  }
-  if (model_.ops->masks_by_row()) work->tensors.number_mask_rows(filled);
-  return work;
+  return std::make_shared<Work>(kind, inputs, filled, step, position_base(model_.config));
 }
 
 void DeviceStep::upload(const Work& work, const PackedBatch& filled, const PrefixStore::DeviceRows& prefix,
@@ -168,14 +178,26 @@ void DeviceStep::upload(const Work& work, const PackedBatch& filled, const Prefi
   const auto append = [&](const std::vector<int32_t>& more) { values.insert(values.end(), more.begin(), more.end()); };
   append(positions(filled, position_base(model_.config)));
   append(filled.labels);
+  if (inputs.masks_by_row) {
+    append(work.tensors.token_mask_rows);
+    if (work.tensors.token_mask_rows.empty()) {
+      values.resize(values.size() + filled.input_ids.size());
+      std::iota(values.end() - static_cast<std::ptrdiff_t>(filled.input_ids.size()), values.end(), 0);
+    }
+  }
   for (const float weight : token_weights(filled)) values.push_back(bits_of(weight));
   if (bucket.stored_prefix) {
     append(prefix.rows);
     values.resize(static_cast<size_t>(inputs.labelled_begin()), 0);
   }
   if (bucket.labelled > 0) append(work.tensors.labelled);
+  if (bucket.labelled > 0 && inputs.masks_by_row) {
+    const std::vector<int32_t>& rows = work.tensors.labelled_mask_rows;
+    append(rows.empty() ? work.tensors.labelled : rows);
+  }
   append(repeat_last_border(filled.cu_seqlens, bucket.sequences));
   for (const double scalar : {share.loss_scale, share.mean_scale}) values.push_back(bits_of(scalar));
+  values.push_back(static_cast<int32_t>(work.dropout.pass));
   for (const double rate : work.rates) values.push_back(bits_of(rate));
   staging_.upload(values, inputs.all);
   if (prefix.rows.empty()) return;
@@ -270,6 +292,7 @@ void DeviceStep::compute(Work& work) {
   Inputs& inputs = work.inputs;
   const bool labelled_only = work.kind.bucket.labelled > 0;
   PassContext context{model_.config, *model_.ops, model_.buffers, work.tensors, work.dropout, work.kind.adds};
+  context.dropout.device_pass = inputs.pass();
   context.loss = &loss_;
   const at::Tensor prefix_TH = inputs.prefix_TH.defined() ? inputs.prefix_TH.clone() : at::Tensor();
   const StepNumber loss_scale{0, inputs.scalar(kLossScale)};

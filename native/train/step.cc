@@ -14,8 +14,14 @@ StepNumber run_pass(Model& model, const PassEvents& events, const PassInputs& in
   if (!head.loss_sum.on_device()) events.on_loss(head.loss_sum.value);
   if (head.loss_sum.is_known_bad()) return head.loss_sum;
 
-  events.on_layer(model.config.num_layers);
-  encode_backward(context, model.parameters, kept, head.dhidden_RH, events.on_layer);
+  const auto on_layer = [&](int64_t layer) {
+    if (!events.on_layer) return;
+    model.ops->finish_gradients();
+    events.on_layer(layer);
+  };
+  on_layer(model.config.num_layers);
+  encode_backward(context, model.parameters, kept, head.dhidden_RH, on_layer);
+  model.ops->finish_gradients();
   return head.loss_sum;
 }
 

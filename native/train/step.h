@@ -19,8 +19,9 @@ struct PassInputs {
 // What is told of a pass while it runs.
 struct PassEvents {
   std::function<void(double loss_sum)> on_loss = [](double) {};
-  // A layer's gradients are complete: the head's, then those of the layers downwards, last the embeddings'.
-  std::function<void(int64_t layer)> on_layer = [](int64_t) {};
+  // A layer's gradients are complete: the head's, then those of the layers downwards, last the embeddings'. Where
+  // nobody listens, gradients are complete at the end of the pass alone.
+  std::function<void(int64_t layer)> on_layer;
 };
 
 // Encode, head, backward. Returns the sum of the losses of the labelled tokens, and stops where that is known not to be

@@ -1,6 +1,5 @@
 // Token classification: the label of each token by itself.
 #include "model/heads/classifier.h"
-#include "ops/device_loss.h"
 
 namespace permafrost {
 
@@ -27,7 +26,7 @@ class TokenHead : public ClassifierHead {
       const at::Tensor sum = context.loss->compute(scores_RC, labels_R, weights_R, factor, scores_RC);
       return scale.on_device() ? StepNumber{0, sum.to(at::kFloat)} : StepNumber{sum.item<double>()};
     }
-    if (scale.on_device()) return {0, cross_entropy_on_device(scores_RC, labels_R, scale.tensor, scores_RC)};
+    if (scale.on_device()) return {0, context.ops.cross_entropy_on_device(scores_RC, labels_R, scale.tensor, scores_RC)};
     return {context.ops.cross_entropy(scores_RC, labels_R, scale.value, scores_RC)};
   }
 };
