@@ -13,9 +13,9 @@ import { parseArgs } from 'node:util';
 import { addon } from '../dist/native/addon.js';
 import { benchmarks } from './gpu-check/benchmarks.mjs';
 import { CHECKS } from './gpu-check/checks.mjs';
+import { Clock, within } from './gpu-check/clock.mjs';
 import { peers } from './gpu-check/peers.mjs';
 import { profile } from './gpu-check/profile.mjs';
-import { Clock, within } from './gpu-check/clock.mjs';
 import { printTable } from './gpu-check/table.mjs';
 import { randomSentences, vocabularyOf } from './gpu-check/workload.mjs';
 
@@ -137,7 +137,8 @@ if (flags.part !== 'checks') {
   if (!flags['skip-peers']) others = await runRows(peers(context), context, new Clock(budget * 0.35));
   groups = await runRows(profile(context), context, new Clock(budget * 0.15));
 }
-const failed = [...checks.filter(({ ok }) => !ok), ...[...rows, ...groups].filter((row) => row.failed)].length;
+const failed = [...checks.filter(({ ok }) => !ok), ...[...rows, ...groups].filter((row) => row.failed)]
+  .length;
 if (flags.json)
   writeFileSync(
     flags.json,
@@ -146,6 +147,8 @@ if (flags.json)
 if (groups.length > 0) printTable(groups.flatMap(({ groups: of = [], ...row }) => [row, ...of]));
 if (rows.length > 0) printTable([...rows, ...others], rows[0].secondsPerStep);
 const seconds = (performance.now() - started) / 1000;
-console.log(`\n${checks.length} checks, ${failed} failed; ${seconds.toFixed(0)} s${isDry ? '; a dry run' : ''}`);
+console.log(
+  `\n${checks.length} checks, ${failed} failed; ${seconds.toFixed(0)} s${isDry ? '; a dry run' : ''}`,
+);
 // What was given up may still hold an engine.
 process.exit(failed > 0 ? 1 : 0);

@@ -37,7 +37,7 @@ struct HeldBytes {
 struct DeviceFacts {
   std::string name, attention, why_no_graphs;
   bool is_fp32;
-  size_t graphs;
+  size_t graphs, launches;
   int64_t steps_in_flight;
   DeviceMemory memory;
 };

@@ -105,15 +105,27 @@ inline std::vector<at::Tensor> efficient_backward(const at::Tensor&, const at::T
 
 #endif
 
-// fp32 product of lower factors: on a card in one kernel since 2.8, else by way of their type.
-inline void product_into_fp32(at::Tensor& out, const at::Tensor& a, const at::Tensor& b) {
+// fp32 product of lower factors, or where `add` the sum with it: on a card in one kernel, since 2.8 and 2.11, else by way of
+// their type.
+inline void product_into_fp32(at::Tensor& out, const at::Tensor& a, const at::Tensor& b, bool add) {
 #if PERMAFROST_LIBTORCH_AT_LEAST(2, 8)
-  if (out.is_cuda()) {
+  if (out.is_cuda() && !add) {
     at::mm_out(out, a, b, at::kFloat);
     return;
   }
 #endif
-  out.copy_(at::mm(a, b));
+#if PERMAFROST_LIBTORCH_AT_LEAST(2, 11)
+  // Earlier versions refuse a summand of another type than the factors'.
+  if (out.is_cuda()) {
+    at::addmm_out(out, out, a, b, at::kFloat);
+    return;
+  }
+#endif
+  if (add) {
+    out.add_(at::mm(a, b));
+  } else {
+    out.copy_(at::mm(a, b));
+  }
 }
 
 // AdamW over lists of tensors with everything that changes on the device; on cards and, since 2.4, on CPUs.

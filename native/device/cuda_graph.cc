@@ -64,6 +64,7 @@ class Graph : public at::cuda::CUDAGraph {
       std::rethrow_exception(failure);
     }
     try {
+      launches_ = count_launches();
       capture_end();
     } catch (...) {
       clean_up();
@@ -71,7 +72,23 @@ class Graph : public at::cuda::CUDAGraph {
     }
   }
 
+  size_t launches() const { return launches_; }
+
  private:
+  // Of what is being recorded; 0 where CUDA does not say.
+  size_t count_launches() const {
+    cudaStreamCaptureStatus status = cudaStreamCaptureStatusNone;
+    cudaGraph_t recorded = nullptr;
+    size_t count = 0;
+#if CUDART_VERSION >= 13000
+    const auto found = cudaStreamGetCaptureInfo(capture_stream_, &status, nullptr, &recorded, nullptr, nullptr, nullptr);
+#else
+    const auto found = cudaStreamGetCaptureInfo_v2(capture_stream_, &status, nullptr, &recorded, nullptr, nullptr);
+#endif
+    const bool is_known = found == cudaSuccess && status == cudaStreamCaptureStatusActive && recorded != nullptr;
+    return is_known && cudaGraphGetNodes(recorded, nullptr, &count) == cudaSuccess ? count : 0;
+  }
+
   // What a capture_end that threw has left. Where it ended well all of this was done, and is done by reset().
   void clean_up() {
     if (capture_ended_) return;
@@ -90,6 +107,8 @@ class Graph : public at::cuda::CUDAGraph {
 #endif
     for (auto& entry : captured_generator_states_) end_recording_of(*entry.first, 0);
   }
+
+  size_t launches_ = 0;
 };
 
 class RecordedGraph : public RecordedStep {
@@ -102,6 +121,7 @@ class RecordedGraph : public RecordedStep {
   }
   void launch() override { graph_.replay(); }
   size_t bytes() const override { return bytes_; }
+  size_t launches() const override { return graph_.launches(); }
 
  private:
   Graph graph_;

@@ -32,6 +32,7 @@ bool StepGraphs::record(const StepKind& kind, const Body& body) {
     return false;
   }
   bytes_ += step->bytes();
+  launches_ = step->launches();
   recorded_.emplace(kind, std::move(step));
   failure_.clear();
   return true;

@@ -20,6 +20,8 @@ class RecordedStep {
   virtual void launch() = 0;
   // Of the device's memory, beside what earlier ones have taken.
   virtual size_t bytes() const = 0;
+  // Kernels, copies and fills that it launches; 0 where that is not known.
+  virtual size_t launches() const { return 0; }
 };
 
 // Thrown where a step cannot be recorded; it can still be run.
@@ -73,6 +75,8 @@ class StepGraphs {
 
   size_t size() const { return recorded_.size(); }
   size_t bytes() const { return bytes_; }
+  // Of the step that was recorded last.
+  size_t launches() const { return launches_; }
   const GraphBounds& bounds() const { return bounds_; }
   // Why the last recording failed; empty where it did not.
   const std::string& failure() const { return failure_; }
@@ -88,7 +92,7 @@ class StepGraphs {
   const std::shared_ptr<GraphRecorder> recorder_;
   std::map<StepKind, std::unique_ptr<RecordedStep>> recorded_;
   std::map<StepKind, Sight> sights_;
-  size_t bytes_ = 0;
+  size_t bytes_ = 0, launches_ = 0;
   std::string failure_;
 };
 

@@ -44,6 +44,7 @@ class DeviceStep {
   void recover();
 
   size_t graphs() const { return graphs_ ? graphs_->size() : 0; }
+  size_t launches() const { return graphs_ ? graphs_->launches() : 0; }
   // Why steps are not recorded; empty where they are.
   const std::string& why_no_graphs() const { return graphs_ && graphs() == 0 ? graphs_->failure() : why_no_graphs_; }
 

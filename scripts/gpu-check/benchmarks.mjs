@@ -1,8 +1,9 @@
 // What is measured on a card. Each benchmark gives one row of the table.
-import { bottomUp, full } from '../../dist/freezing/strategy.js';
-import { PrefixStore } from '../../dist/model/prefix-store.js';
+
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
+import { bottomUp, full } from '../../dist/freezing/strategy.js';
+import { PrefixStore } from '../../dist/model/prefix-store.js';
 import { lastJson, runProgram } from './run-program.mjs';
 import { batchAt, randomSentences, SHAPES, shapesOf, trainOn, vocabularyOf, withModel } from './workload.mjs';
 
@@ -194,9 +195,13 @@ export function benchmarks({ shape }) {
   list.push([
     "the same with libtorch's kernels alone",
     (context, name) =>
-      stepsWith({ PERMAFROST_KERNELS: 'libtorch' }, { ...context, warmUp: 8 }, {
-        ...{ name, strategy: full(), batchSize: context.largeBatch ?? 1024 },
-      }),
+      stepsWith(
+        { PERMAFROST_KERNELS: 'libtorch' },
+        { ...context, warmUp: 8 },
+        {
+          ...{ name, strategy: full(), batchSize: context.largeBatch ?? 1024 },
+        },
+      ),
   ]);
   for (const k of depths) {
     list.push([`bottom-up ${k}`, (context, name) => steps(context, { name, strategy: bottomUp(k) })]);

@@ -25,7 +25,8 @@ export function sumByGroup(csv) {
   const duration = head.findIndex((column) => column.startsWith('gpu__time_duration'));
   if (Math.min(id, name, duration) < 0) throw new Error('ncu printed no durations');
   // The row behind the head has the units.
-  const unit = { nsecond: 1e-3, ns: 1e-3, usecond: 1, us: 1, msecond: 1e3, ms: 1e3 }[cells(lines[1])[duration]] ?? 1e-3;
+  const unit =
+    { nsecond: 1e-3, ns: 1e-3, usecond: 1, us: 1, msecond: 1e3, ms: 1e3 }[cells(lines[1])[duration]] ?? 1e-3;
   const groups = new Map();
   for (const line of lines.slice(1)) {
     const row = cells(line);

@@ -35,9 +35,26 @@ async function byKernels({ device, isCard, shape, lengths, left }, name, size) {
   try {
     const log = join(folder, 'ncu.csv');
     const trace = [TRACE, device, shape, `${size}`, '4', JSON.stringify(lengths.slice(0, size))];
-    const metrics = ['--metrics', 'gpu__time_duration.sum', '--csv', '--page', 'raw', '--clock-control', 'none'];
+    const metrics = [
+      '--metrics',
+      'gpu__time_duration.sum',
+      '--csv',
+      '--page',
+      'raw',
+      '--clock-control',
+      'none',
+    ];
     const counts = ['--launch-skip', `${2 * KERNELS}`, '--launch-count', `${KERNELS}`];
-    const args = [...metrics, ...counts, '--target-processes', 'all', '--log-file', log, process.execPath, ...trace];
+    const args = [
+      ...metrics,
+      ...counts,
+      '--target-processes',
+      'all',
+      '--log-file',
+      log,
+      process.execPath,
+      ...trace,
+    ];
     const { tokens } = lastJson(await runProgram('ncu', args, { seconds: left * 0.6 }));
     const groups = sumByGroup(readFileSync(log, 'utf8'));
     const all = groups.reduce((sum, { microseconds }) => sum + microseconds, 0);
@@ -73,7 +90,11 @@ async function byParts(context, name, size) {
   };
 }
 
-async function fixedStep({ device, shape, sentences, seconds }, size, { dropout = 0.1, strategy = full(), trainer = {} }) {
+async function fixedStep(
+  { device, shape, sentences, seconds },
+  size,
+  { dropout = 0.1, strategy = full(), trainer = {} },
+) {
   return withModel({ shape, device, precision: 'bf16', dropout }, async (model) => {
     await model.freeze(strategy.plan(SHAPES[shape].numLayers));
     const training = await model.trainer({ learningRate: 3e-5, ...trainer });

@@ -12,5 +12,11 @@ export function printTable(rows, ours) {
   );
   const widths = columns.map((_, i) => Math.max(...cells.map((row) => row[i].length)));
   console.log();
-  for (const row of cells) console.log(row.map((cell, i) => cell.padEnd(widths[i])).join('  ').trimEnd());
+  for (const row of cells)
+    console.log(
+      row
+        .map((cell, i) => cell.padEnd(widths[i]))
+        .join('  ')
+        .trimEnd(),
+    );
 }

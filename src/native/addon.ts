@@ -187,6 +187,8 @@ export interface NativeDevice {
   whyNoGraphs: string | null;
   /** Steps recorded so far. */
   graphs: number;
+  /** Kernels, copies and fills that the step recorded last launches; 0 where none was. */
+  launches: number;
   /** Steps of the present trainer that may be under way at a time. */
   stepsInFlight: number;
   /** Bytes of a card that tensors take now, and the most they took; 0 on a CPU. */
