@@ -9,10 +9,14 @@ set(PERMAFROST_CORE_SOURCES
   core/interruption.cc
   core/matrix_product.cc
   core/memory_error.cc
+  device/compiled_kernels.cc
   device/cuda_graph.cc
   device/device.cc
+  device/driver_launches.cc
   device/generator.cc
+  device/kernel_cache.cc
   device/nvidia_driver.cc
+  device/nvrtc.cc
   device/staging.cc
   device/step_graph.cc
   distributed/exchange.cc
@@ -55,6 +59,9 @@ set(PERMAFROST_CORE_SOURCES
   ops/cpu/fused_cpu_ops.cc
   ops/cpu/kernels_select.cc
   ops/cuda/cuda_ops.cc
+  ops/cuda/kernel_attention.cc
+  ops/cuda/kernel_check.cc
+  ops/cuda/kernel_ops.cc
   ops/cuda/kernel_rows.cc
   ops/cuda/kernel_update.cc
   ops/cuda/varlen_attention.cc
@@ -80,6 +87,21 @@ set(PERMAFROST_CORE_SOURCES
   weights/convert.cc
   weights/dump.cc)
 
+# Kernels of a card and what they include: compiled on the machine that has the card, and in the tests for the emulator.
+set(PERMAFROST_KERNEL_FILES
+  ops/cuda/activation.cuh
+  ops/cuda/arguments.h
+  ops/cuda/attention.cuh
+  ops/cuda/column_sums.cuh
+  ops/cuda/cross_entropy.cuh
+  ops/cuda/device.cuh
+  ops/cuda/dropout.cuh
+  ops/cuda/embedding.cuh
+  ops/cuda/layer_norm.cuh
+  ops/cuda/rows.cuh
+  ops/cuda/tiles.cuh
+  ops/cuda/update.cuh)
+
 # Compiled once for each level of the instruction set.
 set(PERMAFROST_CPU_KERNEL_SOURCES
   ops/cpu/kernels.cc)
@@ -104,6 +126,7 @@ set(PERMAFROST_TEST_SOURCES
   test/card_rows_test.cc
   test/card_step_test.cc
   test/collective_test.cc
+  test/compiled_kernels_test.cc
   test/crf_test.cc
   test/cuda_ops_test.cc
   test/device_step_test.cc
@@ -137,7 +160,10 @@ set(PERMAFROST_PLAIN_SOURCES
   core/error.cc
   core/file.cc
   core/interruption.cc
+  device/driver_launches.cc
+  device/kernel_cache.cc
   device/nvidia_driver.cc
+  device/nvrtc.cc
   distributed/exchange.cc
   distributed/mesh.cc
   distributed/nccl.cc

@@ -90,6 +90,8 @@ Napi::Value device_facts_value(Napi::Env env, const DeviceFacts& facts) {
   value.Set("name", facts.name);
   value.Set("precision", facts.is_fp32 ? "fp32" : "bf16");
   value.Set("attention", facts.attention);
+  value.Set("kernels", facts.kernels);
+  value.Set("whyNoKernels", facts.why_no_kernels.empty() ? env.Null() : Napi::String::New(env, facts.why_no_kernels));
   value.Set("whyNoGraphs", facts.why_no_graphs.empty() ? env.Null() : Napi::String::New(env, facts.why_no_graphs));
   return value;
 }

@@ -35,7 +35,7 @@ struct HeldBytes {
 
 // Where and by which means a model computes.
 struct DeviceFacts {
-  std::string name, attention, why_no_graphs;
+  std::string name, attention, why_no_graphs, kernels, why_no_kernels;
   bool is_fp32;
   size_t graphs, launches;
   int64_t steps_in_flight;

@@ -362,7 +362,12 @@ Napi::Value EngineObject::device(const Napi::CallbackInfo& info) {
           const DeviceStep* step = state.trainer ? state.trainer->device_step() : nullptr;
           return DeviceFacts{model.device.str(), model.ops->attention_name(),
                        step != nullptr ? step->why_no_graphs() : "no steps are launched ahead",
+<<<<<<< HEAD
                        model.type == at::kFloat, step != nullptr ? step->graphs() : 0, step != nullptr ? step->launches() : 0,
+=======
+                       model.ops->kernels_name(), model.ops->why_no_kernels(),
+                       model.type == at::kFloat, step != nullptr ? step->graphs() : 0,
+>>>>>>> runtime
                        state.trainer ? state.trainer->read_back_every() : 1, device_memory(model.device)};
         },
         device_facts_value);

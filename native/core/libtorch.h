@@ -105,27 +105,15 @@ inline std::vector<at::Tensor> efficient_backward(const at::Tensor&, const at::T
 
 #endif
 
-// fp32 product of lower factors, or where `add` the sum with it: on a card in one kernel, since 2.8 and 2.11, else by way of
-// their type.
-inline void product_into_fp32(at::Tensor& out, const at::Tensor& a, const at::Tensor& b, bool add) {
+// fp32 product of lower factors: on a card in one kernel since 2.8, else by way of their type.
+inline void product_into_fp32(at::Tensor& out, const at::Tensor& a, const at::Tensor& b) {
 #if PERMAFROST_LIBTORCH_AT_LEAST(2, 8)
-  if (out.is_cuda() && !add) {
+  if (out.is_cuda()) {
     at::mm_out(out, a, b, at::kFloat);
     return;
   }
 #endif
-#if PERMAFROST_LIBTORCH_AT_LEAST(2, 11)
-  // Earlier versions refuse a summand of another type than the factors'.
-  if (out.is_cuda()) {
-    at::addmm_out(out, out, a, b, at::kFloat);
-    return;
-  }
-#endif
-  if (add) {
-    out.add_(at::mm(a, b));
-  } else {
-    out.copy_(at::mm(a, b));
-  }
+  out.copy_(at::mm(a, b));
 }
 
 // AdamW over lists of tensors with everything that changes on the device; on cards and, since 2.4, on CPUs.
@@ -143,19 +131,6 @@ inline void fused_adamw(at::TensorList, at::TensorList, at::TensorList, at::Tens
                         const at::Tensor&, double, double, double, double, const at::Tensor&, const at::Tensor&) {}
 #endif
 
-// Gives a generator another state and returns the one it had; recorded steps need it, which came with 2.6's attention.
-#if PERMAFROST_LIBTORCH_AT_LEAST(2, 6)
-constexpr bool kHasGeneratorStates = true;
-inline at::Generator exchange_state(at::Generator& generator, const at::Generator& state) {
-  at::Generator earlier = generator.graphsafe_get_state();
-  generator.graphsafe_set_state(state);
-  return earlier;
-}
-#else
-constexpr bool kHasGeneratorStates = false;
-inline at::Generator exchange_state(at::Generator&, const at::Generator&) { return {}; }
-#endif
-
 // Copies lists of tensors, on a card in few kernels since 2.2.
 inline void copy_all(const std::vector<at::Tensor>& targets, const std::vector<at::Tensor>& sources) {
   if (targets.empty()) return;
@@ -165,6 +140,15 @@ inline void copy_all(const std::vector<at::Tensor>& targets, const std::vector<a
   for (size_t i = 0; i < targets.size(); ++i) at::Tensor(targets[i]).copy_(sources[i]);
 #endif
 }
+
+// The driver's handle of a stream, which libtorch gives without CUDA's headers since 2.4.
+#if PERMAFROST_LIBTORCH_AT_LEAST(2, 4)
+constexpr bool kHasStreamHandles = true;
+inline void* native_handle(const c10::Stream& stream) { return stream.native_handle(); }
+#else
+constexpr bool kHasStreamHandles = false;
+inline void* native_handle(const c10::Stream&) { return nullptr; }
+#endif
 
 // Waits on the host for everything that was launched before the event was recorded.
 inline void wait_for(const c10::Event& event) {

@@ -4,7 +4,7 @@
 #include <cstdint>
 #include <mutex>
 
-#include "core/libtorch.h"
+#include "core/libtorch_card.h"
 
 namespace permafrost {
 

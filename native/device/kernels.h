@@ -54,7 +54,7 @@ class DeviceKernels {
     run(name, shape, arguments.data(), arguments.size());
   }
 
- private:
+  // What `launch` comes to.
   virtual void run(const std::string& name, const LaunchShape& shape, const Argument* arguments, size_t count) = 0;
 };
 

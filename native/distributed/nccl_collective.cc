@@ -13,16 +13,6 @@ namespace {
 
 constexpr auto kTurn = std::chrono::microseconds(20);
 
-// Since 2.4 a stream gives the driver's handle without CUDA's headers.
-template <typename Stream>
-auto native_handle(const Stream& stream, int) -> decltype(stream.native_handle()) {
-  return stream.native_handle();
-}
-template <typename Stream>
-void* native_handle(const Stream&, long) {
-  fail(ErrorCode::DEVICE_UNAVAILABLE, "Several ranks on cards need libtorch 2.4 or later; this is ", libtorch_build_version(), ".");
-}
-
 int nccl_type(const at::Tensor& tensor) {
   switch (tensor.scalar_type()) {
     case at::kFloat:
@@ -49,7 +39,9 @@ CardStream::CardStream(at::Device device) : device_(device) {
   if (device.is_cpu()) return;
   const c10::impl::VirtualGuardImpl card(device.type());
   stream_ = card.getStreamFromGlobalPool(device, /*isHighPriority=*/true);
-  handle_ = native_handle(*stream_, 0);
+  check(kHasStreamHandles, ErrorCode::DEVICE_UNAVAILABLE, "Several ranks on cards need libtorch 2.4 or later; this is ",
+        libtorch_build_version(), ".");
+  handle_ = native_handle(*stream_);
 }
 
 void CardStream::follow_caller() {

@@ -1,6 +1,6 @@
 #include "core/error.h"
 #include "ops/cpu/fused_cpu_ops.h"
-#include "ops/cuda/cuda_ops.h"
+#include "ops/cuda/kernel_ops.h"
 #include "ops/plain/plain_ops.h"
 
 namespace permafrost {
@@ -9,7 +9,7 @@ std::unique_ptr<Ops> make_ops(at::Device device, Kernels kernels, at::ScalarType
   if (kernels == Kernels::fused && device.is_cpu() && type == at::kFloat) {
     return std::make_unique<FusedCpuOps>(cpu_kernels());
   }
-  if (kernels == Kernels::fused && device.is_cuda()) return std::make_unique<CudaOps>(device, type, head_size);
+  if (kernels == Kernels::fused && device.is_cuda()) return make_card_ops(device, type, head_size);
   return std::make_unique<PlainOps>();
 }
 

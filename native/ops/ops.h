@@ -9,6 +9,7 @@
 
 #include <cstdint>
 #include <memory>
+#include <string>
 #include <vector>
 
 #include "core/libtorch.h"
@@ -53,6 +54,9 @@ class Ops {
   virtual void finish_gradients() {}
   // Which attention is used, for people.
   virtual const char* attention_name() const = 0;
+  // Whose kernels do the work: `own`, or `libtorch`; and why some are not our own, empty where there is nothing to say.
+  virtual const char* kernels_name() const { return "libtorch"; }
+  virtual std::string why_no_kernels() const { return ""; }
   // Whether a pass needs nothing from the device but its results, as a recorded step must.
   virtual bool reads_nothing_back() const { return false; }
 

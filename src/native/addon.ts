@@ -183,6 +183,10 @@ export interface NativeDevice {
   precision: 'fp32' | 'bf16';
   /** Kernels of attention: `fused` on a CPU; `flash`, `memory-efficient` or `dense` on a card. */
   attention: string;
+  /** Whose kernels do what is not a product of matrices: the engine's own, or libtorch's alone. */
+  kernels: 'own' | 'libtorch';
+  /** On a card: why libtorch's kernels do all of it, or a part; null where nothing is missing. */
+  whyNoKernels: string | null;
   /** Why steps are not recorded as graphs; null where they are. */
   whyNoGraphs: string | null;
   /** Steps recorded so far. */

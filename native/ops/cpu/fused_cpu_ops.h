@@ -13,6 +13,7 @@ class FusedCpuOps : public Ops {
   explicit FusedCpuOps(const CpuKernels& kernels) : kernels_(kernels) {}
 
   const char* attention_name() const override { return "fused"; }
+  const char* kernels_name() const override { return "own"; }
   void product(at::Tensor& out_MN, const at::Tensor& a_MK, const at::Tensor& b_KN, bool add, bool rows_apart) override;
   void weight_gradient(const at::Tensor& dy_TO, const at::Tensor& x_TI, const GradSink& dweight) override;
 

@@ -1,5 +1,7 @@
 #include "ops/cuda/cuda_ops.h"
 
+#include "core/libtorch_card.h"
+
 namespace permafrost {
 
 namespace {

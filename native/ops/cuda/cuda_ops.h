@@ -3,7 +3,9 @@
 // Everything is libtorch's own, so that no CUDA compiler is needed; but for attention it runs on any device.
 #pragma once
 
+#include <string>
 #include <unordered_map>
+#include <utility>
 
 #include "ops/plain/plain_ops.h"
 #include "ops/cuda/varlen_attention.h"
@@ -12,13 +14,15 @@ namespace permafrost {
 
 class CudaOps : public PlainOps {
  public:
-  CudaOps(at::Device device, at::ScalarType type, int64_t head_size)
-      : attention_(choose_attention(device, type, head_size)) {}
+  // `why_no_kernels`: why libtorch's kernels are used and not our own.
+  CudaOps(at::Device device, at::ScalarType type, int64_t head_size, std::string why_no_kernels = "")
+      : attention_(choose_attention(device, type, head_size)), why_no_kernels_(std::move(why_no_kernels)) {}
 
   bool adds_bias_in_product() const override { return true; }
   bool masks_by_row() const override { return false; }
   void begin_pass() override;
   const char* attention_name() const override { return name_of(attention_); }
+  std::string why_no_kernels() const override { return why_no_kernels_; }
   bool reads_nothing_back() const override { return attention_ != AttentionKind::dense; }
   void weight_gradient(const at::Tensor& dy_TO, const at::Tensor& x_TI, const GradSink& dweight) override;
 
@@ -47,6 +51,7 @@ class CudaOps : public PlainOps {
   at::Tensor drop_backward(const at::Tensor& dy_TH, const Dropout& dropout);
 
   const AttentionKind attention_;
+  const std::string why_no_kernels_;
   VarlenAttention varlen_;
   // Which elements were kept, by place, until the way back or the next pass.
   std::unordered_map<uint32_t, at::Tensor> masks_;

@@ -46,6 +46,9 @@ __global__ void __launch_bounds__(kForwardThreads, 3) layer_norm(GLOBAL(Sum) sum
     widen(load8(norm_bias_H, team.column), norm_bias);
     if (bias_H) widen(load8(bias_H, team.column), bias);
   }
+  const float share = 1.0f / static_cast<float>(H);
+  const auto columns_of = [&](i32 warp) { return static_cast<float>(H - warp * 256 < 256 ? H - warp * 256 : 256); };
+  const float own_share = 1.0f / columns_of(team.warp);
   i32 round = 0;
   const i32 step = static_cast<i32>(gridDim.x) * team.count;
   for (i32 first = static_cast<i32>(blockIdx.x) * team.count; first < T; first += step) {
@@ -69,9 +72,7 @@ __global__ void __launch_bounds__(kForwardThreads, 3) layer_norm(GLOBAL(Sum) sum
     }
     // Of each warp the sum and the squared deviations from its own mean, which join by Chan et al.'s formula.
     total = warp_sum(total);
-    const i32 begin = team.warp * 256;
-    const float own_count = static_cast<float>(H - begin < 256 ? H - begin : 256);
-    const float own_mean = total / own_count;
+    const float own_mean = total * own_share;
     float squares = 0;
     if (has_columns) {
       UNROLL
@@ -88,17 +89,16 @@ __global__ void __launch_bounds__(kForwardThreads, 3) layer_norm(GLOBAL(Sum) sum
       const float part = shared[team.slot(round, w)];
       mean += part;
     }
-    mean /= static_cast<float>(H);
+    mean *= share;
     float deviations = 0;
     for (i32 w = 0; w < team.warps; ++w) {
       const float part = shared[team.slot(round, w)], part_squares = shared[team.slot(round, w) + 1];
-      const i32 part_begin = w * 256;
-      const float count = static_cast<float>(H - part_begin < 256 ? H - part_begin : 256);
-      const float distance = part / count - mean;
+      const float count = columns_of(w);
+      const float distance = __fdividef(part, count) - mean;
       deviations += part_squares + count * distance * distance;
     }
     round ^= 1;
-    const float rstd = 1.0f / sqrtf(deviations / static_cast<float>(H) + eps);
+    const float rstd = rsqrtf(deviations * share + eps);
     if (!is_mine) continue;
     float y[8];
     UNROLL
@@ -129,6 +129,7 @@ __global__ void __launch_bounds__(kBackwardThreads, 2) layer_norm_backward(GLOBA
   float weight[8] = {};
   if (has_columns) widen(load8(weight_H, team.column), weight);
   float dweight[8] = {}, dnorm_bias[8] = {}, dbias[8] = {};
+  const float share = 1.0f / static_cast<float>(H);
 
   const i32 step = static_cast<i32>(gridDim.x) * team.count;
   i32 first = static_cast<i32>(blockIdx.x) * team.count;
@@ -143,16 +144,16 @@ __global__ void __launch_bounds__(kBackwardThreads, 2) layer_norm_backward(GLOBA
   for (; first < T; first += step) {
     const i32 t = first + team.number;
     const bool is_mine = t < T && has_columns;
-    float gradient[8] = {}, x[8] = {};
-    if (is_mine) {
-      widen(next_gradient, gradient);
-      widen(next_x, x);
-    }
+    // As they lie in memory they take fewer registers while the team waits.
+    const Eight<X> own_gradient = is_mine ? next_gradient : Eight<X>{};
+    const Eight<Sum> own_x = is_mine ? next_x : Eight<Sum>{};
     if (t + step < T && has_columns) {
       next_gradient = load8(gradient_TH, static_cast<i64>(t + step) * H + team.column);
       next_x = load8(x_TH, static_cast<i64>(t + step) * H + team.column);
     }
-    const float rstd = t < T ? static_cast<float>(rstd_T[t]) : 0.0f;
+    float gradient[8], x[8];
+    widen(own_gradient, gradient);
+    widen(own_x, x);
     float along_one = 0, along_x = 0;
     UNROLL
     for (int i = 0; i < 8; ++i) {
@@ -161,7 +162,6 @@ __global__ void __launch_bounds__(kBackwardThreads, 2) layer_norm_backward(GLOBA
       along_x += scaled * x[i];
       dweight[i] += gradient[i] * x[i];
       dnorm_bias[i] += gradient[i];
-      gradient[i] = scaled;
     }
     along_one = warp_sum(along_one);
     along_x = warp_sum(along_x);
@@ -177,10 +177,13 @@ __global__ void __launch_bounds__(kBackwardThreads, 2) layer_norm_backward(GLOBA
       mean_x += along;
     }
     round ^= 1;
-    mean_one /= static_cast<float>(H);
-    mean_x /= static_cast<float>(H);
+    mean_one *= share;
+    mean_x *= share;
+    const float rstd = t < T ? static_cast<float>(rstd_T[t]) : 0.0f;
+    widen(own_gradient, gradient);
+    widen(own_x, x);
     UNROLL
-    for (int i = 0; i < 8; ++i) gradient[i] = (gradient[i] - mean_one - x[i] * mean_x) * rstd;
+    for (int i = 0; i < 8; ++i) gradient[i] = (gradient[i] * weight[i] - mean_one - x[i] * mean_x) * rstd;
     const i64 place = static_cast<i64>(t) * H + team.column;
     if (is_mine) store8(gradient_TH, place, gradient);
     if (mask.threshold != 0) drop(mask, pass, mask_row(mask_rows, t < T ? t : first), static_cast<u32>(team.column), gradient);

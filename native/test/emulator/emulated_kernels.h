@@ -16,7 +16,6 @@ class EmulatedKernels : public DeviceKernels {
   // How often each kernel was launched, by name.
   const std::map<std::string, int64_t>& launches() const { return launches_; }
 
- private:
   void run(const std::string& name, const LaunchShape& shape, const Argument* arguments, size_t count) override {
     const auto kernel = emulator::registered_kernels().find(name);
     if (kernel == emulator::registered_kernels().end()) throw emulator::KernelFault("no kernel " + name + " is registered");
@@ -24,6 +23,7 @@ class EmulatedKernels : public DeviceKernels {
     ++launches_[name];
   }
 
+ private:
   std::map<std::string, int64_t> launches_;
 };
 

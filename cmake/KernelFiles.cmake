@@ -1,0 +1,12 @@
+# Puts the kernel sources of a card into the engine as text: `kernel_files()`.
+function(permafrost_kernel_files output)
+  set(_text "#include \"device/kernel_files.h\"\n\nnamespace permafrost {\n\n")
+  string(APPEND _text "const std::vector<SourceFile>& kernel_files() {\n  static const std::vector<SourceFile> files = {\n")
+  foreach(_file IN LISTS ARGN)
+    set_property(DIRECTORY APPEND PROPERTY CMAKE_CONFIGURE_DEPENDS "${CMAKE_SOURCE_DIR}/native/${_file}")
+    file(READ "${CMAKE_SOURCE_DIR}/native/${_file}" _content)
+    string(APPEND _text "      {\"${_file}\", R\"kernel(${_content})kernel\"},\n")
+  endforeach()
+  string(APPEND _text "  };\n  return files;\n}\n\n}  // namespace permafrost\n")
+  file(GENERATE OUTPUT "${output}" CONTENT "${_text}")
+endfunction()

@@ -1,0 +1,39 @@
+// The driver's functions that load compiled kernels and launch them, by dlopen as in device/nvidia_driver.h.
+#pragma once
+
+#include <string>
+
+namespace permafrost {
+
+class DriverLaunches {
+ public:
+  // Throws std::runtime_error where the library is missing or lacks a function.
+  explicit DriverLaunches(const std::string& path = "libcuda.so.1");
+
+  // All of the context that is the thread's current one; whoever calls has made one current. They throw std::runtime_error
+  // with the driver's words.
+  bool has_context() const;
+  // 10 * major + minor.
+  int capability() const;
+  void* load(const std::string& image) const;
+  // A function of a loaded image, allowed all shared memory that a block of the device may have.
+  void* function(void* module, const std::string& symbol) const;
+  void launch(void* function, const unsigned (&grid)[3], unsigned block, unsigned shared, void* stream,
+              void** arguments) const;
+
+ private:
+  int attribute(int which) const;
+  void check(int result, const std::string& doing) const;
+
+  int (*current_context_)(void**) = nullptr;
+  int (*current_device_)(int*) = nullptr;
+  int (*device_attribute_)(int*, int, int) = nullptr;
+  int (*load_)(void**, const void*) = nullptr;
+  int (*function_)(void**, void*, const char*) = nullptr;
+  int (*set_attribute_)(void*, int, int) = nullptr;
+  int (*launch_)(void*, unsigned, unsigned, unsigned, unsigned, unsigned, unsigned, unsigned, void*, void**,
+                 void**) = nullptr;
+  int (*error_string_)(int, const char**) = nullptr;
+};
+
+}  // namespace permafrost

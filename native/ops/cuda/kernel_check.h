@@ -1,0 +1,40 @@
+// Kernels are compared with the plain operations before they are used on a card: what disagrees there is not used.
+#pragma once
+
+#include <memory>
+#include <set>
+#include <string>
+
+#include "device/kernels.h"
+
+namespace permafrost {
+
+// Kernels without some that were refused.
+class KernelGate : public DeviceKernels {
+ public:
+  explicit KernelGate(std::shared_ptr<DeviceKernels> kernels) : kernels_(std::move(kernels)) {}
+
+  bool has(const std::string& name) const override { return refused_.count(name) == 0 && kernels_->has(name); }
+  void run(const std::string& name, const LaunchShape& shape, const Argument* arguments, size_t count) override {
+    if (notes_ != nullptr) notes_->insert(name);
+    kernels_->run(name, shape, arguments, count);
+  }
+
+  void refuse(const std::string& name) { refused_.insert(name); }
+  // From now on the names of launched kernels go there; null: nowhere.
+  void note(std::set<std::string>* names) { notes_ = names; }
+
+ private:
+  const std::shared_ptr<DeviceKernels> kernels_;
+  std::set<std::string> refused_;
+  std::set<std::string>* notes_ = nullptr;
+};
+
+// Runs the operations that have kernels on small inputs, with the kernels and with the plain operations, on the device. Of
+// an operation that disagrees, the kernels that no other one has shown to be right are refused. Returns which
+// operations, empty where all agree; `checked`, where given, gets the names of all kernels that ran. No other thread may
+// use the gate meanwhile.
+std::string refuse_wrong_kernels(const std::shared_ptr<KernelGate>& kernels, at::Device device, at::ScalarType type,
+                                 int64_t head_size, std::set<std::string>* checked = nullptr);
+
+}  // namespace permafrost
