@@ -112,7 +112,7 @@ async function runRows(rows, context, clock) {
 const { lengths, from } = sentenceLengths();
 const facts = describe();
 console.log(`device ${device}; lengths: ${from}`);
-const shape = isDry ? 'small' : 'base';
+const shape = isDry ? 'tiny' : 'base';
 const used = lengths.slice(0, isDry ? 64 : 4096);
 const context = {
   device,

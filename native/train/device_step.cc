@@ -86,6 +86,7 @@ struct DeviceStep::Inputs {
   const Bucket bucket;
   const bool masks_by_row;
   at::Tensor all;
+  std::vector<int32_t> cu_seqlens;  // those of the present batch, for operations that read them on the host
   at::Tensor numbers;    // loss and norm
   at::Tensor prefix_TH;  // the frozen prefix's output, where it comes from a store
 };
@@ -93,9 +94,9 @@ struct DeviceStep::Inputs {
 // What a step computes with, beside what lies on the device. Whoever records it may keep it.
 struct DeviceStep::Work {
   Work(const StepKind& kind, Inputs& inputs, const PackedBatch& filled, const LaunchedStep& step, int64_t base)
-      : kind(kind), inputs(inputs), cu_seqlens(filled.cu_seqlens), dropout(step.dropout), rates(step.rates),
-        tensors(inputs.tokens(0), inputs.tokens(1), inputs.tokens(2), inputs.weights(), inputs.borders(), &cu_seqlens,
-                kind.bucket.longest, base) {
+      : kind(kind), inputs(inputs), dropout(step.dropout), rates(step.rates),
+        tensors(inputs.tokens(0), inputs.tokens(1), inputs.tokens(2), inputs.weights(), inputs.borders(),
+                &inputs.cu_seqlens, kind.bucket.longest, base) {
     tensors.mask_rows_T = inputs.mask_rows();
     if (kind.bucket.labelled > 0) {
       tensors.labelled = labelled_tokens(filled);
@@ -108,7 +109,6 @@ struct DeviceStep::Work {
 
   const StepKind kind;
   Inputs& inputs;
-  const std::vector<int32_t> cu_seqlens;
   const DropoutPass dropout;
   const std::vector<double> rates;
   BatchTensors tensors;
@@ -200,6 +200,7 @@ void DeviceStep::upload(const Work& work, const PackedBatch& filled, const Prefi
   values.push_back(static_cast<int32_t>(work.dropout.pass));
   for (const double rate : work.rates) values.push_back(bits_of(rate));
   staging_.upload(values, inputs.all);
+  inputs.cu_seqlens = filled.cu_seqlens;
   if (prefix.rows.empty()) return;
   if (prefix.table.scalar_type() == inputs.prefix_TH.scalar_type()) {
     at::index_select_out(inputs.prefix_TH, prefix.table, 0, inputs.prefix_rows());

@@ -17,7 +17,8 @@ import {
   withModel,
 } from './workload.mjs';
 
-const SHAPE = 'small';
+// A dry run only shows that the checks run.
+const SHAPE = process.argv.includes('--dry-run') ? 'tiny' : 'small';
 const LENGTHS = Array.from({ length: 400 }, (_, i) => 3 + ((i * 37) % 60));
 const SENTENCES = randomSentences(LENGTHS, vocabularyOf(SHAPE));
 const TRAINING = { learningRate: 1e-3, seed: 7 };
@@ -60,7 +61,8 @@ export const CHECKS = {
       if (capability >= 8) require(facts.attention === 'flash', `attention is ${facts.attention}`);
       require(facts.whyNoGraphs === null, `no graphs: ${facts.whyNoGraphs}`);
     }
-    return `${facts.name}, attention ${facts.attention}, graphs ${facts.whyNoGraphs ?? 'on'}`;
+    const why = facts.whyNoKernels ? ` (${facts.whyNoKernels})` : '';
+    return `${facts.name}, ${facts.kernels} kernels${why}, attention ${facts.attention}, graphs ${facts.whyNoGraphs ?? 'on'}`;
   },
 
   async 'fp32 on the device trains as on the CPU'({ device }) {

@@ -4,11 +4,12 @@ import { Random } from '../../dist/io/random.js';
 import { TokenClassifier } from '../../dist/model/token-classifier.js';
 
 const LABELS = ['O', 'B-PER', 'I-PER', 'B-ORG', 'I-ORG', 'B-LOC', 'I-LOC', 'B-MISC', 'I-MISC'];
-const VOCABULARY = { base: 30_522, small: 1_000 };
+const VOCABULARY = { base: 30_522, small: 1_000, tiny: 200 };
 
 export const SHAPES = {
   base: { hiddenSize: 768, numLayers: 12, numHeads: 12, intermediateSize: 3072, maxPositions: 512 },
   small: { hiddenSize: 128, numLayers: 4, numHeads: 2, intermediateSize: 512, maxPositions: 512 },
+  tiny: { hiddenSize: 32, numLayers: 3, numHeads: 2, intermediateSize: 64, maxPositions: 512 },
 };
 
 /** Runs the body with a model of random weights and frees it, whatever happens. */

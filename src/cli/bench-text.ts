@@ -43,7 +43,9 @@ function cardText({
   peakBytes,
   facts,
 }: CardMeasurement) {
-  const { precision, attention, graphs, launches, whyNoGraphs, stepsInFlight } = facts;
+  const { precision, kernels, whyNoKernels, attention, graphs, launches, whyNoGraphs, stepsInFlight } = facts;
+  const whose = kernels === 'own' ? 'own kernels' : "libtorch's kernels";
+  const why = whyNoKernels === null ? '' : ` (${whyNoKernels})`;
   const recorded =
     graphs > 0
       ? `${graphs} steps recorded${launches > 0 ? `, ${launches} launches each` : ''}`
@@ -51,7 +53,7 @@ function cardText({
   return [
     `on ${facts.name}, ${stepsInFlight} steps under way: ${(secondsPerStep * 1000).toFixed(3)} ms a step, ` +
       `${(tokensPerSecond / 1e6).toFixed(3)} M tokens/s, peak ${(peakBytes / 2 ** 30).toFixed(2)} GiB of the card`,
-    `${precision}, attention ${attention}, ${recorded}; the first ${firstSteps} steps took ` +
+    `${precision}, ${whose}${why}, attention ${attention}, ${recorded}; the first ${firstSteps} steps took ` +
       `${firstSeconds.toFixed(2)} s, recording included`,
   ];
 }

@@ -14,6 +14,8 @@ const FACTS: NativeDevice = {
   name: 'cuda:0',
   precision: 'bf16',
   attention: 'flash',
+  kernels: 'own',
+  whyNoKernels: null,
   whyNoGraphs: null,
   graphs: 3,
   launches: 210,
@@ -85,7 +87,7 @@ describe('benchText of a card', () => {
   it('says milliseconds a step, tokens a second, memory, what is recorded and what the first steps took', () => {
     const text = textOf({});
     expect(text).toContain('on cuda:0, 3 steps under way: 5.170 ms a step, 0.118 M tokens/s, peak 2.00 GiB');
-    expect(text).toContain('bf16, attention flash, 3 steps recorded, 210 launches each');
+    expect(text).toContain('bf16, own kernels, attention flash, 3 steps recorded, 210 launches each');
     expect(text).toContain('the first 100 steps took 1.25 s, recording included');
   });
 
@@ -93,5 +95,10 @@ describe('benchText of a card', () => {
     expect(textOf({ graphs: 0, whyNoGraphs: 'attention is dense' })).toContain(
       'no step recorded (attention is dense)',
     );
+  });
+
+  it('says why kernels are not the own ones', () => {
+    const text = textOf({ kernels: 'libtorch', whyNoKernels: 'no NVRTC' });
+    expect(text).toContain("bf16, libtorch's kernels (no NVRTC), attention flash");
   });
 });

@@ -8,7 +8,6 @@
 #include "core/error.h"
 #include "model/head.h"
 #include "model/linear.h"
-#include "ops/device_loss.h"
 
 namespace permafrost {
 
@@ -78,7 +77,7 @@ class MaskedLmHead : public Head {
       at::Tensor scores_RV = scores_of(context, y_RH);
       const at::Tensor labels_R = labels_M.slice(0, begin, end);
       if (scale.on_device()) {
-        const at::Tensor sum = cross_entropy_on_device(scores_RV, labels_R, scale.tensor, scores_RV);
+        const at::Tensor sum = ops.cross_entropy_on_device(scores_RV, labels_R, scale.tensor, scores_RV);
         result.loss_sum.tensor = result.loss_sum.on_device() ? result.loss_sum.tensor + sum : sum;
       } else {
         result.loss_sum.value += ops.cross_entropy(scores_RV, labels_R, scale.value, scores_RV);
