@@ -1,9 +1,8 @@
 // The products of linear maps on a CPU, each by the library that suits it.
 //
 // Small weights stay in a cache and are multiplied by the kernels of ops/cpu, which lose no time to calls, copies and
-// threads that wait for one another; so are rows that must not depend on the rows beside them. All else goes to the
-// library that was chosen for the model's shape, products of few rows to the usual one, for which nobody waits until a
-// choice has been measured.
+// threads that wait for one another; so are few rows, which reading the weight in order serves best, and rows that must
+// not depend on the rows beside them. All else goes to the library that was chosen for the model's shape.
 #pragma once
 
 #include <memory>
@@ -23,6 +22,9 @@ class CpuProducts {
   // As in Ops. A weight that stays as it is for some products is packed.
   void linear(at::Tensor& y_TO, const at::Tensor& x_TI, const Parameter& weight, bool rows_apart);
   void affine(at::Tensor& y_TO, const at::Tensor& x_TI, const Parameter& weight, const Parameter& bias);
+  // activation: a kind of the kernels of ops/cpu. False, and nothing done, where the library that suits has no epilogues.
+  bool linear_activated(at::Tensor& y_TO, const at::Tensor& x_TI, const Parameter& weight, const Parameter& bias,
+                        int activation, const at::Tensor& pre_TO, bool rows_apart);
   void linear_backward(at::Tensor& dx_TI, const at::Tensor& dy_TO, const Parameter& weight, bool add);
   void weight_gradient(at::Tensor& dweight_OI, const at::Tensor& dy_TO, const at::Tensor& x_TI, bool add);
 

@@ -18,6 +18,13 @@ class PackedMatrix {
   virtual size_t bytes() const = 0;
 };
 
+// What follows a product where it is stored.
+struct Epilogue {
+  at::Tensor bias_N;   // fp32
+  int activation = -1; // a kind of the kernels of ops/cpu, or none
+  at::Tensor pre_MN;   // receives what the activation is given; may be undefined
+};
+
 // The same library, shapes and threads give the same bits. Used by one thread at a time.
 class ProductLibrary {
  public:
@@ -34,10 +41,11 @@ class ProductLibrary {
   // its rows are contiguous. Sums are fp32 in any case.
   virtual void multiply(at::Tensor& out_MN, const at::Tensor& a_MK, const at::Tensor& b_KN, bool add) = 0;
 
-  // out_MN = a_MK b_KN + bias_N, an fp32 one, which a library that can adds before it rounds.
+  // out_MN = a_MK b_KN with what follows it, before anything is rounded; where `has_epilogues`.
   // `packed`: b as this library packed it, or null.
-  virtual void multiply_with_bias(at::Tensor& out_MN, const at::Tensor& a_MK, const at::Tensor& b_KN,
-                                  const PackedMatrix* packed, const at::Tensor& bias_N);
+  virtual bool has_epilogues() const { return false; }
+  virtual void multiply_with(const Epilogue& epilogue, at::Tensor& out_MN, const at::Tensor& a_MK,
+                             const at::Tensor& b_KN, const PackedMatrix* packed);
 
   // The factor b_KN packed, or null where this library gains nothing by it.
   virtual std::unique_ptr<PackedMatrix> pack(const at::Tensor& b_KN);

@@ -114,9 +114,11 @@ void FusedCpuOps::affine(at::Tensor& y_TO, const at::Tensor& x_TI, const Paramet
 }
 
 void FusedCpuOps::linear_activated(at::Tensor& y_TO, const at::Tensor& x_TI, const Parameter& weight,
-                                   const Parameter& bias, Activation activation, bool rows_apart) {
+                                   const Parameter& bias, Activation activation, at::Tensor& pre_TO, bool rows_apart) {
   if (weight.int8) return int8_products_.linear(y_TO, x_TI, *weight.int8, bias.value, kind_of(activation));
-  Ops::linear_activated(y_TO, x_TI, weight, bias, activation, rows_apart);
+  const int kind = kind_of(activation);
+  if (products_.linear_activated(y_TO, x_TI, weight, bias, kind, pre_TO, rows_apart)) return;
+  Ops::linear_activated(y_TO, x_TI, weight, bias, activation, pre_TO, rows_apart);
 }
 
 void FusedCpuOps::linear_backward(at::Tensor& dx_TI, const at::Tensor& dy_TO, const Parameter& weight, bool add) {
@@ -197,9 +199,20 @@ void FusedCpuOps::activate(at::Tensor& pre_TI, const at::Tensor& bias_I, Activat
 
 void FusedCpuOps::activate_backward(at::Tensor& dy_TI, const at::Tensor& pre_TI, Activation activation,
                                     const GradSink& dbias) {
+  activate_backward(dy_TI, pre_TI, activation, at::Tensor(), dbias);
+}
+
+void FusedCpuOps::activate_and_back(at::Tensor& dy_TI, at::Tensor& pre_TI, Activation activation,
+                                    const GradSink& dbias) {
+  activate_backward(dy_TI, pre_TI, activation, pre_TI, dbias);
+}
+
+void FusedCpuOps::activate_backward(at::Tensor& dy_TI, const at::Tensor& pre_TI, Activation activation,
+                                    const at::Tensor& y_TI, const GradSink& dbias) {
   float* dbias_parts = dbias.wanted() ? parts(parts_of(dy_TI.size(0)) * dy_TI.size(1)) : nullptr;
   with_type_of(dy_TI, kernels_, [&](const auto& kernels) {
-    kernels.activate_backward(kind_of(activation), data(dy_TI), data(pre_TI), dbias_parts, dy_TI.size(0), dy_TI.size(1));
+    kernels.activate_backward(kind_of(activation), data(dy_TI), data(pre_TI), data(y_TI), dbias_parts, dy_TI.size(0),
+                              dy_TI.size(1));
   });
   add_parts(dbias_parts, dy_TI.size(0), dbias);
 }

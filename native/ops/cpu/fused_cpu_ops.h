@@ -25,7 +25,7 @@ class FusedCpuOps : public Ops {
   void linear(at::Tensor& y_TO, const at::Tensor& x_TI, const Parameter& weight, bool rows_apart) override;
   void affine(at::Tensor& y_TO, const at::Tensor& x_TI, const Parameter& weight, const Parameter& bias) override;
   void linear_activated(at::Tensor& y_TO, const at::Tensor& x_TI, const Parameter& weight, const Parameter& bias,
-                        Activation activation, bool rows_apart) override;
+                        Activation activation, at::Tensor& pre_TO, bool rows_apart) override;
   void linear_backward(at::Tensor& dx_TI, const at::Tensor& dy_TO, const Parameter& weight, bool add) override;
   void weight_gradient(const at::Tensor& dy_TO, const at::Tensor& x_TI, const GradSink& dweight) override;
 
@@ -43,6 +43,8 @@ class FusedCpuOps : public Ops {
   void activate(at::Tensor& pre_TI, const at::Tensor& bias_I, Activation activation, at::Tensor& y_TI) override;
   void activate_backward(at::Tensor& dy_TI, const at::Tensor& pre_TI, Activation activation,
                          const GradSink& dbias) override;
+  void activate_and_back(at::Tensor& dy_TI, at::Tensor& pre_TI, Activation activation, const GradSink& dbias) override;
+  bool joins_activations() const override { return true; }
   void attention(const BatchTensors& batch, at::Tensor& qkv_T3H, const at::Tensor& bias_3H, int64_t num_heads,
                  const Dropout& dropout, at::Tensor& y_TH, at::Tensor& lse_TN) override;
   void attention_backward(const BatchTensors& batch, const at::Tensor& dy_TH, const at::Tensor& qkv_T3H,
@@ -71,6 +73,10 @@ class FusedCpuOps : public Ops {
                   at::Tensor& exp_avg, at::Tensor& exp_avg_sq) override;
 
  private:
+  // y_TI, where defined: receives activation(pre_TI).
+  void activate_backward(at::Tensor& dy_TI, const at::Tensor& pre_TI, Activation activation, const at::Tensor& y_TI,
+                         const GradSink& dbias);
+
   struct Scratch {
     float* data;
     int64_t stride;

@@ -101,8 +101,8 @@ struct ActivationKernels {
 
   // pre <- pre + bias; y = activation(pre). kind: 0 gelu, 1 gelu_new, 2 relu
   void (*activate)(int kind, X* pre, const float* bias, X* y, int64_t rows, int64_t columns);
-  // dy <- dy * activation'(pre); parts: of the column sums of the result, or null
-  void (*activate_backward)(int kind, X* dy, const X* pre, float* parts, int64_t rows, int64_t columns);
+  // dy <- dy * activation'(pre); y, which may be pre or null: activation(pre); parts: of the column sums of dy, or null
+  void (*activate_backward)(int kind, X* dy, const X* pre, X* y, float* parts, int64_t rows, int64_t columns);
 
   void (*dropout)(X* x, Mask mask, int64_t rows, int64_t columns);
   // sums (+)= column sums of x
