@@ -99,6 +99,28 @@ TEST("card operations: a model in bf16 trains as by the plain operations, attent
   expect(twins.launches("adamw") == 4, "updates");
 }
 
+TEST("card operations: frozen parts, sums of gradients and no clipping, in fp32") {
+  TrainerOptions options = options_of(true);
+  options.sums_gradients = true;
+  options.max_grad_norm = 0;
+  Twins twins(testing::small_bert(0.1), at::kFloat, options);
+  int32_t seed = 0;
+  for (const FreezePlan& plan : std::vector<FreezePlan>{{false, {0, 0, 0}, {0, 0, 0}},
+                                                        {true, {0, 0, 1}, {0, kFeedForward, 0}},
+                                                        {true, {1, 1, 1}, {0, 0, 0}},
+                                                        {true, {1, 0, 0}, {0, kLayerNorm | kBias, 0}}}) {
+    twins.freeze(plan);
+    for (int step = 0; step < 2; ++step) twins.step(batch_of({7, 1, 12}, ++seed), 2e-5);
+    const auto a = twins.plain_trainer->optimizer().take_gradient_l1(), b = twins.card_trainer->optimizer().take_gradient_l1();
+    for (size_t layer = 0; layer < a.size(); ++layer) {
+      expect(std::fabs(a[layer] - b[layer]) <= 1e-3 * a[layer], "sum of layer ", layer, ": ", a[layer], " against ", b[layer]);
+    }
+  }
+  expect(twins.largest_difference() < 2e-5, "weights differ by ", twins.largest_difference());
+  // Whatever was summed over tokens was finished at once.
+  expect(twins.launches("sum_parts") == seed, twins.launches("sum_parts"), " launches of sum_parts in ", seed, " passes");
+}
+
 TEST("card operations: steps at once have the numbers of their masks from the launch") {
   Twins twins(testing::small_bert(0.1), at::kFloat, options_of(false));
   for (int32_t seed = 0; seed < 4; ++seed) twins.step(batch_of({9, 5}, seed), 2e-5);

@@ -55,8 +55,8 @@ __global__ void activate(GLOBAL(X) pre_RC, GLOBAL(const float) bias_C, GLOBAL(X)
   store8(y_RC, element, y);
 }
 
-// gradient <- gradient * activation'(pre); parts_PC: its column sums as those of column_sums, or null; y: the activation
-// again, or null, and may be `pre` itself. Blocks as those of column_sums. y is a number of elements behind `pre`.
+// gradient <- gradient * activation'(pre); pre <- activation(pre) where `leaves_activation`; parts_PC: the gradient's column
+// sums, in the parts of column_sums and by the same blocks, or null.
 template <typename X, int kKind>
 __global__ void activate_backward(GLOBAL(X) gradient_RC, GLOBAL(X) pre_RC, i32 leaves_activation,
                                   GLOBAL(float) parts_PC, i64 R, i64 C) {

@@ -14,7 +14,7 @@ __global__ void dropout(GLOBAL(X) x_TH, DropoutMask mask, GLOBAL(const u32) devi
   for (i64 t = blockIdx.y * warps + threadIdx.x / 32; t < T; t += gridDim.y * warps) {
     float x[8] = {};
     if (column < H) widen(load8(x_TH, t * H + column), x);
-    drop(mask, pass, mask_row(mask_rows, t), static_cast<u32>(column), x);
+    drop(mask, pass, mask_row(mask_rows, t), static_cast<i32>(column), x);
     if (column < H) store8(x_TH, t * H + column, x);
   }
 }

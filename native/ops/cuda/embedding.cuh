@@ -3,7 +3,8 @@
 
 namespace permafrost::card {
 
-// sum = word[ids] + token_type[0] + position[positions]; the last two may be null. Four columns a thread, H a multiple of 4.
+// sum = word[ids] + token_type[0] + position[positions]; the last two may be null. Four columns a thread, H a multiple
+// of four.
 __global__ void embed(GLOBAL(const i32) ids_T, GLOBAL(const i32) positions_T, GLOBAL(const float) word_VH,
                              GLOBAL(const float) position_PH, GLOBAL(const float) type_YH, GLOBAL(float) sum_TH, i64 T,
                              i64 H) {

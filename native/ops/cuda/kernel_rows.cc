@@ -101,7 +101,8 @@ bool RowKernels::layer_norm(at::Tensor& sum_TH, const at::Tensor& bias_H, const 
   const int64_t T = sum_TH.size(0), H = sum_TH.size(1);
   if (!normalises(H)) return false;
   const at::Tensor residual = residual_TH.defined() ? residual_TH.contiguous() : residual_TH;
-  check(is_plain(sum_TH) && is_plain(residual) && is_plain(y_TH), ErrorCode::INTERNAL, "LayerNorm of rows that are not aligned.");
+  check(is_plain(sum_TH) && is_plain(residual) && is_plain(y_TH), ErrorCode::INTERNAL,
+        "LayerNorm of rows that are not aligned.");
   const int64_t threads = norm_threads(H, kForwardThreads), teams = threads / (up(H, kColumns) * 32);
   const std::string name = permafrost::of("layer_norm", {name_of(type_), name_of(sum_TH.scalar_type())});
   kernels_.launch(name, {{std::min(up(T, teams), 2 * kBlocks)}, threads, exchange_bytes(threads)}, sum_TH, in_fp32(bias_H),
@@ -119,7 +120,8 @@ bool RowKernels::layer_norm_backward(const at::Tensor& dy_TH, const at::Tensor& 
   // The kernel turns one gradient into the other where it lies.
   if (!is_same(dsum_TH, dy_TH)) dsum_TH.copy_(dy_TH);
   const at::Tensor branch = dropout.on() ? dbranch_TH : at::Tensor();
-  check(is_plain(sum_TH) && is_plain(dsum_TH) && is_plain(branch), ErrorCode::INTERNAL, "LayerNorm of rows that are not aligned.");
+  check(is_plain(sum_TH) && is_plain(dsum_TH) && is_plain(branch), ErrorCode::INTERNAL,
+        "LayerNorm of rows that are not aligned.");
   const int64_t threads = norm_threads(H, kBackwardThreads), teams = threads / (up(H, kColumns) * 32);
   const int64_t blocks = std::min(up(T, 2 * teams), kNormParts);
   at::Tensor parts;
@@ -225,9 +227,10 @@ bool RowKernels::embed(const BatchTensors& batch, const at::Tensor& word_VH, con
 bool RowKernels::embed_backward(const BatchTensors& batch, const at::Tensor& dsum_TH, int64_t pad_token_id,
                                 const GradSink& dword, const GradSink& dposition, const GradSink& dtoken_type) {
   const int64_t H = dsum_TH.size(1);
-  for (const std::string& name : {of("scatter_rows", dsum_TH), of("column_sums", dsum_TH), std::string("sort_tokens"), std::string("sum_parts")}) {
+  for (const std::string& name : {of("scatter_rows", dsum_TH), of("column_sums", dsum_TH)}) {
     if (!has(name)) return false;
   }
+  if (!has("sort_tokens") || !has("sum_parts")) return false;
   if (H % 8 != 0 || !is_plain(dsum_TH)) return false;
   if (dword.wanted()) scatter(dword, batch.input_ids_T, pad_token_id, dsum_TH);
   if (dposition.wanted()) scatter(dposition, batch.positions_T, batch.position_base, dsum_TH);

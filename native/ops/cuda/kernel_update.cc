@@ -74,8 +74,8 @@ class KernelUpdate : public ListedUpdate {
     const auto tensors = elements<UpdatedTensor>(tensors_);
     const auto chunks = elements<UpdatedChunk>(chunks_);
     kernels_.launch("squares", {{num_chunks_}, kThreads, kThreads / 32 * 4}, tensors, chunks, squares_);
-    kernels_.launch("decide", {{1}, kDecidingThreads, kDecidingThreads * 8}, squares_, num_chunks_, mean_scale, loss.to(at::kFloat),
-                    constants_, elements<uint64_t>(steps_), num_steps_, corrections_, outcome_);
+    kernels_.launch("decide", {{1}, kDecidingThreads, kDecidingThreads * 8}, squares_, num_chunks_, mean_scale,
+                    loss.to(at::kFloat), constants_, elements<uint64_t>(steps_), num_steps_, corrections_, outcome_);
     kernels_.launch("adamw", {{num_chunks_}, kThreads}, tensors, chunks, rates, constants_, mean_scale, corrections_,
                     outcome_);
     return outcome_.select(0, 0);
@@ -98,9 +98,8 @@ std::unique_ptr<ListedUpdate> update_by_kernels(DeviceKernels& kernels, const Up
   for (const std::string& name : update_kernels().names) {
     if (!kernels.has(name)) return nullptr;
   }
-  if (list.entries.empty() || !std::all_of(list.entries.begin(), list.entries.end(), [](const auto& entry) { return takes(entry); })) {
-    return nullptr;
-  }
+  const auto is_taken = [](const UpdateList::Entry& entry) { return takes(entry); };
+  if (list.entries.empty() || !std::all_of(list.entries.begin(), list.entries.end(), is_taken)) return nullptr;
   return std::make_unique<KernelUpdate>(kernels, list);
 }
 

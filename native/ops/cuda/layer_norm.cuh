@@ -1,8 +1,8 @@
 // LayerNorm (Ba et al. 2016) with what stands before it in a layer, bias, dropout and residual, in one pass; and its way
 // back, with the gradients of weight, bias and branch bias. Rows of H columns, H a multiple of 8.
 //
-// A row belongs to a team of whole warps, eight columns a thread; a block has as many teams as fit. Where `Sum` is the
-// type of the sum's memory, what the forward pass leaves there for the way back is (sum - mean) * rstd, rounded once.
+// A row belongs to a team of whole warps, eight columns a thread; a block has as many teams as fit. What the forward pass
+// leaves in the sum's memory, of type `Sum`, for the way back is (sum - mean) * rstd, rounded once.
 #include "ops/cuda/rows.cuh"
 
 namespace permafrost::card {
@@ -32,10 +32,11 @@ struct Team {
 
 // sum_TH: the branch; becomes what is kept. Block: whole teams.
 template <typename X, typename Sum>
-__global__ void __launch_bounds__(kForwardThreads, 3) layer_norm(GLOBAL(Sum) sum_TH, GLOBAL(const float) bias_H, GLOBAL(const X) residual_TH,
-                           DropoutMask mask, GLOBAL(const u32) device_pass, GLOBAL(const i32) mask_rows,
-                           GLOBAL(const float) weight_H, GLOBAL(const float) norm_bias_H, float eps, GLOBAL(X) y_TH,
-                           GLOBAL(float) mean_T, GLOBAL(float) rstd_T, i32 T, i32 H) {
+__global__ void __launch_bounds__(kForwardThreads, 3)
+    layer_norm(GLOBAL(Sum) sum_TH, GLOBAL(const float) bias_H, GLOBAL(const X) residual_TH, DropoutMask mask,
+               GLOBAL(const u32) device_pass, GLOBAL(const i32) mask_rows, GLOBAL(const float) weight_H,
+               GLOBAL(const float) norm_bias_H, float eps, GLOBAL(X) y_TH, GLOBAL(float) mean_T,
+               GLOBAL(float) rstd_T, i32 T, i32 H) {
   const Team team(H);
   const bool has_columns = team.column < H;
   const u32 pass = mask.threshold != 0 ? mask_pass(mask, device_pass) : 0;
@@ -63,7 +64,7 @@ __global__ void __launch_bounds__(kForwardThreads, 3) layer_norm(GLOBAL(Sum) sum
     }
     UNROLL
     for (int i = 0; i < 8; ++i) x[i] += bias[i];
-    if (mask.threshold != 0) drop(mask, pass, mask_row(mask_rows, t < T ? t : first), static_cast<u32>(team.column), x);
+    if (mask.threshold != 0) drop(mask, pass, mask_row(mask_rows, t < T ? t : first), team.column, x);
     float total = 0;
     UNROLL
     for (int i = 0; i < 8; ++i) {
@@ -118,10 +119,10 @@ __global__ void __launch_bounds__(kForwardThreads, 3) layer_norm(GLOBAL(Sum) sum
 // gradient_TH: of y, becomes that of the sum; x_TH: what the forward pass left; branch_TH: the gradient behind the
 // dropout, or null. parts_3PH, for P blocks: the parts of the gradients of weight, norm bias and branch bias, or null.
 template <typename X, typename Sum>
-__global__ void __launch_bounds__(kBackwardThreads, 2) layer_norm_backward(GLOBAL(X) gradient_TH, GLOBAL(const Sum) x_TH, GLOBAL(const float) rstd_T,
-                                    GLOBAL(const float) weight_H, DropoutMask mask, GLOBAL(const u32) device_pass,
-                                    GLOBAL(const i32) mask_rows, GLOBAL(X) branch_TH, GLOBAL(float) parts_3PH, i32 T,
-                                    i32 H) {
+__global__ void __launch_bounds__(kBackwardThreads, 2)
+    layer_norm_backward(GLOBAL(X) gradient_TH, GLOBAL(const Sum) x_TH, GLOBAL(const float) rstd_T,
+                        GLOBAL(const float) weight_H, DropoutMask mask, GLOBAL(const u32) device_pass,
+                        GLOBAL(const i32) mask_rows, GLOBAL(X) branch_TH, GLOBAL(float) parts_3PH, i32 T, i32 H) {
   const Team team(H);
   const bool has_columns = team.column < H;
   const u32 pass = mask.threshold != 0 ? mask_pass(mask, device_pass) : 0;
@@ -186,7 +187,7 @@ __global__ void __launch_bounds__(kBackwardThreads, 2) layer_norm_backward(GLOBA
     for (int i = 0; i < 8; ++i) gradient[i] = (gradient[i] * weight[i] - mean_one - x[i] * mean_x) * rstd;
     const i64 place = static_cast<i64>(t) * H + team.column;
     if (is_mine) store8(gradient_TH, place, gradient);
-    if (mask.threshold != 0) drop(mask, pass, mask_row(mask_rows, t < T ? t : first), static_cast<u32>(team.column), gradient);
+    if (mask.threshold != 0) drop(mask, pass, mask_row(mask_rows, t < T ? t : first), team.column, gradient);
     if (!is_mine) continue;
     if (branch_TH) store8(branch_TH, place, gradient);
     UNROLL

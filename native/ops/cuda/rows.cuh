@@ -47,10 +47,10 @@ DEVICE void store8(GLOBAL(float) target, i64 element, const float (&x)[8]) {
 
 // Multiplies the warp's 256 columns of a row, eight a lane from `column` on, by their dropout mask. A counter of the
 // generator belongs to columns that lie 16 apart, so each lane draws one and gets the bits of its own from others.
-DEVICE void drop(const DropoutMask& mask, u32 pass, u32 row, u32 column, float (&x)[8]) {
+DEVICE void drop(const DropoutMask& mask, u32 pass, u32 row, i32 column, float (&x)[8]) {
   const u32 lane = threadIdx.x % 32;
   u32 word[4];
-  mask_words(mask, pass, row, column / 128, lane % 16, word);
+  mask_words(mask, pass, row, static_cast<u32>(column / 128), lane % 16, word);
   u32 kept = 0;
   UNROLL
   for (u32 half = 0; half < 8; ++half) {

@@ -1,5 +1,6 @@
-// The update of all parameters in three launches: the gradients' squares by chunks; their norm, whether there is an update
-// and by what gradients are multiplied; AdamW (Loshchilov & Hutter 2019) with the rounded copies, in one pass over memory.
+// The update of all parameters in three launches: the gradients' squares by chunks; their norm, whether there is an
+// update and by what gradients are multiplied; AdamW (Loshchilov & Hutter 2019) with the rounded copies, in one pass over
+// memory.
 #include "ops/cuda/device.cuh"
 
 namespace permafrost::card {
@@ -33,9 +34,9 @@ __global__ void squares(GLOBAL(const UpdatedTensor) tensors, GLOBAL(const Update
   squares_P[blockIdx.x] = total;
 }
 
-// One block. outcome: the norm of the mean gradients; what a gradient is multiplied by; 1 where there is an update, else 0.
-// Nothing is updated, not even the step counts, where the norm or the loss is not finite. steps_S: addresses of the counts;
-// corrections_S2: of each 1 - beta1^step and sqrt(1 - beta2^step).
+// One block. outcome: the norm of the mean gradients; what a gradient is multiplied by; 1 where there is an update, else
+// 0. Nothing is updated, not even the step counts, where the norm or the loss is not finite. steps_S: addresses of the
+// counts; corrections_S2: of each 1 - beta1^step and sqrt(1 - beta2^step).
 __global__ void decide(GLOBAL(const float) squares_P, i64 P, GLOBAL(const float) mean_scale,
                               GLOBAL(const float) loss, UpdateConstants constants, GLOBAL(const u64) steps_S, i32 S,
                               GLOBAL(float) corrections_S2, GLOBAL(float) outcome) {
