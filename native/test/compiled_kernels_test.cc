@@ -217,7 +217,7 @@ TEST("a kernel that disagrees is refused, and those that are right stay") {
   const std::string wrong = "layer_norm_backward<float, float>";
   const auto gate = std::make_shared<KernelGate>(std::make_shared<WrongKernels>(wrong));
   const std::string problem = refuse_wrong_kernels(gate, at::kCPU, at::kFloat, 64);
-  expect(holds(problem, "LayerNorm disagrees with the plain operation") && !holds(problem, "activation"), problem);
+  expect(holds(problem, "the kernels of LayerNorm disagree with the plain operation") && !holds(problem, "activation"), problem);
   expect(!gate->has(wrong), wrong, " is still there");
   for (const char* right : {"sum_parts", "activate<float, 0>", "activate_backward<float, 0>"}) expect(gate->has(right), right, " was refused: ", problem);
 }

@@ -186,34 +186,46 @@ Results update(const Bench& bench, Ops& ops) {
   return results;
 }
 
+// An operation on one or several shapes or types.
 struct Check {
   const char* operation;
-  std::function<Results(Ops&)> run;
+  std::vector<std::function<Results(Ops&)>> runs;
 };
 
 // The first ones use kernels that later ones use, too.
 std::vector<Check> checks_of(const Bench& bench) {
   std::vector<Check> checks;
-  const auto add = [&](const char* operation, auto function, auto... arguments) {
-    checks.push_back({operation, [=](Ops& ops) { return function(bench, ops, arguments...); }});
+  const auto begin = [&](const char* operation) { checks.push_back({operation, {}}); };
+  const auto add = [&](auto function, auto... arguments) {
+    checks.back().runs.push_back([=](Ops& ops) { return function(bench, ops, arguments...); });
   };
-  for (const int64_t columns : {264, 9}) add("column sums", sums_of_columns, columns);
+  begin("sums of columns");
+  for (const int64_t columns : {264, 9}) add(sums_of_columns, columns);
+  begin("LayerNorm");
   for (const int64_t hidden : {264, 768}) {
-    add("LayerNorm", layer_norm, hidden, bench.type);
-    if (bench.type != at::kFloat) add("LayerNorm", layer_norm, hidden, at::kFloat);
+    add(layer_norm, hidden, bench.type);
+    if (bench.type != at::kFloat) add(layer_norm, hidden, at::kFloat);
   }
-  for (const Activation kind : {Activation::gelu, Activation::gelu_new, Activation::relu}) add("activation", activation, kind);
-  add("dropout", dropout);
-  add("embeddings", embeddings);
-  add("loss", loss);
+  for (const Activation kind : {Activation::gelu, Activation::gelu_new, Activation::relu}) {
+    begin("the activation");
+    add(activation, kind);
+  }
+  begin("dropout");
+  add(dropout);
+  begin("embeddings");
+  add(embeddings);
+  begin("the loss");
+  add(loss);
+  begin("attention");
   std::vector<int32_t> short_ones = {1, 7, 19, 32, 5, 2, 16, 31, 30};
-  add("attention", attention, short_ones);
+  add(attention, short_ones);
   // So many that a block takes several.
   short_ones.insert(short_ones.begin(), {33, 3, 128});
   short_ones.resize(260, 2);
-  add("attention", attention, short_ones);
-  add("attention", attention, std::vector<int32_t>{33, 3, 128, 64});
-  add("update", update);
+  add(attention, short_ones);
+  add(attention, std::vector<int32_t>{33, 3, 128, 64});
+  begin("the update");
+  add(update);
   return checks;
 }
 
@@ -241,33 +253,35 @@ std::string refuse_wrong_kernels(const std::shared_ptr<KernelGate>& kernels, at:
   for (const Check& check : checks_of({device, type, head_size})) {
     // Made anew: what was refused is not asked for again.
     KernelOps candidate(device, type, head_size, kernels);
-    std::set<std::string> launched;
+    // Those that no operation before this one has shown to be right; without any there is nothing to judge.
+    std::set<std::string> fresh;
     std::string problem;
-    kernels->note(&launched);
-    try {
-      const Results results = check.run(candidate);
-      kernels->note(nullptr);
-      if (launched.empty()) continue;
-      const double difference = difference_of(results, check.run(reference));
-      if (!(difference <= tolerance)) problem = "differs by " + std::to_string(difference);
-    } catch (const std::runtime_error& error) {
-      kernels->note(nullptr);
-      problem = error.what();
+    for (size_t i = 0; i < check.runs.size() && problem.empty(); ++i) {
+      std::set<std::string> launched;
+      kernels->note(&launched);
+      try {
+        const Results results = check.runs[i](candidate);
+        kernels->note(nullptr);
+        for (const std::string& name : launched) {
+          if (right.count(name) == 0) fresh.insert(name);
+        }
+        if (fresh.empty()) break;
+        const double difference = difference_of(results, check.runs[i](reference));
+        if (!(difference <= tolerance)) problem = "they differ by " + std::to_string(difference);
+      } catch (const std::runtime_error& error) {
+        kernels->note(nullptr);
+        fresh.insert(launched.begin(), launched.end());
+        problem = error.what();
+      }
     }
-    if (checked != nullptr) checked->insert(launched.begin(), launched.end());
+    if (checked != nullptr) checked->insert(fresh.begin(), fresh.end());
     if (problem.empty()) {
-      right.insert(launched.begin(), launched.end());
+      right.insert(fresh.begin(), fresh.end());
       continue;
     }
-    problems += (problems.empty() ? "" : "; ") + std::string(check.operation) + " disagrees with the plain operation: " + problem;
-    bool any = false;
-    for (const std::string& name : launched) {
-      if (right.count(name) != 0) continue;
-      kernels->refuse(name);
-      any = true;
-    }
-    if (any) continue;
-    for (const std::string& name : launched) kernels->refuse(name);
+    problems += (problems.empty() ? "" : "; ") + std::string("the kernels of ") + check.operation +
+                " disagree with the plain operation on this card: " + problem;
+    for (const std::string& name : fresh) kernels->refuse(name);
   }
   return problems;
 }

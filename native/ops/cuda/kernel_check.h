@@ -31,7 +31,7 @@ class KernelGate : public DeviceKernels {
 };
 
 // Runs the operations that have kernels on small inputs, with the kernels and with the plain operations, on the device. Of
-// an operation that disagrees, the kernels that no other one has shown to be right are refused. Returns which
+// an operation that disagrees, the kernels that no one before it has shown to be right are refused. Returns which
 // operations, empty where all agree; `checked`, where given, gets the names of all kernels that ran. No other thread may
 // use the gate meanwhile.
 std::string refuse_wrong_kernels(const std::shared_ptr<KernelGate>& kernels, at::Device device, at::ScalarType type,
