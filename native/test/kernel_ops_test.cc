@@ -116,7 +116,8 @@ TEST("card operations: frozen parts, sums of gradients and no clipping, in fp32"
       expect(std::fabs(a[layer] - b[layer]) <= 1e-3 * a[layer], "sum of layer ", layer, ": ", a[layer], " against ", b[layer]);
     }
   }
-  expect(twins.largest_difference() < 2e-5, "weights differ by ", twins.largest_difference());
+  // A gradient near zero moves a weight by a whole rate in either direction.
+  expect(twins.largest_difference() < 5e-5, "weights differ by ", twins.largest_difference());
   // Whatever was summed over tokens was finished at once.
   expect(twins.launches("sum_parts") == seed, twins.launches("sum_parts"), " launches of sum_parts in ", seed, " passes");
 }

@@ -5,6 +5,7 @@
 #include <new>
 
 #if defined(__SANITIZE_ADDRESS__)
+#include <sanitizer/asan_interface.h>
 #include <sanitizer/common_interface_defs.h>
 #endif
 #if defined(__SANITIZE_THREAD__)
@@ -20,6 +21,13 @@ namespace permafrost::emulator {
 namespace {
 
 constexpr size_t kStack = 256 * 1024;
+
+// ThreadSanitizer follows calls and returns: a function that goes from one flow to another must not be among them.
+#if defined(__SANITIZE_THREAD__)
+#define SWITCHES __attribute__((no_sanitize_thread))
+#else
+#define SWITCHES
+#endif
 
 }  // namespace
 
@@ -52,12 +60,24 @@ struct Fiber::State {
     munmap(stack, kStack);
   }
 
-  void enter_own() {
+  // A body that was left where it stood has left marks of its frames, too.
+  void forget_frames() {
+#if defined(__SANITIZE_ADDRESS__)
+    __asan_unpoison_memory_region(stack, kStack);
+#endif
+#if defined(__SANITIZE_THREAD__)
+    __tsan_destroy_fiber(own_fiber);
+    own_fiber = __tsan_create_fiber(0);
+#endif
+    fake_stack = nullptr;
+  }
+
+  SWITCHES void enter_own() {
 #if defined(__SANITIZE_ADDRESS__)
     __sanitizer_finish_switch_fiber(fake_stack, &host_stack, &host_stack_size);
 #endif
   }
-  void leave_own() {
+  SWITCHES void leave_own() {
 #if defined(__SANITIZE_ADDRESS__)
     __sanitizer_start_switch_fiber(ended ? nullptr : &fake_stack, host_stack, host_stack_size);
 #endif
@@ -66,7 +86,7 @@ struct Fiber::State {
 #endif
   }
 
-  static void main(State* state) {
+  SWITCHES static void main(State* state) {
     state->enter_own();
     state->body();
     state->ended = true;
@@ -74,8 +94,8 @@ struct Fiber::State {
     __builtin_unreachable();
   }
 
-  static void to_own(State& state);
-  static void to_host(State& state);
+  SWITCHES static void to_own(State& state);
+  SWITCHES static void to_host(State& state);
 };
 
 #if defined(__x86_64__)
@@ -114,7 +134,7 @@ extern "C" void permafrost_begin_fiber();
 void Fiber::begin(std::function<void()> body) {
   state_->body = std::move(body);
   state_->ended = false;
-  state_->fake_stack = nullptr;
+  state_->forget_frames();
   // r15, r14, r13, r12, rbx, rbp, and where to go on; the stack is aligned before the call that begins.
   void** top = reinterpret_cast<void**>(state_->stack + kStack) - 9;
   top[0] = nullptr;
@@ -140,6 +160,7 @@ void Fiber::State::to_host(State& state) {
 void Fiber::begin(std::function<void()> body) {
   state_->body = std::move(body);
   state_->ended = false;
+  state_->forget_frames();
   getcontext(&state_->own);
   state_->own.uc_stack.ss_sp = state_->stack;
   state_->own.uc_stack.ss_size = kStack;
@@ -164,7 +185,7 @@ void Fiber::State::to_host(State& state) {
 Fiber::Fiber() : state_(std::make_unique<State>()) {}
 Fiber::~Fiber() = default;
 
-void Fiber::resume() {
+SWITCHES void Fiber::resume() {
 #if defined(__SANITIZE_ADDRESS__)
   void* fake_stack = nullptr;
   __sanitizer_start_switch_fiber(&fake_stack, state_->stack, kStack);
@@ -179,7 +200,7 @@ void Fiber::resume() {
 #endif
 }
 
-void Fiber::pause() { State::to_host(*state_); }
+SWITCHES void Fiber::pause() { State::to_host(*state_); }
 
 bool Fiber::ended() const { return state_->ended; }
 
