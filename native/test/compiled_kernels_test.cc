@@ -225,6 +225,30 @@ TEST("every kernel agrees with the plain operations before it is used, and each 
   }
 }
 
+// Kernels of the emulator of which one fails as on a card: by an error of libtorch's, when its result is wanted.
+class FailingKernels : public EmulatedKernels {
+ public:
+  void run(const std::string& name, const LaunchShape& shape, const Argument* arguments, size_t count) override {
+    if (name == "dropout<float>") TORCH_CHECK(false, "CUDA error: an illegal memory access was encountered");
+    EmulatedKernels::run(name, shape, arguments, count);
+  }
+};
+
+TEST("a kernel that fails is refused, and where the card answers no more this is said") {
+  const auto gate = std::make_shared<KernelGate>(std::make_shared<FailingKernels>());
+  const std::string problem = refuse_wrong_kernels(gate, at::kCPU, at::kFloat, 64);
+  expect(holds(problem, "dropout") && holds(problem, "illegal memory access") && !holds(problem, "frame"), problem);
+  expect(!gate->has("dropout<float>") && gate->has("embed"), "names");
+  const auto other = std::make_shared<KernelGate>(std::make_shared<FailingKernels>());
+  try {
+    refuse_wrong_kernels(other, at::kCPU, at::kFloat, 64, nullptr, [] { return false; });
+  } catch (const DeviceSpoilt& error) {
+    expect(holds(error.what(), "answers no more after the kernels of dropout ran: CUDA error: an illegal"), error.what());
+    return;
+  }
+  expect(false, "nothing was thrown");
+}
+
 TEST("a kernel that disagrees is refused, and those that are right stay") {
   const std::string wrong = "layer_norm_backward<float, float>";
   const auto gate = std::make_shared<KernelGate>(std::make_shared<WrongKernels>(wrong));
