@@ -18,6 +18,7 @@ const ROOT = fileURLToPath(new URL('../', import.meta.url));
 const WORKLOADS = [
   'step-conll',
   'step-kaznerd',
+  'precision',
   'products',
   'freezing',
   'pretrain-step',

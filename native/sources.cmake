@@ -7,10 +7,12 @@ set(PERMAFROST_CORE_SOURCES
   core/error.cc
   core/file.cc
   core/interruption.cc
+  core/memory_error.cc
   device/compiled_kernels.cc
   device/cuda_graph.cc
   device/device.cc
   device/driver_launches.cc
+  device/generator.cc
   device/kernel_cache.cc
   device/nvidia_driver.cc
   device/nvrtc.cc
@@ -128,10 +130,12 @@ set(PERMAFROST_BINDING_SOURCES
 
 set(PERMAFROST_TEST_SOURCES
   test/main.cc
+  test/buckets_test.cc
   test/card_rows_test.cc
   test/collective_test.cc
   test/compiled_kernels_test.cc
   test/crf_test.cc
+  test/cuda_ops_test.cc
   test/device_step_test.cc
   test/emulator/block.cc
   test/emulator/fiber.cc
@@ -152,11 +156,13 @@ set(PERMAFROST_TEST_SOURCES
   test/precision_test.cc
   test/prefix_store_test.cc
   test/prefix_store_threads_test.cc
-  test/product_test.cc
+  test/product_kernels_test.cc
   test/products_test.cc
   test/ranks_test.cc
+  test/recorded_step_test.cc
   test/slopes_test.cc
   test/snapshot_test.cc
+  test/step_graph_test.cc
   test/study_test.cc
   test/trainer_test.cc)
 

@@ -112,6 +112,18 @@ std::vector<int32_t> decode_int32s(const Napi::Value& value, const char* what) {
   return {array.Data(), array.Data() + array.ElementLength()};
 }
 
+std::vector<BatchShape> decode_shapes(const Napi::Value& value) {
+  constexpr size_t kNumbers = 4;
+  const std::vector<int32_t> numbers = decode_int32s(value, "shapes");
+  check(numbers.size() % kNumbers == 0, ErrorCode::INVALID_BATCH, "shapes: expected ", kNumbers,
+        " numbers each, got ", numbers.size(), " in all.");
+  std::vector<BatchShape> shapes;
+  for (size_t i = 0; i < numbers.size(); i += kNumbers) {
+    shapes.push_back({numbers[i], numbers[i + 1], numbers[i + 2], 0, numbers[i + 3] != 0});
+  }
+  return shapes;
+}
+
 std::vector<std::vector<int32_t>> decode_int32_arrays(const Napi::Value& value, const char* what) {
   return decode_list(value, ErrorCode::INVALID_BATCH, what, "an array of Int32Arrays",
                      [what](const Napi::Value& one) { return decode_int32s(one, what); });

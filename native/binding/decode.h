@@ -32,6 +32,8 @@ at::ScalarType decode_precision(const Napi::Value& value);
 Napi::Object decode_object(const Napi::Value& value, const char* what);
 bool decode_bool(const Napi::Value& value, const char* what);
 // Throws INVALID_BATCH.
+// Four numbers each: tokens, sequences, tokens of the longest, whether it is weighted.
+std::vector<BatchShape> decode_shapes(const Napi::Value& value);
 std::vector<int32_t> decode_int32s(const Napi::Value& value, const char* what);
 std::vector<std::vector<int32_t>> decode_int32_arrays(const Napi::Value& value, const char* what);
 std::vector<uint8_t> decode_bytes(const Napi::Value& value, const char* what);

@@ -83,6 +83,7 @@ Napi::Value held_bytes_value(Napi::Env env, const HeldBytes& bytes) {
 
 Napi::Value device_facts_value(Napi::Env env, const DeviceFacts& facts) {
   Napi::Object value = numbers(env, {{"graphs", static_cast<double>(facts.graphs)},
+                                     {"launches", static_cast<double>(facts.launches)},
                                      {"stepsInFlight", static_cast<double>(facts.steps_in_flight)},
                                      {"allocatedBytes", static_cast<double>(facts.memory.allocated)},
                                      {"peakBytes", static_cast<double>(facts.memory.peak)}});

@@ -43,7 +43,7 @@ struct ProductFacts {
 struct DeviceFacts {
   std::string name, attention, why_no_graphs, kernels, why_no_kernels;
   at::ScalarType precision;
-  size_t graphs;
+  size_t graphs, launches;
   int64_t steps_in_flight;
   DeviceMemory memory;
 };

@@ -37,6 +37,7 @@ Napi::Function EngineObject::define(Napi::Env env) {
                       InstanceMethod<&EngineObject::freeze>("freeze"),
                       InstanceMethod<&EngineObject::create_trainer>("createTrainer"),
                       InstanceMethod<&EngineObject::step>("step"),
+                      InstanceMethod<&EngineObject::expect_batches>("expectBatches"),
                       InstanceMethod<&EngineObject::gradients>("gradients"),
                       InstanceMethod<&EngineObject::gradient_moments>("gradientMoments"),
                       InstanceMethod<&EngineObject::broadcast>("broadcast"),
@@ -210,6 +211,20 @@ Napi::Value EngineObject::step(const Napi::CallbackInfo& info) {
   });
 }
 
+Napi::Value EngineObject::expect_batches(const Napi::CallbackInfo& info) {
+  return guarded(info.Env(), [&] {
+    const auto id = static_cast<uint32_t>(decode_int(info[0], "trainer"));
+    const std::vector<BatchShape> shapes = decode_shapes(info[1]);
+    return promise_job(
+        info.Env(), engine_,
+        [=](EngineState& state) {
+          trainer_of(state, id).expect(shapes);
+          return Nothing{};
+        },
+        undefined);
+  });
+}
+
 Napi::Value EngineObject::gradients(const Napi::CallbackInfo& info) {
   return guarded(info.Env(), [&] {
     const auto id = static_cast<uint32_t>(decode_int(info[0], "trainer"));
@@ -352,8 +367,8 @@ Napi::Value EngineObject::device(const Napi::CallbackInfo& info) {
           const DeviceStep* step = state.trainer ? state.trainer->device_step() : nullptr;
           return DeviceFacts{model.device.str(), model.ops->attention_name(),
                        step != nullptr ? step->why_no_graphs() : "no steps are launched ahead",
-                       model.ops->kernels_name(), model.ops->why_no_kernels(),
-                       model.precision, step != nullptr ? step->graphs() : 0,
+                       model.ops->kernels_name(), model.ops->why_no_kernels(), model.precision,
+                       step != nullptr ? step->graphs() : 0, step != nullptr ? step->launches() : 0,
                        state.trainer ? state.trainer->read_back_every() : 1, device_memory(model.device)};
         },
         device_facts_value);

@@ -44,6 +44,7 @@ class EngineObject : public Napi::ObjectWrap<EngineObject> {
   // In training_state.cc.
   Napi::Value broadcast(const Napi::CallbackInfo& info);
   Napi::Value position(const Napi::CallbackInfo& info);
+  Napi::Value expect_batches(const Napi::CallbackInfo& info);
   Napi::Value seek(const Napi::CallbackInfo& info);
   Napi::Value begin_stage(const Napi::CallbackInfo& info);
   Napi::Value gradient_l1(const Napi::CallbackInfo& info);

@@ -3,6 +3,7 @@
 #include <new>
 
 #include "core/libtorch.h"
+#include "core/memory_error.h"
 
 namespace permafrost {
 
@@ -11,15 +12,9 @@ namespace {
 constexpr const char* kMemoryRemedy =
     "Not enough memory. Use a smaller batch (with gradient accumulation), freeze more layers, or take a smaller model.";
 
-// libtorch says "out of memory" by text alone on a CPU.
-bool speaks_of_memory(const std::string& message) {
-  return message.find("out of memory") != std::string::npos || message.find("can't allocate memory") != std::string::npos ||
-         message.find("not enough memory") != std::string::npos;
-}
-
-// Memory that was lacking by libtorch's words, or else a fault of this package.
-Failure from_libtorch(const std::string& message) {
-  if (!speaks_of_memory(message)) return {ErrorCode::INTERNAL, message};
+// Memory that was lacking, or else a fault of this package.
+Failure from_library(const std::exception& error, const std::string& message) {
+  if (!is_out_of_memory(error)) return {ErrorCode::INTERNAL, message};
   return {ErrorCode::OUT_OF_MEMORY, std::string(kMemoryRemedy) + " (" + message + ")"};
 }
 
@@ -32,12 +27,10 @@ Failure describe(const std::exception_ptr& exception) {
     return {error.code(), error.what()};
   } catch (const std::bad_alloc&) {
     return {ErrorCode::OUT_OF_MEMORY, kMemoryRemedy};
-  } catch (const c10::OutOfMemoryError& error) {
-    return {ErrorCode::OUT_OF_MEMORY, std::string(kMemoryRemedy) + " (" + error.what_without_backtrace() + ")"};
   } catch (const c10::Error& error) {
-    return from_libtorch(error.what_without_backtrace());
+    return from_library(error, error.what_without_backtrace());
   } catch (const std::exception& error) {
-    return from_libtorch(error.what());
+    return from_library(error, error.what());
   } catch (...) {
     return {ErrorCode::INTERNAL, "Something that is not an exception was thrown."};
   }

@@ -1,4 +1,4 @@
-// The only place that includes libtorch, and the only one that knows how its versions differ.
+// The only place that includes libtorch, and with libtorch_card.h the only one that knows how its versions differ.
 //
 // The engine uses ATen alone: tensors, matrix products and allocation. Gradients are written by hand
 // (model/), so nothing here depends on libtorch's autograd. CUDA's own headers are not needed, but for step
@@ -104,17 +104,6 @@ inline std::vector<at::Tensor> efficient_backward(const at::Tensor&, const at::T
 }
 
 #endif
-
-// fp32 product of lower factors: on a card in one kernel since 2.8, else by way of their type.
-inline void product_into_fp32(at::Tensor& out, const at::Tensor& a, const at::Tensor& b) {
-#if PERMAFROST_LIBTORCH_AT_LEAST(2, 8)
-  if (out.is_cuda()) {
-    at::mm_out(out, a, b, at::kFloat);
-    return;
-  }
-#endif
-  out.copy_(at::mm(a, b));
-}
 
 // AdamW over lists of tensors with everything that changes on the device; on cards and, since 2.4, on CPUs.
 #if PERMAFROST_LIBTORCH_AT_LEAST(2, 4)

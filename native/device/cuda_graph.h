@@ -1,43 +1,25 @@
-// Work recorded once and launched again as a whole: a CUDA graph.
+// Work recorded once and launched again as a whole: CUDA graphs.
 //
 // The one part of the engine that needs CUDA's headers when it is built; without them there are no graphs.
 #pragma once
 
-#include <cstdint>
-#include <functional>
 #include <memory>
 #include <string>
 
 #include "core/libtorch.h"
+#include "device/step_graph.h"
 
 namespace permafrost {
 
-// One memory pool for the graphs of one engine. They share it since they never run at the same time and leave
-// nothing in it that the next one needs.
-struct GraphPool {
-  uint64_t high = 0, low = 0;
-};
+// Empty where graphs can be recorded; else why not.
+std::string why_no_cuda_graphs();
 
-class CudaGraph {
- public:
-  // Empty where graphs can be recorded; else why not.
-  static std::string why_unavailable();
-  static GraphPool make_pool();
-
-  // Records what `body` launches on the thread's current stream, which must not be the default stream, without
-  // running it. Other threads may use the device meanwhile. Random numbers drawn from the device's generator are
-  // drawn anew at each launch. Throws what `body` throws.
-  CudaGraph(const GraphPool& pool, const std::function<void()>& body);
-  ~CudaGraph();
-
-  void launch();
-  // Bytes that recording added to what is reserved on the device.
-  size_t bytes() const;
-
- private:
-  struct State;
-  std::unique_ptr<State> state_;
-};
+// Records what is launched on the thread's current stream, which must not be the default stream. Other threads may use
+// the device meanwhile. Random numbers drawn from the device's generator are drawn anew at each launch.
+//
+// All graphs of a recorder share one memory pool, since they never run at the same time and leave nothing in it that the
+// next one needs. Throws INTERNAL where there are none.
+std::shared_ptr<GraphRecorder> record_cuda_graphs(at::Device device);
 
 // Gives memory that is kept but not used back to the device.
 void release_device_memory(at::Device device);

@@ -1,7 +1,5 @@
 #include "device/device.h"
 
-#include <array>
-
 #include "core/error.h"
 
 namespace permafrost {
@@ -36,34 +34,6 @@ void enter_device(at::Device device) {
   const c10::impl::VirtualGuardImpl devices(device.type());
   devices.setDevice(device);
   devices.exchangeStream(devices.getStreamFromGlobalPool(device));
-}
-
-namespace {
-
-constexpr size_t kMostCards = 64;
-
-// libtorch has one generator for each card and process; so there is one lock for each.
-std::mutex& generator_mutex(at::Device device) {
-  static std::array<std::mutex, kMostCards> mutexes;
-  return mutexes[static_cast<size_t>(device.index()) % kMostCards];
-}
-
-// Different seeds for different passes, by the finaliser of SplitMix64 (Steele, Lea & Flood 2014).
-uint64_t seed_of(uint64_t seed, uint32_t pass) {
-  uint64_t x = seed + 0x9e3779b97f4a7c15ull * (uint64_t{pass} + 1);
-  x = (x ^ (x >> 30)) * 0xbf58476d1ce4e5b9ull;
-  x = (x ^ (x >> 27)) * 0x94d049bb133111ebull;
-  return x ^ (x >> 31);
-}
-
-}  // namespace
-
-GeneratorLock::GeneratorLock(at::Device device, uint64_t seed, uint32_t pass) {
-  if (device.is_cpu()) return;
-  lock_ = std::unique_lock<std::mutex>(generator_mutex(device));
-  at::Generator generator = at::globalContext().defaultGenerator(device);
-  const std::lock_guard<std::mutex> guard(generator.mutex());
-  generator.set_current_seed(seed_of(seed, pass));
 }
 
 }  // namespace permafrost

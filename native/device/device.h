@@ -1,8 +1,6 @@
 // Names of devices: "cpu", "cuda", "cuda:1", "auto".
 #pragma once
 
-#include <cstdint>
-#include <mutex>
 #include <string>
 
 #include "core/libtorch.h"
@@ -19,15 +17,5 @@ at::Device parse_device(const std::string& name);
 // Makes the device, and a stream of its own on it, those of the calling thread from now on: graphs cannot be recorded
 // on the default stream, and engines do not wait for each other. Does nothing for a CPU.
 void enter_device(at::Device device);
-
-// Seeds the device's generator for one pass, and keeps other engines of the card from it until the pass is launched.
-// Does nothing for a CPU, whose masks need no generator.
-class GeneratorLock {
- public:
-  GeneratorLock(at::Device device, uint64_t seed, uint32_t pass);
-
- private:
-  std::unique_lock<std::mutex> lock_;
-};
 
 }  // namespace permafrost

@@ -23,7 +23,7 @@ struct Staging::Slot {
   bool used = false;
 };
 
-Staging::Staging(at::Device device) : device_(device) {
+Staging::Staging(at::Device device, size_t slots) : device_(device), slots_(slots) {
   if (!device.is_cpu()) copy_stream_ = c10::impl::VirtualGuardImpl(device.type()).getStreamFromGlobalPool(device);
 }
 
@@ -36,7 +36,7 @@ void Staging::upload(const std::vector<int32_t>& values, at::Tensor& target) {
     return;
   }
   std::unique_ptr<Slot>& slot = slots_[next_];
-  next_ = (next_ + 1) % kSlots;
+  next_ = (next_ + 1) % slots_.size();
   if (!slot) slot = std::make_unique<Slot>();
   if (slot->used) wait_for(slot->done);
   if (!slot->pinned.defined() || slot->pinned.numel() < count) {

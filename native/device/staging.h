@@ -1,7 +1,6 @@
 // What travels between host and device while the device computes.
 #pragma once
 
-#include <array>
 #include <cstdint>
 #include <memory>
 #include <optional>
@@ -12,11 +11,11 @@
 namespace permafrost {
 
 // Small inputs on their way to the device: written to pinned memory, copied on a stream of their own, and from
-// where they land into their place on the stream that computes. A slot is used again once its last copy is done,
-// so that some uploads can be on their way at once. On a CPU it only copies. Belongs to one engine thread.
+// where they land into their place on the stream that computes. A slot is used again once its last copy is done: there
+// are as many as uploads may be on their way at once. On a CPU it only copies. Belongs to one engine thread.
 class Staging {
  public:
-  explicit Staging(at::Device device);
+  Staging(at::Device device, size_t slots);
   ~Staging();
 
   // target: contiguous int32 tensor on the device, as long as `values`.
@@ -24,10 +23,8 @@ class Staging {
 
  private:
   struct Slot;
-  static constexpr size_t kSlots = 4;
-
   at::Device device_;
-  std::array<std::unique_ptr<Slot>, kSlots> slots_;
+  std::vector<std::unique_ptr<Slot>> slots_;
   size_t next_ = 0;
   std::optional<c10::Stream> copy_stream_;
 };

@@ -6,6 +6,8 @@
 
 #include "core/blas.h"
 #include "core/error.h"
+#include "device/cuda_graph.h"
+#include "device/generator.h"
 #include "engine/engines.h"
 
 namespace permafrost {
@@ -36,7 +38,13 @@ Trainer& trainer_of(EngineState& state, uint32_t id) {
 void drop_model(EngineState& state) {
   if (state.trainer) state.trainer->optimizer().abandon();
   state.trainer.reset();
+  if (!state.model) return;
+  const at::Device device = state.model->device;
   state.model.reset();
+  if (device.is_cpu()) return;
+  // Libtorch keeps what was freed for later; other engines, none of which may be recording, and processes need it now.
+  const std::lock_guard<std::mutex> lock(generator_mutex(device));
+  release_device_memory(device);
 }
 
 std::shared_ptr<Engine> Engine::start(int num_threads) {

@@ -160,9 +160,7 @@ std::vector<int64_t> PrefixStore::read(int64_t depth, const WeightDigest& digest
                                        at::Tensor& hidden_TH) {
   check_examples(batch);
   const std::lock_guard<std::mutex> lock(mutex_);
-  if (wants_changed_) drop_unwanted(hidden_TH.device(), /*all=*/false);
-  wants_changed_ = false;
-  Depth& kept = bound(depth, digest, hidden_TH.device());
+  Depth& kept = bound_to_read(depth, digest, hidden_TH.device());
   std::vector<int64_t> missing;
   // Rows of the device's tier are gathered together, so that a card is asked once and not for every sentence.
   std::vector<int64_t> from, to;
@@ -170,12 +168,11 @@ std::vector<int64_t> PrefixStore::read(int64_t depth, const WeightDigest& digest
     const auto example = static_cast<size_t>(batch.examples[s]);
     const int64_t begin = batch.cu_seqlens[s];
     const int64_t length = batch.cu_seqlens[s + 1] - begin;
-    if (kept.present[example] == kAbsent || kept.hashes[example] != hash_of(&batch.input_ids[begin], length)) {
+    if (!holds(kept, batch, s)) {
       missing.push_back(s);
       continue;
     }
-    usage_.borrowed += kept.present[example] == kForeign;
-    kept.present[example] = kOwn;
+    note_read(kept, batch.examples[s]);
     if (example < kept.tiers[0].end) {
       for (int64_t t = 0; t < length; ++t) {
         from.push_back(offsets_[example] + t);
@@ -195,6 +192,38 @@ std::vector<int64_t> PrefixStore::read(int64_t depth, const WeightDigest& digest
     }
   }
   return missing;
+}
+
+PrefixStore::DeviceRows PrefixStore::find_on_device(int64_t depth, const WeightDigest& digest, const PackedBatch& batch,
+                                                    at::Device device) {
+  check_examples(batch);
+  const std::lock_guard<std::mutex> lock(mutex_);
+  Depth& kept = bound_to_read(depth, digest, device);
+  for (int64_t s = 0; s < batch.num_sequences(); ++s) {
+    if (static_cast<size_t>(batch.examples[s]) >= kept.tiers[0].end || !holds(kept, batch, s)) return {};
+  }
+  DeviceRows found{kept.tiers[0].rows, {}};
+  found.rows.reserve(batch.input_ids.size());
+  for (int64_t s = 0; s < batch.num_sequences(); ++s) {
+    note_read(kept, batch.examples[s]);
+    auto row = static_cast<int32_t>(offsets_[static_cast<size_t>(batch.examples[s])]);
+    for (int32_t t = batch.cu_seqlens[s]; t < batch.cu_seqlens[s + 1]; ++t) found.rows.push_back(row++);
+  }
+  usage_.hits += batch.num_sequences();
+  return found;
+}
+
+bool PrefixStore::holds(const Depth& kept, const PackedBatch& batch, int64_t sequence) const {
+  const auto example = static_cast<size_t>(batch.examples[sequence]);
+  const int64_t begin = batch.cu_seqlens[sequence];
+  const int64_t length = batch.cu_seqlens[sequence + 1] - begin;
+  return kept.present[example] != kAbsent && kept.hashes[example] == hash_of(&batch.input_ids[begin], length);
+}
+
+void PrefixStore::note_read(Depth& kept, int32_t example) {
+  uint8_t& presence = kept.present[static_cast<size_t>(example)];
+  usage_.borrowed += presence == kForeign;
+  presence = kOwn;
 }
 
 void PrefixStore::write(int64_t depth, const WeightDigest& digest, const PackedBatch& batch, const at::Tensor& hidden_TH) {
@@ -300,6 +329,12 @@ void PrefixStore::drop_unwanted(at::Device device, bool all) {
   for (auto depth = unwanted.rbegin(); depth != unwanted.rend(); ++depth) {
     if (all || depth != source) drop(*depth, device);
   }
+}
+
+PrefixStore::Depth& PrefixStore::bound_to_read(int64_t depth, const WeightDigest& digest, at::Device device) {
+  if (wants_changed_) drop_unwanted(device, /*all=*/false);
+  wants_changed_ = false;
+  return bound(depth, digest, device);
 }
 
 PrefixStore::Depth& PrefixStore::bound(int64_t depth, const WeightDigest& digest, at::Device device) {

@@ -53,6 +53,13 @@ class PrefixStore {
   // Copies the rows of the batch's sequences that are there into hidden_TH, and returns the numbers of
   // the sequences that are not.
   std::vector<int64_t> read(int64_t depth, const WeightDigest& digest, const PackedBatch& batch, at::Tensor& hidden_TH);
+  // Where the rows of all sequences of a batch lie on the device of the models that use the store: the table there, of the
+  // store's precision, and the row of each token, [T]. Without rows where one of them lies elsewhere, or nowhere.
+  struct DeviceRows {
+    at::Tensor table;
+    std::vector<int32_t> rows;
+  };
+  DeviceRows find_on_device(int64_t depth, const WeightDigest& digest, const PackedBatch& batch, at::Device device);
   // Keeps the rows of every sequence of the batch for which there is room.
   void write(int64_t depth, const WeightDigest& digest, const PackedBatch& batch, const at::Tensor& hidden_TH);
 
@@ -90,6 +97,11 @@ class PrefixStore {
   void drop(int64_t depth, at::Device device);
   void drop_unwanted(at::Device device, bool all);
   void check_examples(const PackedBatch& batch) const;
+  // Whether the rows of a sequence are there, of the ids that it has.
+  bool holds(const Depth& kept, const PackedBatch& batch, int64_t sequence) const;
+  void note_read(Depth& kept, int32_t example);
+  // Gives up the depths that are not wanted any more, if that has changed; then as `bound`.
+  Depth& bound_to_read(int64_t depth, const WeightDigest& digest, at::Device device);
   // The rows of a depth for these weights; what other weights have left there is dropped.
   Depth& bound(int64_t depth, const WeightDigest& digest, at::Device device);
 

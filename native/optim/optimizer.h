@@ -80,6 +80,8 @@ class Optimizer {
     at::Tensor norm, fits;
   };
   DeviceUpdate update_on_device(const UpdateRates& rates, const at::Tensor& mean_scale, const at::Tensor& loss);
+  // Begins what `update_on_device` keeps of parameters that have a gradient, so that it allocates nothing of its own.
+  void lay_out_on_device();
   // Whether, by the rates alone, an update may give a weight that is not finite. Never at rates that anybody trains
   // with: an update that may is first computed beside the weights.
   bool may_overflow(const std::vector<double>& rates);
@@ -135,7 +137,6 @@ class Optimizer {
     at::Tensor step;
     std::vector<at::Tensor> values, grads, exp_avgs, exp_avg_sqs, steps;
   };
-  void lay_out();
   void apply(const Group& group, const UpdateRates& rates, const at::Tensor& divisor, const at::Tensor& skip) const;
   at::Tensor fits_on_device(const UpdateRates& rates, const at::Tensor& divisor, const at::Tensor& skip) const;
   std::vector<Group> groups_;

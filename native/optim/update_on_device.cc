@@ -27,7 +27,8 @@ void adamw_by_parts(const at::Tensor& value, const at::Tensor& grad, const at::T
 
 }  // namespace
 
-void Optimizer::lay_out() {
+void Optimizer::lay_out_on_device() {
+  if (laid_out_) return;
   groups_.clear();
   for (auto* list : {&step_counts_, &gradients_, &rounded_, &unrounded_, &summed_, &sums_}) list->clear();
   std::map<int64_t, at::Tensor> new_steps;
@@ -79,7 +80,7 @@ void Optimizer::lay_out() {
 
 Optimizer::DeviceUpdate Optimizer::update_on_device(const UpdateRates& rates, const at::Tensor& mean_scale,
                                                     const at::Tensor& loss) {
-  if (!laid_out_) lay_out();
+  lay_out_on_device();
   if (listed_ && !may_overflow(rates.values)) return {listed_->run(rates.on_device, mean_scale, loss), {}};
   const double max_norm = options_.max_grad_norm;
   const bool clips = max_norm > 0 && max_norm <= kLargestGradient;

@@ -1,98 +1,18 @@
-// Steps that are launched ahead of a device, on the CPU: buckets, filler tokens, updates without a value read back,
-// the bounds of recording. What they compute must be what a step at once computes.
-#include "device/step_graph.h"
-#include "freezing/apply_plan.h"
-#include "model/initialise.h"
-#include "model/model.h"
-#include "ops/cuda/cuda_ops.h"
-#include "test/small_bert.h"
-#include "test/testing.h"
-#include "train/buckets.h"
-#include "train/trainer.h"
+// Steps that are launched ahead of a device, on the CPU: what they compute must be what a step at once computes.
+#include "test/twins.h"
 
 namespace permafrost {
 namespace {
 
+using testing::batch_of;
 using testing::expect;
+using testing::options_of;
+using testing::small_bert;
 using testing::thrown_code;
-
-EncoderConfig config_of(double dropout) { return testing::small_bert(dropout); }
-
-// Sequences of the given lengths; ids and labels vary with the seed.
-PackedBatch batch_of(const std::vector<int32_t>& lengths, int32_t seed) {
-  PackedBatch batch;
-  batch.cu_seqlens.push_back(0);
-  for (size_t s = 0; s < lengths.size(); ++s) {
-    batch.examples.push_back(static_cast<int32_t>(s));
-    for (int32_t t = 0; t < lengths[s]; ++t) {
-      const auto number = static_cast<int32_t>(batch.input_ids.size()) * 7 + seed * 13;
-      batch.input_ids.push_back(1 + number % 59);
-      batch.labels.push_back(number % 3 == 0 ? kIgnoredLabel : number % 5);
-    }
-    batch.cu_seqlens.push_back(static_cast<int32_t>(batch.input_ids.size()));
-  }
-  return batch;
-}
-
-TrainerOptions options_of(bool ahead) {
-  TrainerOptions options;
-  options.learning_rate = 1e-3;
-  options.schedule = Schedule::linear;
-  options.warmup_steps = 2;
-  options.total_steps = 40;
-  options.max_grad_norm = 0.5;
-  options.adamw.eps = 1e-6;
-  options.launch_ahead_on_cpu = ahead;
-  return options;
-}
-
-// The same model twice: one trained at once, one by launched steps.
-struct Twins {
-  Twins(Kernels kernels, double dropout, const TrainerOptions& options, at::ScalarType type = at::kFloat)
-      : at_once(config_of(dropout), at::kCPU, kernels, type), ahead(config_of(dropout), at::kCPU, kernels, type) {
-    initialise(at_once.parameters, at_once.config, 5, {});
-    initialise(ahead.parameters, ahead.config, 5, {});
-    TrainerOptions other = options;
-    other.launch_ahead_on_cpu = true;
-    at_once_trainer = std::make_unique<Trainer>(at_once, options);
-    ahead_trainer = std::make_unique<Trainer>(ahead, other);
-  }
-
-  void freeze(const FreezePlan& plan) {
-    apply_plan(at_once.parameters, plan, &at_once_trainer->optimizer());
-    apply_plan(ahead.parameters, plan, &ahead_trainer->optimizer());
-    at_once.weights_changed();
-    ahead.weights_changed();
-  }
-
-  void step(const PackedBatch& batch, double tolerance, bool update_now = false) {
-    const StepResult a = at_once_trainer->step(batch, {update_now});
-    const StepResult b = ahead_trainer->step(batch, {update_now});
-    expect(std::fabs(a.loss - b.loss) <= tolerance * a.loss, "loss ", a.loss, " against ", b.loss);
-    expect(a.updated == b.updated && a.tokens == b.tokens && a.learning_rate == b.learning_rate, "facts of the step");
-    if (a.updated) {
-      expect(std::fabs(a.grad_norm - b.grad_norm) <= 10 * tolerance * a.grad_norm, "norm ", a.grad_norm, " against ",
-             b.grad_norm);
-    }
-  }
-
-  double largest_difference() const {
-    double largest = 0;
-    const auto& others = ahead.parameters.named();
-    for (size_t i = 0; i < others.size(); ++i) {
-      const NamedParameter& named = at_once.parameters.named()[i];
-      const at::Tensor difference = named.view(named.parameter->value) - others[i].view(others[i].parameter->value);
-      largest = std::max(largest, difference.abs().max().item<double>());
-    }
-    return largest;
-  }
-
-  Model at_once, ahead;
-  std::unique_ptr<Trainer> at_once_trainer, ahead_trainer;
-};
+using testing::Twins;
 
 void trains_alike(Kernels kernels) {
-  Twins twins(kernels, 0.2, options_of(false));
+  Twins twins(kernels, small_bert(0.2), options_of(false));
   const std::vector<std::vector<int32_t>> shapes = {{7, 1, 12}, {30, 5, 33, 2}, {3}, {40, 40, 39}};
   const std::vector<FreezePlan> plans = {{false, {0, 0, 0}, {0, 0, 0}},
                                          {true, {1, 0, 0}, {0, 0, 0}},
@@ -116,14 +36,14 @@ TEST("a launched step trains as one at once, with dropout, over changing plans, 
 }
 
 TEST("a launched step in bf16 trains as one at once") {
-  Twins twins(Kernels::plain, 0.2, options_of(false), at::kBFloat16);
+  Twins twins(Kernels::plain, small_bert(0.2), options_of(false), at::kBFloat16);
   for (int32_t seed = 0; seed < 4; ++seed) twins.step(batch_of({9, 20, 4}, seed), 5e-3);
 }
 
 TEST("launched steps accumulate gradients as steps at once do") {
   TrainerOptions options = options_of(false);
   options.gradient_accumulation = 3;
-  Twins twins(Kernels::plain, 0.1, options);
+  Twins twins(Kernels::plain, small_bert(0.1), options);
   for (int32_t seed = 0; seed < 7; ++seed) twins.step(batch_of({5 + seed, 9}, seed), 2e-5, seed == 6);
   expect(twins.largest_difference() < 2e-5, "weights differ by ", twins.largest_difference());
 }
@@ -134,7 +54,7 @@ TEST("launched steps have the rates by layer, the stages and the sums of gradien
     options.layer_decay = 0.7;
     options.head_learning_rate = 5e-3;
     options.sums_gradients = true;
-    Twins twins(Kernels::plain, 0.1, options, type);
+    Twins twins(Kernels::plain, small_bert(0.1), options, type);
     const double tolerance = type == at::kFloat ? 2e-5 : 5e-3;
     const std::vector<FreezePlan> plans = {{true, {1, 1, 0}, {0, 0, 0}},
                                            {true, {1, 0, 0}, {0, 0, 0}},
@@ -172,7 +92,7 @@ void expect_refused(double rate, double head, double clip, at::ScalarType type) 
   options.head_learning_rate = head;
   options.max_grad_norm = clip;
   options.sums_gradients = true;
-  Twins twins(Kernels::plain, 0, options, type);
+  Twins twins(Kernels::plain, small_bert(0), options, type);
   const auto weights_of = [](const Model& model) {
     std::vector<at::Tensor> copies;
     for (const Parameter& parameter : model.parameters.stored()) copies.push_back(parameter.value.clone());
@@ -220,7 +140,7 @@ TEST("an update in doubt that fits is made, to the bits of one that is not in do
       options.launch_ahead_on_cpu = ahead;
       // Either is lost beside the root of a mean square.
       options.adamw.eps = in_doubt ? 1e-36 : 1e-30;
-      Model model(config_of(0.1), at::kCPU, ahead ? Kernels::plain : Kernels::fused);
+      Model model(small_bert(0.1), at::kCPU, ahead ? Kernels::plain : Kernels::fused);
       initialise(model.parameters, model.config, 5, {});
       Trainer trainer(model, options);
       expect(trainer.optimizer().may_overflow({options.learning_rate}) == in_doubt, "in doubt: ", !in_doubt);
@@ -237,7 +157,7 @@ TEST("an update in doubt that fits is made, to the bits of one that is not in do
 TEST("moments that come from elsewhere put updates in doubt where they are none, or too large") {
   for (const double moment : {0.1, 1e30}) {
     for (const double square : {1e-4, -1e-4}) {
-      Model model(config_of(0), at::kCPU, Kernels::fused);
+      Model model(small_bert(0), at::kCPU, Kernels::fused);
       initialise(model.parameters, model.config, 5, {});
       Trainer trainer(model, options_of(false));
       Optimizer::State& state = trainer.optimizer().begin_state(*model.parameters.layers[0].up.bias);
@@ -252,7 +172,7 @@ TEST("moments that come from elsewhere put updates in doubt where they are none,
 TEST("a launched step takes the frozen prefix from a store") {
   TrainerOptions options = options_of(false);
   options.frozen_dropout = false;
-  Twins twins(Kernels::plain, 0.2, options);
+  Twins twins(Kernels::plain, small_bert(0.2), options);
   twins.freeze({true, {1, 1, 0}, {0, 0, 0}});
   PrefixStoreOptions store_options;
   store_options.memory_budget = 1 << 20;
@@ -269,7 +189,7 @@ TEST("a launched step takes the frozen prefix from a store") {
 }
 
 TEST("a launched step that is not finite says so and changes nothing") {
-  Twins twins(Kernels::plain, 0, options_of(false));
+  Twins twins(Kernels::plain, small_bert(0), options_of(false));
   twins.step(batch_of({9, 4}, 1), 2e-5);
   Parameters& parameters = twins.ahead.parameters;
   const at::Tensor weight = parameters.layers[1].up.weight->value;
@@ -286,162 +206,6 @@ TEST("a launched step that is not finite says so and changes nothing") {
   weight.copy_(kept);
   const StepResult next = twins.ahead_trainer->step(batch_of({9, 4}, 3));
   expect(std::isfinite(next.loss) && std::isfinite(next.grad_norm), "the next step must be a good one");
-}
-
-TEST("buckets hold their batches, and filler tokens are sequences of their own without labels") {
-  for (int32_t tokens = 1; tokens < 1500; tokens += 37) {
-    std::vector<int32_t> lengths;
-    for (int32_t left = tokens; left > 0; left -= 40) lengths.push_back(std::min(left, 40));
-    const PackedBatch batch = batch_of(lengths, tokens);
-    const Bucket bucket = bucket_of(batch, 512);
-    expect(bucket.tokens >= tokens && bucket.tokens <= std::max(tokens + 32, tokens + tokens / 8 + 1), "tokens ", tokens,
-           " in a bucket of ", bucket.tokens);
-    const PackedBatch filled = fill(batch, bucket, 0);
-    validate(filled, [] {
-      EncoderConfig config = config_of(0);
-      config.max_positions = 512;
-      return config;
-    }());
-    expect(filled.num_tokens() == bucket.tokens, "the bucket must be full");
-    expect(bucket.longest <= bucket.tokens, "attention on a card wants no bound above the tokens");
-    expect(longest_sequence(filled) <= bucket.longest, "no filler may be longer than the bucket's longest");
-    expect(labelled_tokens(filled) == labelled_tokens(batch), "filler must not count");
-    expect(filled.num_sequences() <= bucket.sequences, "borders must fit");
-    const std::vector<int32_t> borders = repeat_last_border(filled.cu_seqlens, bucket.sequences);
-    expect(static_cast<int64_t>(borders.size()) == bucket.sequences + 1 && borders.back() == bucket.tokens, "borders");
-    for (int64_t s = 0; s < batch.num_sequences(); ++s) {
-      expect(filled.cu_seqlens[s + 1] == batch.cu_seqlens[s + 1], "real sequences stay as they are");
-    }
-  }
-}
-
-struct FakeStep : RecordedStep {
-  FakeStep(std::vector<std::string>& log, std::string name) : log(log), name(std::move(name)) {}
-  void launch() override { log.push_back("launch " + name); }
-  size_t bytes() const override { return 10; }
-  std::vector<std::string>& log;
-  std::string name;
-};
-
-struct FakeGraphs {
-  explicit FakeGraphs(const GraphBounds& bounds)
-      : graphs(
-            bounds,
-            [this](const StepGraphs::Body& body) {
-              recording = true;
-              body();
-              recording = false;
-              return std::make_unique<FakeStep>(log, current);
-            },
-            [this] { log.push_back("reset"); }) {}
-
-  std::string run(int64_t tokens) {
-    log.clear();
-    current = std::to_string(tokens);
-    graphs.run({tokens, 8, 64}, [this] { log.push_back(recording ? "record " + current : "run " + current); });
-    std::string all;
-    for (const std::string& entry : log) all += (all.empty() ? "" : ", ") + entry;
-    return all;
-  }
-
-  std::vector<std::string> log;
-  std::string current;
-  bool recording = false;
-  StepGraphs graphs;
-};
-
-void expect_run(FakeGraphs& graphs, int64_t tokens, const std::string& expected) {
-  const std::string got = graphs.run(tokens);
-  expect(got == expected, "expected '", expected, "', got '", got, "'");
-}
-
-TEST("a bucket is run, then recorded, then launched, and again after the plan changed") {
-  FakeGraphs graphs({4, 1000});
-  for (int round = 0; round < 2; ++round) {
-    expect_run(graphs, 64, "run 64");
-    expect_run(graphs, 64, "record 64, launch 64");
-    expect_run(graphs, 64, "launch 64");
-    graphs.graphs.drop();
-  }
-}
-
-TEST("the largest bucket is recorded first: a larger one drops the others, which are recorded behind it") {
-  FakeGraphs graphs({4, 1000});
-  graphs.run(64), graphs.run(64), graphs.run(128);
-  expect_run(graphs, 128, "reset, record 128, launch 128");
-  expect_run(graphs, 64, "record 64, launch 64");
-  expect_run(graphs, 128, "launch 128");
-}
-
-TEST("recording stops at its bounds of number and memory") {
-  FakeGraphs few({2, 1000}), small({10, 20});
-  for (FakeGraphs* graphs : {&few, &small}) {
-    for (const int64_t tokens : {96, 64, 32}) graphs->run(tokens), graphs->run(tokens);
-    expect(graphs->graphs.size() == 2, "two fit");
-    expect_run(*graphs, 32, "run 32");
-    expect_run(*graphs, 64, "launch 64");
-  }
-}
-
-TEST("the operations for cards compute the gradients of the plain ones") {
-  for (const at::ScalarType type : {at::kFloat, at::kBFloat16}) {
-    Model plain(config_of(0), at::kCPU, Kernels::plain, type), cuda(config_of(0), at::kCPU, Kernels::plain, type);
-    cuda.ops = std::make_unique<CudaOps>(at::kCPU, type, 16);
-    initialise(plain.parameters, plain.config, 5, {});
-    initialise(cuda.parameters, cuda.config, 5, {});
-    Trainer(plain, options_of(false)).gradient_norms(batch_of({9, 20, 4}, 3));
-    Trainer(cuda, options_of(false)).gradient_norms(batch_of({9, 20, 4}, 3));
-    const double tolerance = type == at::kFloat ? 1e-5 : 0.05;
-    for (size_t i = 0; i < plain.parameters.named().size(); ++i) {
-      const NamedParameter& a = plain.parameters.named()[i];
-      const NamedParameter& b = cuda.parameters.named()[i];
-      const at::Tensor one = a.view(a.parameter->grad), other = b.view(b.parameter->grad);
-      const double norm = one.norm().item<double>();
-      if (norm < 1e-5) continue;  // the key's bias: nothing but rounding
-      const double distance = (one - other).norm().item<double>();
-      expect(distance < tolerance * norm, a.name, ": distance ", distance, " of norm ", norm);
-    }
-  }
-}
-
-TEST("the operations for cards go back through the masks that they drew on the way forth") {
-  CudaOps ops(at::kCPU, at::kFloat, 16);
-  const Dropout dropout{0.25, 1, 0, 9};
-  at::Tensor y = at::ones({200, 64}), dy = at::ones({200, 64});
-  ops.dropout(y, dropout);
-  ops.dropout(dy, dropout);
-  expect(y.equal(dy), "both ways must keep the same elements");
-  const double kept = y.ne(0).to(at::kFloat).mean().item<double>();
-  expect(std::fabs(kept - 0.75) < 0.02, "kept ", kept);
-  expect(std::fabs(y.max().item<double>() - 4.0 / 3) < 1e-6, "what is kept is scaled");
-  at::Tensor again = at::ones({200, 64});
-  ops.dropout(again, dropout);
-  expect(!again.equal(y), "the next pass must draw anew");
-  ops.begin_pass();
-
-  // Numerically: d/dx of a weighted sum of LayerNorm(residual + dropout(x)).
-  at::Tensor x = at::randn({3, 16}), residual = at::randn({3, 16}), weights = at::randn({3, 16});
-  const at::Tensor gamma = at::rand({16}) + 0.5, beta = at::randn({16});
-  const auto value = [&](const at::Tensor& input, at::Tensor& sum, at::Tensor& mean, at::Tensor& rstd) {
-    at::Generator generator = at::globalContext().defaultGenerator(at::kCPU);
-    generator.set_current_seed(11);
-    sum = input.clone();
-    at::Tensor out = at::empty({3, 16});
-    ops.layer_norm(sum, {}, residual, dropout, gamma, beta, 1e-5, out, mean, rstd);
-    return (out * weights).sum().item<double>();
-  };
-  at::Tensor sum, mean, rstd;
-  value(x, sum, mean, rstd);
-  at::Tensor dsum = weights.clone(), dx = at::empty({3, 16});
-  ops.layer_norm_backward(weights, sum, mean, rstd, gamma, dropout, dsum, dx, {}, {}, {});
-  for (const int64_t i : {0, 17, 40}) {
-    at::Tensor up = x.clone(), down = x.clone(), s, m, r;
-    up.view({-1})[i] += 1e-2;
-    down.view({-1})[i] -= 1e-2;
-    const double numeric = (value(up, s, m, r) - value(down, s, m, r)) / 2e-2;
-    const double ours = dx.view({-1})[i].item<double>();
-    expect(std::fabs(numeric - ours) < 2e-3 * (1 + std::fabs(numeric)), "element ", i, ": ", ours, " against ", numeric);
-  }
 }
 
 }  // namespace

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <cstdint>
+#include <memory>
 #include <utility>
 #include <vector>
 
@@ -10,6 +11,8 @@
 #include "optim/optimizer.h"
 
 namespace permafrost {
+
+class GraphRecorder;
 
 struct TrainerOptions : OptimizerOptions {
   int64_t gradient_accumulation = 1;
@@ -21,6 +24,8 @@ struct TrainerOptions : OptimizerOptions {
   // On a card: whether steps are recorded as graphs, and how many may be launched before a loss is read back.
   bool graphs = true;
   int64_t read_back_every = 8;
+  // What records them; null: the card's own.
+  std::shared_ptr<GraphRecorder> recorder = nullptr;
   // Takes the way of a card on a CPU, too, which then computes the same.
   bool launch_ahead_on_cpu = false;
 };

@@ -6,7 +6,7 @@
 #include <unordered_map>
 
 #include "core/error.h"
-#include "device/device.h"
+#include "core/memory_error.h"
 
 namespace permafrost {
 
@@ -39,14 +39,15 @@ Trainer::Trainer(Model& model, const TrainerOptions& options, std::shared_ptr<Co
       accumulation_(model.parameters, optimizer_, *collective_,
                     {options.gradient_accumulation, options.gradient_shards,
                      model.device.is_cpu() && !launches_ahead(model, options)}),
-      loss_(options.loss, model.config.num_labels, model.device), filler_(unlabelled_token(model.config)) {
+      generator_(model.device), loss_(options.loss, model.config.num_labels, model.device),
+      filler_(unlabelled_token(model.config)) {
   check(model.precision != at::kChar, ErrorCode::INVALID_OPTION,
         "precision 'int8' is for tagging and evaluation. Load the model with 'fp32' or 'bf16' to train it.");
   check(loss_.is_plain() || model.config.head == "token-classification", ErrorCode::INVALID_OPTION,
         "classWeights, labelSmoothing and focalGamma: expected the head of tokens by themselves, got '",
         model.config.head, "'.");
   if (!launches_ahead(model, options)) return;
-  device_step_ = std::make_unique<DeviceStep>(model, optimizer_, accumulation_, loss_, options,
+  device_step_ = std::make_unique<DeviceStep>(model, optimizer_, accumulation_, generator_, loss_, options,
                                               collective_->size() > 1 ? "ranks meet within the step" : "");
 }
 
@@ -62,7 +63,7 @@ auto Trainer::together(const Body& body) {
     // The next step starts afresh, for gradients may have been added to, and with all memory that this one took.
     accumulation_.drop();
     accumulation_.sums().abandon();
-    if (device_step_ && dynamic_cast<const c10::OutOfMemoryError*>(&error) != nullptr) device_step_->recover();
+    if (device_step_ && is_out_of_memory(error)) device_step_->recover();
     if (collective_->size() == 1) throw;
     const auto* known = dynamic_cast<const Error*>(&error);
     if (known != nullptr && known->code() == ErrorCode::RANK_FAILED) {
@@ -131,7 +132,7 @@ double Trainer::run_at_once(const std::vector<Leaf>& leaves, int64_t first, cons
     const PackedBatch& batch = *leaf.batch;
     optimizer_.settle_rows(batch.input_ids);
     const DropoutPass dropout = dropout_of(batch, first++);
-    const GeneratorLock generator(model_.device, dropout.seed, dropout.pass);
+    const auto turn = generator_.take_turn(dropout.seed, dropout.pass);
     BatchTensors tensors(batch, position_base(model_.config), model_.device, leaf.labelled);
     // The rows of distances, and their masks, are those of the longest sequence.
     if (model_.config.relative) tensors.longest = std::max(tensors.longest, share.longest);
@@ -147,6 +148,17 @@ double Trainer::run_at_once(const std::vector<Leaf>& leaves, int64_t first, cons
     sums.end_leaf();
   }
   return accumulation_.finish();
+}
+
+void Trainer::expect(std::vector<BatchShape> shapes) {
+  for (const BatchShape& shape : shapes) {
+    const bool is_possible = shape.longest >= 1 && shape.longest <= model_.config.max_positions && shape.sequences >= 1 &&
+                             shape.tokens >= shape.longest + shape.sequences - 1 &&
+                             shape.tokens <= shape.longest * shape.sequences;
+    check(is_possible, ErrorCode::INVALID_BATCH, "shapes: no batch has ", shape.tokens, " tokens in ", shape.sequences,
+          " sequences, the longest of ", shape.longest, ", for a model of ", model_.config.max_positions, " positions.");
+  }
+  if (device_step_) device_step_->expect(std::move(shapes));
 }
 
 std::vector<double> Trainer::gradient_norms(const Shares& shares) {

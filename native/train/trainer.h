@@ -43,6 +43,10 @@ class Trainer {
   // step, which changed none.
   std::function<StepResult()> launch(const Shares& shares, const StepOptions& options = {});
 
+  // Says which batches are to come, where steps are launched ahead: see DeviceStep. Throws INVALID_BATCH for a shape that
+  // no batch has.
+  void expect(std::vector<BatchShape> shapes);
+
   // Number of launched steps whose results may be waited for.
   int64_t read_back_every() const { return device_step_ ? options_.read_back_every : 1; }
   // Null where steps are not launched ahead.
@@ -98,6 +102,7 @@ class Trainer {
   const std::shared_ptr<Collective> collective_;
   Optimizer optimizer_;
   Accumulation accumulation_;
+  DeviceGenerator generator_;
   const TokenLoss loss_;
   std::unique_ptr<DeviceStep> device_step_;
   // Stands for a share without sequences.

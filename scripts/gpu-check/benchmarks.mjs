@@ -1,11 +1,16 @@
 // What is measured on a card. Each benchmark gives one row of the table.
+
+import { dirname, join } from 'node:path';
+import { fileURLToPath } from 'node:url';
 import { bottomUp, full } from '../../dist/freezing/strategy.js';
 import { PrefixStore } from '../../dist/model/prefix-store.js';
-import { batchAt, randomSentences, SHAPES, trainOn, vocabularyOf, withModel } from './workload.mjs';
+import { lastJson, runProgram } from './run-program.mjs';
+import { batchAt, randomSentences, SHAPES, shapesOf, trainOn, vocabularyOf, withModel } from './workload.mjs';
 
 const LEARNING_RATE = 3e-5;
-// Steps before the clock starts: enough that every common bucket is recorded.
-const WARM_UP = 60;
+// Steps before the clock starts.
+const WARM_UP = 30;
+const FRESH = join(dirname(fileURLToPath(import.meta.url)), 'fresh.mjs');
 
 /** Trains batch after batch for about `seconds`, and gives tokens and steps a second. */
 async function paced(trainer, dataset, batchSize, seconds, warmUp, options = {}) {
@@ -16,7 +21,9 @@ async function paced(trainer, dataset, batchSize, seconds, warmUp, options = {})
       from = (from + batchSize) % dataset.size;
       return batch;
     });
-  await trainOn(trainer, some(warmUp), options);
+  const first = some(Math.min(200, Math.ceil(dataset.size / batchSize)));
+  await trainer.expect(shapesOf(first));
+  await trainOn(trainer, first.slice(0, warmUp), options);
   let [steps, tokens] = [0, 0];
   const start = performance.now();
   let elapsed = 0;
@@ -35,13 +42,14 @@ const milliseconds = (seconds) => `${(seconds * 1000).toFixed(3)} ms`;
 const gibibytes = (bytes) => `${(bytes / 2 ** 30).toFixed(2)} GiB`;
 const million = (count) => `${(count / 1e6).toFixed(3)} M`;
 
-function row(name, { secondsPerStep, tokensPerSecond, steps }, { peakBytes, graphs }) {
+function row(name, { secondsPerStep, tokensPerSecond, steps }, { peakBytes, graphs, launches }) {
   return {
     name,
     'a step': milliseconds(secondsPerStep),
     'tokens/s': million(tokensPerSecond),
     peak: gibibytes(peakBytes),
     graphs,
+    launches,
     steps,
     secondsPerStep,
   };
@@ -106,6 +114,7 @@ async function volume(context, { name, strategy, kept }) {
         batchAt(dataset, i * size, Math.min(size, dataset.size - i * size)),
       );
     let tokens = 0;
+    await trainer.expect(shapesOf(batchesOf(train, 32)));
     for (let epoch = 0; epoch < epochs; epoch++) {
       const results = await trainOn(
         trainer,
@@ -129,6 +138,35 @@ async function volume(context, { name, strategy, kept }) {
   });
 }
 
+/** The first steps of a process of its own, recording included. */
+async function fresh({ device, shape, lengths, left, freshSteps = 100 }, name) {
+  const some = JSON.stringify(lengths.slice(0, 32 * freshSteps));
+  const args = [FRESH, device, shape, `${freshSteps}`, some];
+  const result = lastJson(await runProgram(process.execPath, args, { seconds: left - 1 }));
+  return {
+    name,
+    'a step': `${result.seconds.toFixed(2)} s in all`,
+    'tokens/s': million(result.tokens / result.seconds),
+    peak: gibibytes(result.peakBytes),
+    graphs: result.graphs,
+    seconds: result.seconds,
+  };
+}
+
+/** The same steps with an environment variable set while the model is made. */
+async function stepsWith(environment, context, options) {
+  const before = Object.fromEntries(Object.keys(environment).map((name) => [name, process.env[name]]));
+  Object.assign(process.env, environment);
+  try {
+    return await steps(context, options);
+  } finally {
+    for (const [name, value] of Object.entries(before)) {
+      if (value === undefined) delete process.env[name];
+      else process.env[name] = value;
+    }
+  }
+}
+
 /** The benchmarks by name, in the order in which they run. */
 export function benchmarks({ shape }) {
   const { numLayers } = SHAPES[shape];
@@ -140,6 +178,11 @@ export function benchmarks({ shape }) {
       (context, name) => steps(context, { name, strategy: full(), trainer: { graphs: 'off' } }),
     ],
     [
+      "the same with libtorch's kernels alone",
+      (context, name) => stepsWith({ PERMAFROST_KERNELS: 'libtorch' }, context, { name, strategy: full() }),
+    ],
+    ['the first 100 steps of a process', fresh],
+    [
       'fp32 with TF32, batch 32',
       (context, name) => steps(context, { name, strategy: full(), model: { precision: 'fp32', tf32: true } }),
     ],
@@ -149,6 +192,17 @@ export function benchmarks({ shape }) {
         steps({ ...context, warmUp: 8 }, { name, strategy: full(), batchSize: context.largeBatch ?? 1024 }),
     ],
   ];
+  list.push([
+    "the same with libtorch's kernels alone",
+    (context, name) =>
+      stepsWith(
+        { PERMAFROST_KERNELS: 'libtorch' },
+        { ...context, warmUp: 8 },
+        {
+          ...{ name, strategy: full(), batchSize: context.largeBatch ?? 1024 },
+        },
+      ),
+  ]);
   for (const k of depths) {
     list.push([`bottom-up ${k}`, (context, name) => steps(context, { name, strategy: bottomUp(k) })]);
     list.push([

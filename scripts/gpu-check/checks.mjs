@@ -11,12 +11,14 @@ import {
   randomSentences,
   relativeDifference,
   SHAPES,
+  shapesOf,
   trainOn,
   vocabularyOf,
   withModel,
 } from './workload.mjs';
 
-const SHAPE = 'small';
+// A dry run only shows that the checks run.
+const SHAPE = process.argv.includes('--dry-run') ? 'tiny' : 'small';
 const LENGTHS = Array.from({ length: 400 }, (_, i) => 3 + ((i * 37) % 60));
 const SENTENCES = randomSentences(LENGTHS, vocabularyOf(SHAPE));
 const TRAINING = { learningRate: 1e-3, seed: 7 };
@@ -62,7 +64,8 @@ export const CHECKS = {
       }
       require(facts.whyNoGraphs === null, `no graphs: ${facts.whyNoGraphs}`);
     }
-    return `${facts.name}, kernels ${facts.kernels}, attention ${facts.attention}, graphs ${facts.whyNoGraphs ?? 'on'}`;
+    const why = facts.whyNoKernels ? ` (${facts.whyNoKernels})` : '';
+    return `${facts.name}, ${facts.kernels} kernels${why}, attention ${facts.attention}, graphs ${facts.whyNoGraphs ?? 'on'}`;
   },
 
   async 'fp32 on the device trains as on the CPU'({ device }) {
@@ -76,6 +79,53 @@ export const CHECKS = {
     const one = await train({ model: { dropout: 0, device: 'cpu' } });
     const other = await train({ model: { dropout: 0, device, precision: 'bf16' } });
     return near('losses', one.losses, other.losses, BF16);
+  },
+
+  async 'sentences of 1, 3, 5 and 64 tokens train as on the CPU, in both precisions'({ device }) {
+    const findings = [];
+    for (const [precision, tolerance] of [
+      ['fp32', FP32],
+      ['bf16', BF16],
+    ]) {
+      for (const length of [1, 3, 5, 64]) {
+        const sentences = randomSentences(Array(8).fill(length), vocabularyOf(SHAPE), length + 1);
+        // A sentence of one token may lack a label; the batch has some.
+        const some = Array.from({ length: 4 }, (_, i) => batchAt(sentences, i, 8));
+        const run = (model) =>
+          withModel({ shape: SHAPE, dropout: 0, ...model }, async (subject) =>
+            lossesOf(await trainOn(await subject.trainer(TRAINING), some)),
+          );
+        const [one, other] = [await run({ device: 'cpu' }), await run({ device, precision })];
+        findings.push(near(`${precision}, ${length} tokens`, one, other, tolerance));
+      }
+    }
+    return `at most ${findings.sort().at(-1)}`;
+  },
+
+  async 'accumulated steps are recorded and train as those that are not'({ device, isCard }) {
+    const run = (graphs) =>
+      withModel({ shape: SHAPE, device, precision: 'bf16' }, async (model) => {
+        const trainer = await model.trainer({ ...TRAINING, graphs, gradientAccumulation: 3 });
+        await trainer.expect(shapesOf(batches(12)));
+        const losses = lossesOf(await trainOn(trainer, [...batches(12), ...batches(12)]));
+        return { losses, recorded: (await model.deviceFacts()).graphs };
+      });
+    const [recorded, plain] = [await run('auto'), await run('off')];
+    if (isCard) require(recorded.recorded >= 3, `${recorded.recorded} steps were recorded`);
+    return `${near('losses', plain.losses, recorded.losses, BF16)}, ${recorded.recorded} graphs`;
+  },
+
+  async 'two engines of a card at a time draw what each draws by itself'({ device }) {
+    const run = (seed) =>
+      withModel({ shape: SHAPE, device, precision: 'bf16' }, async (model) => {
+        const trainer = await model.trainer({ ...TRAINING, seed });
+        const some = batches(6);
+        return lossesOf(await trainOn(trainer, [...some, ...some, ...some, ...some]));
+      });
+    const alone = [await run(1), await run(2)];
+    const together = await Promise.all([run(1), run(2)]);
+    near('losses of the first', alone[0], together[0], 5e-3);
+    return near('losses of the second', alone[1], together[1], 5e-3);
   },
 
   async 'the plain operations agree with the fast ones'({ device }) {

@@ -4,11 +4,12 @@ import { Random } from '../../dist/io/random.js';
 import { TokenClassifier } from '../../dist/model/token-classifier.js';
 
 const LABELS = ['O', 'B-PER', 'I-PER', 'B-ORG', 'I-ORG', 'B-LOC', 'I-LOC', 'B-MISC', 'I-MISC'];
-const VOCABULARY = { base: 30_522, small: 1_000 };
+const VOCABULARY = { base: 30_522, small: 1_000, tiny: 200 };
 
 export const SHAPES = {
   base: { hiddenSize: 768, numLayers: 12, numHeads: 12, intermediateSize: 3072, maxPositions: 512 },
   small: { hiddenSize: 128, numLayers: 4, numHeads: 2, intermediateSize: 512, maxPositions: 512 },
+  tiny: { hiddenSize: 32, numLayers: 3, numHeads: 2, intermediateSize: 64, maxPositions: 512 },
 };
 
 /** Runs the body with a model of random weights and frees it, whatever happens. */
@@ -60,6 +61,15 @@ export function batchAt({ size, offsets, inputIds, labels }, from, count) {
   });
   return batch;
 }
+
+/** What a trainer may be told of batches to come. */
+export const shapesOf = (batches) =>
+  batches.map(({ cuSeqlens }) => ({
+    tokens: cuSeqlens.at(-1),
+    sequences: cuSeqlens.length - 1,
+    longest: Math.max(...cuSeqlens.slice(1).map((border, i) => border - cuSeqlens[i])),
+    weighted: false,
+  }));
 
 /** Trains on each batch of an iterable with as many steps under way as the trainer likes; gives the results. */
 export async function trainOn(trainer, batches, options = {}) {

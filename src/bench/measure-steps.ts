@@ -10,6 +10,7 @@ import { PrefixStore } from '../model/prefix-store.js';
 import { TokenClassifier } from '../model/token-classifier.js';
 import type { Trainer } from '../model/trainer.js';
 import type { MatmulFacts, NativeMemory } from '../native/addon.js';
+import { type CardMeasurement, measureAhead } from './card.js';
 import { fastestLibrary, stepOverEveryToken, timeProducts } from './engine-calls.js';
 import { type BenchMode, computesEveryToken, layOut, PAD_ID } from './modes.js';
 import type { BenchOptions } from './options.js';
@@ -44,6 +45,8 @@ export interface StepMeasurement {
   memory: NativeMemory;
   /** Largest resident memory of the process so far, all modes together. */
   peakBytes: number;
+  /** The packed steps once more, none of them waited for; null on a CPU, and without the mode `packed`. */
+  card: CardMeasurement | null;
 }
 
 export interface MeasureHooks {
@@ -59,8 +62,10 @@ const LEARNING_RATE = 3e-5;
  * Times training steps of one model of random weights on sentences of given lengths.
  *
  * Each round trains one step of every mode on the same sentences, one mode after the other on the same engine, so that
- * whatever else the machine does meets all of them alike. With `floor`, the products of the first mode's step follow
- * in the same round, by the library that the step takes and by the fastest one, which the first round finds. With `prefixStore`, every sentence is in the store before the first round, and no products are
+ * whatever else the machine does meets all of them alike. On a card each of these is waited for, which costs it the way
+ * there and back; `card` is what it does when they are not. With `floor`, the products of the first mode's step follow
+ * in the same round, by the library that the step takes and by the fastest one, which the first round finds. With
+ * `prefixStore`, every sentence is in the store before the first round, and no products are
  * timed by themselves.
  *
  * @throws INVALID_PLAN where the strategy does not fit the shape; what `TokenClassifier.create` throws
@@ -87,6 +92,9 @@ export async function measureSteps(
     const store = options.prefixStore
       ? await filledStore(options, { model, trainer, batches, dataset }, hooks)
       : null;
+    // First, as it tells what a process takes that has just begun.
+    const isAhead = trainer.stepsInFlight > 1 && options.modes.includes('packed');
+    const card = isAhead ? await measureAhead({ model, trainer, store }, batches, hooks.signal) : null;
     const { samples, fastest } = await runRounds(options, { model, trainer, batches, store }, hooks);
     if (store) requireHits(store, options);
     // In kilobytes on every platform, whatever the system itself counts in.
@@ -94,7 +102,7 @@ export async function measureSteps(
     const { matmul } = await model.deviceFacts();
     const memory = await model.memory();
     const facts = { device: model.device, matmul, fastestLibrary: fastest };
-    return { ...facts, config, plan, samples, memory, peakBytes };
+    return { ...facts, config, plan, samples, memory, peakBytes, card };
   } finally {
     await model.dispose();
   }

@@ -2,6 +2,7 @@ import { describeEnvironment, type Environment } from '../experiment/environment
 import type { ModelShape } from '../experiment/scenario.js';
 import { stepArithmetic } from '../freezing/step-arithmetic.js';
 import { addon } from '../native/addon.js';
+import type { CardMeasurement } from './card.js';
 import type { StepMeasurement, StepSample } from './measure-steps.js';
 import type { BenchMode } from './modes.js';
 import type { BenchOptions } from './options.js';
@@ -42,6 +43,8 @@ export interface BenchResult extends ModeResult {
   peakBytes: number;
   /** Bytes that the engine held at the end. */
   memory: StepMeasurement['memory'];
+  /** The packed steps on a card, none of them waited for; null elsewhere. */
+  card: CardMeasurement | null;
   /** Every mode; the fields above are those of the first. */
   modes: ModeResult[];
   /** `longest/packed` and the like: medians of the ratios of steps on the same sentences. */
@@ -89,6 +92,7 @@ export function benchResult(options: BenchOptions, measurement: StepMeasurement)
     ...modes[0]!,
     peakBytes: measurement.peakBytes,
     memory: measurement.memory,
+    card: measurement.card,
     modes,
     fastestLibrary: measurement.fastestLibrary,
     ratios: ratiosOf(options.modes, measurement.samples),

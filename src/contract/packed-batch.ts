@@ -39,5 +39,15 @@ export interface RaggedBatch {
   labels?: number[][];
 }
 
+/** What decides how a batch is laid out on a card. */
+export interface BatchShape {
+  tokens: number;
+  sequences: number;
+  /** Tokens of the longest sequence. */
+  longest: number;
+  /** Whether its sequences have weights in the loss. */
+  weighted: boolean;
+}
+
 /** The label id that takes no part in loss and evaluation, as PyTorch's cross-entropy has it. */
 export const IGNORED_LABEL = -100;

@@ -1,4 +1,4 @@
-import type { BatchShards, PackedBatch, RaggedBatch } from '../contract/packed-batch.js';
+import type { BatchShape, BatchShards, PackedBatch, RaggedBatch } from '../contract/packed-batch.js';
 import type { GradientMoments, StepResult } from '../contract/results.js';
 import type { NativeMoments, NativeParameter, TrainerPosition } from '../native/addon.js';
 import type { Engine } from '../native/engine.js';
@@ -76,6 +76,24 @@ export class Trainer {
     const { updateNow = false, store, signal, flags = 0 } = options;
     const native = { updateNow, everyToken: false, flags };
     return this.#engine.call((made) => made.step(this.id, shares, native, store?.native), signal);
+  }
+
+  /**
+   * Says which batches are to come, such as those of an epoch. A card records the steps of their shapes before the next
+   * step, the largest first, so that none of them has to be recorded while it trains; without it they are recorded at
+   * their second occurrence. It changes no result, and nothing on a CPU.
+   *
+   * @throws DISPOSED
+   */
+  async expect(shapes: readonly BatchShape[]): Promise<void> {
+    if (this.stepsInFlight === 1) return;
+    const flat = shapes.flatMap(({ tokens, sequences, longest, weighted }) => [
+      tokens,
+      sequences,
+      longest,
+      Number(weighted),
+    ]);
+    await this.#engine.call((native) => native.expectBatches(this.id, Int32Array.from(flat)));
   }
 
   /**

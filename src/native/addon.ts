@@ -194,6 +194,8 @@ export interface NativeDevice {
   whyNoGraphs: string | null;
   /** Steps recorded so far. */
   graphs: number;
+  /** Kernels, copies and fills that the step recorded last launches; 0 where none was. */
+  launches: number;
   /** Steps of the present trainer that may be under way at a time. */
   stepsInFlight: number;
   /** Bytes of a card that tensors take now, and the most they took; 0 on a CPU. */
@@ -260,6 +262,8 @@ export interface NativeEngine {
     options: NativeStepOptions,
     store?: NativePrefixStore,
   ): Promise<StepResult>;
+  /** @param shapes of batches to come, four numbers each: tokens, sequences, tokens of the longest, 1 where weighted */
+  expectBatches(trainer: number, shapes: Int32Array): Promise<void>;
   /** Gives every rank what rank 0 has: 'weights', or the 'state': weights, moments, sums of gradients and position. */
   broadcast(trainer: number, what: 'weights' | 'state'): Promise<void>;
   gradients(trainer: number, batch: NativeBatch | NativeShards): Promise<Float64Array>;

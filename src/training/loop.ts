@@ -131,6 +131,7 @@ export class Training<Scores> {
     const { gradientAccumulation } = this.settings;
     const { epoch, losses, stepsOfEpoch } = this.#progress;
     const done = stepsOfEpoch * gradientAccumulation;
+    if (this.#source === null) await this.#expect();
     const shares = () => this.#ranks.sharesOf(this.task.batches(epoch, done));
     this.#source ??= new BatchSource(shares(), this.task.countBatches(epoch) - done);
     const steps = optimizerSteps(this.#trainer, this.#source, {
@@ -149,6 +150,14 @@ export class Training<Scores> {
       const place = { step: losses.length, totalSteps: this.#calendar.totalSteps, epoch };
       yield { type: 'step', ...place, ...step, tokensPerSecond };
     }
+  }
+
+  /** Lets a card record the steps of an epoch ahead. */
+  async #expect(): Promise<void> {
+    // Ranks that train together record nothing, and a CPU has no need to.
+    if (this.#trainer.stepsInFlight === 1 || this.#ranks.group !== null) return;
+    const shapes = this.task.shapes?.(this.#progress.epoch);
+    if (shapes) await this.#trainer.expect(shapes);
   }
 
   #closeEpoch(): ProgressEvent<Scores> {

@@ -1,8 +1,9 @@
 import { z } from 'zod';
 import { batchesOf, tokenBudgetBatches } from '../batching/batches.js';
 import { epochOrder } from '../batching/order.js';
+import { batchShapes } from '../batching/shapes.js';
 import type { EncodedDataset, EncodedSplits } from '../contract/encoded-dataset.js';
-import type { PackedBatch } from '../contract/packed-batch.js';
+import type { BatchShape, PackedBatch } from '../contract/packed-batch.js';
 import type { Peers } from '../contract/peers.js';
 import { LabelSet } from '../data/label-set.js';
 import type { Sentence } from '../data/sentence.js';
@@ -197,11 +198,9 @@ export class TaggingTask implements Task<Metrics> {
   }
 
   *batches(epoch: number, from: number): Generator<PackedBatch> {
-    const { seed, batchSize } = this.#options;
+    const { batchSize } = this.#options;
     const { dataset } = this.#splits.train;
-    const order = epochOrder(this.#examples.length, seed, epoch - 1)
-      .subarray(from * batchSize)
-      .map((index) => this.#examples[index]!);
+    const order = this.#order(epoch).subarray(from * batchSize);
     for (const { batch, indices } of batchesOf(dataset, order, batchSize))
       yield { ...batch, examples: indices, ...this.#weightsOf(dataset, indices) };
   }
@@ -211,6 +210,17 @@ export class TaggingTask implements Task<Metrics> {
     return all
       ? { weights: Float32Array.from(indices, (example) => all[sentenceOf(dataset, example)]!) }
       : {};
+  }
+
+  shapes(epoch: number): BatchShape[] {
+    const { batchSize } = this.#options;
+    return batchShapes(this.#splits.train.dataset, this.#order(epoch), batchSize, this.#weights !== null);
+  }
+
+  /** The examples of an epoch in their order. */
+  #order(epoch: number): Int32Array {
+    const order = epochOrder(this.#examples.length, this.#options.seed, epoch - 1);
+    return order.map((index) => this.#examples[index]!);
   }
 
   keepPrefix(prefix: FrozenPrefix): PrefixStore | undefined {

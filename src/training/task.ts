@@ -1,4 +1,4 @@
-import type { PackedBatch } from '../contract/packed-batch.js';
+import type { BatchShape, PackedBatch } from '../contract/packed-batch.js';
 import type { Peers } from '../contract/peers.js';
 import type { Prediction } from '../evaluation/predictions.js';
 import type { LossOptions } from '../model/loss-options.js';
@@ -29,6 +29,8 @@ export interface Task<Scores> {
   countBatches(epoch: number): number;
   /** The batches of an epoch from the given one on, each packed when it is asked for. */
   batches(epoch: number, from: number): Iterable<PackedBatch>;
+  /** The shapes of an epoch's batches, where they are known without packing them: what a card may prepare for. */
+  shapes?(epoch: number): BatchShape[];
   /** To be called whenever the plan has changed: where the frozen prefix's outputs of training batches are kept. */
   keepPrefix(prefix: FrozenPrefix): PrefixStore | undefined;
   /** All training examples, in whatever batches are quickly computed; for what is kept of them. */

@@ -32,6 +32,7 @@ function measurementOf(samples: [BenchMode, StepSample[]][]): StepMeasurement {
     samples: new Map(samples),
     memory: { parameters: 1, gradients: 2, optimizer: 3, workspace: 4 },
     peakBytes: 10,
+    card: null,
   };
 }
 

@@ -191,6 +191,7 @@ describe('what crosses the border', () => {
       'gemmFloor',
       'position',
       'seek',
+      'expectBatches',
       'readMoments',
       'writeMoments',
       'momentSteps',

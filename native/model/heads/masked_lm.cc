@@ -44,6 +44,7 @@ class MaskedLmHead : public Head {
     norm_ = parameters.add_norm(root + "transform.LayerNorm", config.hidden_size, config.num_layers);
   }
 
+  bool reads_back() const override { return false; }
   // They are few as it is.
   bool labelled_only(bool) const override { return true; }
   std::vector<LinearWeights> linear_maps() const override { return {dense_, decoder_}; }
@@ -74,7 +75,13 @@ class MaskedLmHead : public Head {
     for_each_part(context, hidden_MH.size(0), [&](int64_t begin, int64_t end) {
       const at::Tensor y_RH = kept.y_RH.slice(0, begin, end);
       at::Tensor scores_RV = scores_of(context, y_RH);
-      result.loss_sum.value += ops.cross_entropy(scores_RV, labels_M.slice(0, begin, end), scale.value, scores_RV);
+      const at::Tensor labels_R = labels_M.slice(0, begin, end);
+      if (scale.on_device()) {
+        const at::Tensor sum = ops.cross_entropy_on_device(scores_RV, labels_R, scale.tensor, scores_RV);
+        result.loss_sum.tensor = result.loss_sum.on_device() ? result.loss_sum.tensor + sum : sum;
+      } else {
+        result.loss_sum.value += ops.cross_entropy(scores_RV, labels_R, scale.value, scores_RV);
+      }
       if (result.loss_sum.is_known_bad()) return false;
       PassContext part = context;
       part.accumulate = context.accumulate || begin > 0;

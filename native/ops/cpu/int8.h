@@ -13,10 +13,9 @@
 // integers are the same at every instruction level, and since sums of integers have no order, so are the outputs up to
 // the last rounding of the fp32 ones. How a level comes to s is its own affair:
 //
-//   VNNI        vpdpbusd of the unsigned a + 128 with w, less 128 * (sum of w), which packing leaves beside the panels
-//   AVX2        vpmaddubsw of |a| with sign(w, a): no pair exceeds 2 * 127 * 127 = 32,258, so nothing saturates; or
-//               vpmaddwd of both widened to 16 bits. Never vpmaddubsw of a + 128: 2 * 255 * 127 does not fit.
-//   otherwise   plain loops
+//   VNNI        vpdpbusd of the unsigned a + 128 with w, less 128 * (sum of w), which packing leaves beside each panel
+//   otherwise   vpmaddwd of both widened to 16 bits, which holds every sum of two products. Not vpmaddubsw of a + 128, whose
+//               16 bits do not hold 2 * 255 * 127.
 //
 // `values` and `packed` are laid out as the level likes and read by its kernels alone.
 #pragma once

@@ -1,5 +1,7 @@
 #include "ops/cuda/cuda_ops.h"
 
+#include "core/libtorch_card.h"
+
 namespace permafrost {
 
 namespace {
@@ -31,9 +33,9 @@ void CudaOps::begin_pass() {
 }
 
 void CudaOps::weight_gradient(const at::Tensor& dy_TO, const at::Tensor& x_TI, const GradSink& dweight) {
-  if (x_TI.scalar_type() == at::kFloat || dweight.accumulate) return PlainOps::weight_gradient(dy_TO, x_TI, dweight);
+  if (x_TI.scalar_type() == at::kFloat) return PlainOps::weight_gradient(dy_TO, x_TI, dweight);
   at::Tensor grad_OI = dweight.grad;
-  product_into_fp32(grad_OI, dy_TO.t(), x_TI);
+  product_into_fp32(grad_OI, dy_TO.t(), x_TI, dweight.accumulate);
 }
 
 void CudaOps::embed_backward(const BatchTensors& batch, const at::Tensor& dsum_TH, int64_t pad_token_id,

@@ -46,7 +46,8 @@ double widened(bf16 x) {
 // Numbers of one type. In bf16 they are rounded when they are set.
 class Numbers {
  public:
-  Numbers(Number type, int64_t count) : type_(type), fp32_(static_cast<size_t>(count)), bf16_(static_cast<size_t>(count)) {}
+  Numbers(Number type, int64_t count)
+      : type_(type), fp32_(static_cast<size_t>(count)), bf16_(static_cast<size_t>(count)) {}
   Numbers(Number type, int64_t count, std::mt19937& random) : Numbers(type, count) {
     std::uniform_real_distribution<float> uniform(-1, 1);
     for (size_t i = 0; i < fp32_.size(); ++i) {
@@ -149,8 +150,8 @@ void check(const Level& level, const Case& c, std::mt19937& random) {
       if (c.bias) sum += bias[n];
       const double allowed = 1e-6 * size + unit * std::fabs(sum);
       const double wanted = activated(c.activation, sum);
-      expect(std::fabs(plain[at] - wanted) <= 1.2 * allowed + unit, level.name, ": ", M, " x ", K, " x ", N, " at ", m, ", ",
-             n, ": ", plain[at], ", not ", wanted);
+      expect(std::fabs(plain[at] - wanted) <= 1.2 * allowed + unit, level.name, ": ", M, " x ", K, " x ", N, " at ", m,
+             ", ", n, ": ", plain[at], ", not ", wanted);
       if (c.activation < 0) continue;
       expect(std::fabs(pre[at] - sum) <= allowed, level.name, ": before the activation ", pre[at], ", not ", sum);
     }
@@ -197,7 +198,8 @@ TEST("our products give a row the same bits whatever the rows beside it and what
       p.factors = p.result = type;
       multiply(*level.kernels, p);
       const size_t bytes = type == Number::fp32 ? sizeof(float) : sizeof(bf16);
-      for (const auto& [first, rows, columns] : {std::array<int64_t, 3>{0, 1, N}, {7, 6, N}, {30, 64, N}, {100, 1, 33}}) {
+      const std::array<int64_t, 3> parts[] = {{0, 1, N}, {7, 6, N}, {30, 64, N}, {100, 1, 33}};
+      for (const auto& [first, rows, columns] : parts) {
         Numbers some(type, rows * columns);
         Product part = p;
         part.M = rows;
