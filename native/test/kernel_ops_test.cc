@@ -103,6 +103,8 @@ TEST("card operations: frozen parts, sums of gradients and no clipping, in fp32"
   TrainerOptions options = options_of(true);
   options.sums_gradients = true;
   options.max_grad_norm = 0;
+  // The gradient of a key's bias is nothing but rounding, and without clipping there is more of it.
+  options.adamw.eps = 2e-5;
   Twins twins(testing::small_bert(0.1), at::kFloat, options);
   int32_t seed = 0;
   for (const FreezePlan& plan : std::vector<FreezePlan>{{false, {0, 0, 0}, {0, 0, 0}},

@@ -66,7 +66,14 @@ describe('measureAhead', () => {
 
 describe('benchText of a card', () => {
   const shape = parseShape('tiny');
-  const sample = { seconds: 1, tokens: 9, paddedTokens: 9, scoredTokens: 9, floorSeconds: null };
+  const sample = {
+    seconds: 1,
+    tokens: 9,
+    paddedTokens: 9,
+    scoredTokens: 9,
+    floorSeconds: null,
+    productSeconds: null,
+  };
   const card = {
     ...{ secondsPerStep: 0.00517, tokensPerSecond: 118_000, firstSeconds: 1.25, firstSteps: 100 },
     ...{ peakBytes: 2 ** 31, facts: FACTS },
@@ -74,7 +81,7 @@ describe('benchText of a card', () => {
   const textOf = (facts: Partial<NativeDevice>) =>
     benchText(
       benchResult(parseBenchOptions({ shape, lengths: [5], modes: ['packed'], freeze: full() }), {
-        device: 'cpu',
+        ...{ device: 'cpu', matmul: null, fastestLibrary: 'own' },
         config: encoderConfigOf(shape, 100, 0, ['A', 'B']),
         plan: full().plan(shape.numLayers),
         samples: new Map([['packed', [sample]]]),
