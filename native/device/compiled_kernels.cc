@@ -97,7 +97,7 @@ void CompiledKernels::run(const std::string& name, const LaunchShape& shape, con
   }
   const unsigned grid[3] = {static_cast<unsigned>(shape.grid.x), static_cast<unsigned>(shape.grid.y),
                             static_cast<unsigned>(shape.grid.z)};
-  machine_.driver.launch(functions_.at(name), grid, static_cast<unsigned>(shape.block),
+  machine_.driver.launch(name, functions_.at(name), grid, static_cast<unsigned>(shape.block),
                          static_cast<unsigned>(shape.shared), machine_.stream(), pointers.data());
 }
 
@@ -106,8 +106,7 @@ std::unique_ptr<CompiledKernels> compile_kernels(at::Device device, const std::v
     throw std::runtime_error(std::string("they need libtorch 2.4 or later, and this is ") + libtorch_build_version());
   }
   static const DriverLaunches driver;
-  // libtorch makes the context at its first work on the device.
-  if (!driver.has_context()) at::empty({1}, at::TensorOptions().dtype(at::kFloat).device(device));
+  driver.enter(device.index());
   const auto stream = [device] { return native_handle(c10::impl::VirtualGuardImpl(device.type()).getStream(device)); };
   return std::make_unique<CompiledKernels>(CompiledKernels::Machine{Nvrtc::find(), driver, cache_directory(), stream}, sources);
 }

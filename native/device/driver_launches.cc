@@ -22,6 +22,9 @@ DriverLaunches::DriverLaunches(const std::string& path) {
     if (function == nullptr) throw std::runtime_error("NVIDIA's driver has no " + std::string(name));
   };
   take("cuCtxGetCurrent", current_context_);
+  take("cuCtxSetCurrent", set_context_);
+  take("cuDeviceGet", device_);
+  take("cuDevicePrimaryCtxRetain", retain_context_);
   take("cuCtxGetDevice", current_device_);
   take("cuDeviceGetAttribute", device_attribute_);
   take("cuModuleLoadData", load_);
@@ -29,6 +32,7 @@ DriverLaunches::DriverLaunches(const std::string& path) {
   take("cuFuncSetAttribute", set_attribute_);
   take("cuLaunchKernel", launch_);
   take("cuGetErrorString", error_string_);
+  load_function_ = reinterpret_cast<decltype(load_function_)>(dlsym(library, "cuFuncLoad"));
 }
 
 void DriverLaunches::check(int result, const std::string& doing) const {
@@ -39,9 +43,14 @@ void DriverLaunches::check(int result, const std::string& doing) const {
                            (words == nullptr ? "error " + std::to_string(result) : std::string(words)));
 }
 
-bool DriverLaunches::has_context() const {
+void DriverLaunches::enter(int device) const {
   void* context = nullptr;
-  return current_context_(&context) == 0 && context != nullptr;
+  check(current_context_(&context), "asking for the context");
+  if (context != nullptr) return;
+  int handle = 0;
+  check(device_(&handle, device), "asking for the device");
+  check(retain_context_(&context, handle), "taking the device's context");
+  check(set_context_(context), "entering the device's context");
 }
 
 int DriverLaunches::attribute(int which) const {
@@ -64,12 +73,15 @@ void* DriverLaunches::function(void* module, const std::string& symbol) const {
   check(function_(&function, module, symbol.c_str()), "looking for " + symbol);
   // More than 48 KiB must be asked for; asking costs a kernel nothing that uses less.
   check(set_attribute_(function, kDynamicSharedMemory, attribute(kLargestSharedMemory)), "allowing shared memory to " + symbol);
+  // Drivers load functions at their first launch, for which there may be no way while work is recorded.
+  if (load_function_ != nullptr) check(load_function_(function), "loading " + symbol);
   return function;
 }
 
-void DriverLaunches::launch(void* function, const unsigned (&grid)[3], unsigned block, unsigned shared, void* stream,
-                            void** arguments) const {
-  check(launch_(function, grid[0], grid[1], grid[2], block, 1, 1, shared, stream, arguments, nullptr), "launching a kernel");
+void DriverLaunches::launch(const std::string& name, void* function, const unsigned (&grid)[3], unsigned block,
+                            unsigned shared, void* stream, void** arguments) const {
+  const int result = launch_(function, grid[0], grid[1], grid[2], block, 1, 1, shared, stream, arguments, nullptr);
+  if (result != 0) check(result, "launching " + name);
 }
 
 }  // namespace permafrost

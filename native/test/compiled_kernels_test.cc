@@ -39,6 +39,7 @@ class FakeMachine {
   }
   std::string log() const { return call<const char* (*)()>("fake_cuda_log")(); }
   void set_capability(int capability) const { call<void (*)(int)>("fake_cuda_set_capability")(capability); }
+  void set_context(bool has) const { call<void (*)(int)>("fake_cuda_set_context")(has ? 1 : 0); }
   void refuse(const char* image) const { call<void (*)(const char*)>("fake_cuda_refuse")(image); }
   std::vector<std::filesystem::path> files() const {
     std::vector<std::filesystem::path> all;
@@ -73,7 +74,7 @@ TEST("compiled kernels are launched with their arguments, on the current stream,
   expect(kernels.compiled() == 2 && kernels.problem().empty(), "two sources were to be compiled: ", kernels.problem());
   expect(holds(made, "create rows.cuh with headers") && holds(made, "compile for sm_90"), made);
   expect(holds(made, "load image for sm_90: first<float> second"), made);
-  expect(holds(made, "attribute 8 of _Zsecond: 232448"), made);
+  expect(holds(made, "attribute 8 of _Zsecond: 232448") && holds(made, "ready _Zsecond"), made);
 
   const at::Tensor x = at::zeros({3});
   for (const uintptr_t stream : {uintptr_t{77}, uintptr_t{78}}) {
@@ -86,6 +87,17 @@ TEST("compiled kernels are launched with their arguments, on the current stream,
   }
   kernels.launch("first<float>", {{0}, 64}, x, int64_t{5}, 1.5f, -7);
   expect(fake.log().empty(), "an empty grid was launched");
+}
+
+TEST("a thread without a context enters the device's own") {
+  FakeMachine fake;
+  const auto machine = fake.machine();
+  fake.set_context(false);
+  machine.driver.enter(2);
+  expect(fake.log() == "retain 102\n", "the primary context of the device was to be taken");
+  expect(machine.driver.capability() == 90, "there is a context");
+  machine.driver.enter(2);
+  expect(fake.log().empty(), "a context that is there stays");
 }
 
 TEST("kernels are compiled once for an architecture and read from the cache afterwards") {
@@ -153,7 +165,7 @@ TEST("what does not compile or load is left out and said; nothing else is lost")
   fake.set_capability(90);
   CompiledKernels launching(fake.machine(), kSources);
   expect(holds(why([&] { launching.launch("second", {{13}, 32}, at::zeros({1}), int64_t{1}, 1.0f, 1); }),
-               "launching a kernel: unspecified launch failure"), "a failed launch");
+               "launching second: unspecified launch failure"), "a failed launch");
 }
 
 TEST("NVRTC compiles every kernel for the cards that there are") {
@@ -211,6 +223,30 @@ TEST("every kernel agrees with the plain operations before it is used, and each 
       for (const std::string& name : source.names) expect(checked.count(name) == 1, name, " was not checked");
     }
   }
+}
+
+// Kernels of the emulator of which one fails as on a card: by an error of libtorch's, when its result is wanted.
+class FailingKernels : public EmulatedKernels {
+ public:
+  void run(const std::string& name, const LaunchShape& shape, const Argument* arguments, size_t count) override {
+    if (name == "dropout<float>") TORCH_CHECK(false, "CUDA error: an illegal memory access was encountered");
+    EmulatedKernels::run(name, shape, arguments, count);
+  }
+};
+
+TEST("a kernel that fails is refused, and where the card answers no more this is said") {
+  const auto gate = std::make_shared<KernelGate>(std::make_shared<FailingKernels>());
+  const std::string problem = refuse_wrong_kernels(gate, at::kCPU, at::kFloat, 64);
+  expect(holds(problem, "dropout") && holds(problem, "illegal memory access") && !holds(problem, "frame"), problem);
+  expect(!gate->has("dropout<float>") && gate->has("embed"), "names");
+  const auto other = std::make_shared<KernelGate>(std::make_shared<FailingKernels>());
+  try {
+    refuse_wrong_kernels(other, at::kCPU, at::kFloat, 64, nullptr, [] { return false; });
+  } catch (const DeviceSpoilt& error) {
+    expect(holds(error.what(), "answers no more after the kernels of dropout ran: CUDA error: an illegal"), error.what());
+    return;
+  }
+  expect(false, "nothing was thrown");
 }
 
 TEST("a kernel that disagrees is refused, and those that are right stay") {

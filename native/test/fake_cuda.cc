@@ -19,6 +19,7 @@ std::string calls;
 std::string given;
 int capability = 90;
 std::string refused_image;
+thread_local bool has_context = true;
 std::set<std::string> kept;
 
 // Several threads compile at once.
@@ -49,6 +50,9 @@ const char* fake_cuda_log() {
 void fake_cuda_set_capability(int value) { capability = value; }
 // Images that hold this text are not loaded; empty: all are.
 void fake_cuda_refuse(const char* text) { refused_image = text; }
+
+// Whether the thread has a current context.
+void fake_cuda_set_context(int has) { has_context = has != 0; }
 
 int nvrtcVersion(int* major, int* minor) {
   *major = 13;
@@ -124,10 +128,24 @@ int nvrtcGetLoweredName(void* program, const char* name, const char** lowered) {
 const char* nvrtcGetErrorString(int result) { return result == 6 ? "NVRTC_ERROR_COMPILATION" : "NVRTC_ERROR"; }
 
 int cuCtxGetCurrent(void** context) {
+  *context = has_context ? &calls : nullptr;
+  return 0;
+}
+int cuDeviceGet(int* device, int number) {
+  *device = 100 + number;
+  return 0;
+}
+int cuDevicePrimaryCtxRetain(void** context, int device) {
+  note("retain " + std::to_string(device));
   *context = &calls;
   return 0;
 }
+int cuCtxSetCurrent(void* context) {
+  has_context = context == &calls;
+  return 0;
+}
 int cuCtxGetDevice(int* device) {
+  if (!has_context) return 201;
   *device = 0;
   return 0;
 }
@@ -148,6 +166,10 @@ int cuModuleGetFunction(void** function, void*, const char* symbol) {
 }
 int cuFuncSetAttribute(void* function, int which, int value) {
   note("attribute " + std::to_string(which) + " of " + static_cast<const char*>(function) + ": " + std::to_string(value));
+  return 0;
+}
+int cuFuncLoad(void* function) {
+  note("ready " + std::string(static_cast<const char*>(function)));
   return 0;
 }
 int cuLaunchKernel(void* function, unsigned x, unsigned y, unsigned z, unsigned block, unsigned, unsigned, unsigned shared,

@@ -36,7 +36,8 @@ DEVICE Activated activated(float x) {
   }
 }
 
-// pre <- pre + bias where there is one; y = activation(pre). Eight elements a thread of R C / 8.
+// pre <- pre + bias where there is one; y = activation(pre), or, where y is null, pre <- activation(pre + bias). Eight
+// elements a thread of R C / 8.
 template <typename X, int kKind>
 __global__ void activate(GLOBAL(X) pre_RC, GLOBAL(const float) bias_C, GLOBAL(X) y_RC, i64 R, i64 C) {
   const i64 element = (static_cast<i64>(blockIdx.x) * blockDim.x + threadIdx.x) * 8;
@@ -48,11 +49,11 @@ __global__ void activate(GLOBAL(X) pre_RC, GLOBAL(const float) bias_C, GLOBAL(X)
     widen(load8(bias_C, element % C), bias);
     UNROLL
     for (int i = 0; i < 8; ++i) x[i] = to_float(to<X>(x[i] + bias[i]));
-    store8(pre_RC, element, x);
+    if (y_RC) store8(pre_RC, element, x);
   }
   UNROLL
   for (int i = 0; i < 8; ++i) y[i] = activated<kKind>(x[i]).value;
-  store8(y_RC, element, y);
+  store8(y_RC ? y_RC : pre_RC, element, y);
 }
 
 // gradient <- gradient * activation'(pre); pre <- activation(pre) where `leaves_activation`; parts_PC: the gradient's column

@@ -34,6 +34,9 @@ struct UpdatedTensor {
   int rate, step;
 };
 
+// Threads of the one block that decides on an update.
+constexpr int kDecidingThreads = 1024;
+
 // Elements that a block of the update takes, at most, and which.
 constexpr long long kUpdateChunk = 8192;
 struct UpdatedChunk {

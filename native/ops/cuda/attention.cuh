@@ -42,7 +42,7 @@ struct Task {
     const int sequence = whole ? turn : own_warp;
     begin = __shfl_sync(kWarp, border, sequence);
     n = __shfl_sync(kWarp, border, sequence + 1) - begin;
-    if ((n > (per_block == 1 ? 0 : kAttentionAlone)) != whole) n = 0;
+    if ((n > (per_block == 1 ? 0 : kAttentionAlone)) != whole || n > kAttentionRows) n = 0;
     warp = whole ? own_warp : 0;
     warps = whole ? kAttentionWarps : 1;
     thread = warp * 32 + lane();

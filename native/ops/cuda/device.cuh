@@ -67,7 +67,7 @@ DEVICE void store_vector(T* pointer, i64 element, const V& value) {
 // `elements` elements at an address that came as a number, such as one of a table of tensors.
 template <typename T>
 DEVICE T* pointer_at(u64 address, i64) {
-  return reinterpret_cast<T*>(address);
+  return static_cast<T*>(__cvta_global_to_generic(address));  // which says that it is global memory
 }
 
 // d += a b for a[16][16] and b[16][8] of bf16 and d[16][8] of fp32. Lane l, g = l / 4, t = l % 4, holds

@@ -1,8 +1,10 @@
 // Kernels are compared with the plain operations before they are used on a card: what disagrees there is not used.
 #pragma once
 
+#include <functional>
 #include <memory>
 #include <set>
+#include <stdexcept>
 #include <string>
 
 #include "device/kernels.h"
@@ -30,11 +32,18 @@ class KernelGate : public DeviceKernels {
   std::set<std::string>* notes_ = nullptr;
 };
 
+// A kernel has left the device so that it answers no more, such as by an access to memory that is not the process's.
+struct DeviceSpoilt : std::runtime_error {
+  using std::runtime_error::runtime_error;
+};
+
 // Runs the operations that have kernels on small inputs, with the kernels and with the plain operations, on the device. Of
 // an operation that disagrees, the kernels that no one before it has shown to be right are refused. Returns which
 // operations, empty where all agree; `checked`, where given, gets the names of all kernels that ran. No other thread may
-// use the gate meanwhile.
+// use the gate meanwhile. Throws DeviceSpoilt where the device does not answer after a failure, which `answers` says in
+// place of a sum on the device.
 std::string refuse_wrong_kernels(const std::shared_ptr<KernelGate>& kernels, at::Device device, at::ScalarType type,
-                                 int64_t head_size, std::set<std::string>* checked = nullptr);
+                                 int64_t head_size, std::set<std::string>* checked = nullptr,
+                                 const std::function<bool()>& answers = {});
 
 }  // namespace permafrost

@@ -6,6 +6,7 @@
 #include <stdexcept>
 #include <tuple>
 
+#include "core/error.h"
 #include "device/compiled_kernels.h"
 #include "device/nvidia_driver.h"
 #include "ops/cuda/kernel_attention.h"
@@ -38,6 +39,8 @@ std::string facts_of(at::Device device, at::ScalarType type, int64_t head_size) 
   return facts + "\n" + c10::toString(type) + "\n" + std::to_string(head_size);
 }
 
+constexpr char kAllAgree[] = "all kernels agree";
+
 // Compiled, loaded and checked at the first call in the process; engines share them, and they stay until it ends.
 CheckedKernels checked_kernels(at::Device device, at::ScalarType type, int64_t head_size) {
   using Key = std::tuple<int, at::ScalarType, int64_t>;
@@ -48,24 +51,35 @@ CheckedKernels checked_kernels(at::Device device, at::ScalarType type, int64_t h
   const auto found = known.find(key);
   if (found != known.end()) return found->second;
   CheckedKernels result;
+  const KernelCache cache(cache_directory());
+  std::string subject, spoilt;
   try {
     std::unique_ptr<CompiledKernels> compiled = compile_kernels(device, KernelOps::sources(type, head_size));
     result.problem = compiled->problem();
-    const std::string subject = compiled->identity() + facts_of(device, type, head_size);
+    subject = compiled->identity() + facts_of(device, type, head_size);
     auto checked = std::make_shared<KernelGate>(std::move(compiled));
-    // That all agree is kept beside the compiled kernels; what disagreed is asked again by the next process.
-    const KernelCache cache(cache_directory());
-    if (!cache.read("checked", subject)) {
+    // That all agree is kept beside the compiled kernels, and so is that one spoilt the device; what disagreed is asked again
+    // by the next process.
+    const auto verdict = cache.read("checked", subject);
+    if (verdict && verdict->image != kAllAgree) throw std::runtime_error("in an earlier process " + verdict->image);
+    if (!verdict) {
       const std::string refused = refuse_wrong_kernels(checked, device, type, head_size);
       if (refused.empty()) {
-        cache.write("checked", subject, {"all kernels agree", {}});
+        cache.write("checked", subject, {kAllAgree, {}});
       } else {
         result.problem += (result.problem.empty() ? "" : "; ") + refused;
       }
     }
     result.kernels = checked;
+  } catch (const DeviceSpoilt& error) {
+    spoilt = error.what();
   } catch (const std::runtime_error& error) {
     result.problem = error.what();
+  }
+  if (!spoilt.empty()) {
+    cache.write("checked", subject, {spoilt, {}});
+    fail(ErrorCode::DEVICE_UNAVAILABLE, "device: ", spoilt,
+         ". Start the process anew with PERMAFROST_KERNELS=libtorch, which uses libtorch's operations alone.");
   }
   return known[key] = result;
 }

@@ -143,7 +143,9 @@ bool RowKernels::activate(at::Tensor& pre_TI, const at::Tensor& bias_I, Activati
   const std::string name = permafrost::of("activate", {name_of(type_), std::to_string(static_cast<int>(activation))});
   const int64_t T = pre_TI.size(0), I = pre_TI.size(1);
   if (!has(name) || I % 8 != 0 || !is_plain(pre_TI) || !is_plain(bias_I) || !is_plain(y_TI)) return false;
-  kernels_.launch(name, {{up(T * I, 8 * kThreads)}, kThreads}, pre_TI, in_fp32(bias_I), y_TI, T, I);
+  // One memory goes to a kernel as one argument.
+  const at::Tensor y = is_same(pre_TI, y_TI) ? at::Tensor() : y_TI;
+  kernels_.launch(name, {{up(T * I, 8 * kThreads)}, kThreads}, pre_TI, in_fp32(bias_I), y, T, I);
   return true;
 }
 

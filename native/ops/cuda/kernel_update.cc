@@ -9,7 +9,7 @@ namespace permafrost {
 
 namespace {
 
-constexpr int64_t kThreads = 256, kDecidingThreads = 1024;
+constexpr int64_t kThreads = 256;
 
 template <typename T>
 at::Tensor upload(const std::vector<T>& values, at::Device device) {

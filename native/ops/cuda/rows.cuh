@@ -37,8 +37,8 @@ DEVICE void widen(const Eight<float>& eight, float (&x)[8]) {
 }
 
 DEVICE void store8(GLOBAL(bf16) target, i64 element, const float (&x)[8]) {
-  store_vector(target, element,
-               make_uint4(pack_bf16(x[0], x[1]), pack_bf16(x[2], x[3]), pack_bf16(x[4], x[5]), pack_bf16(x[6], x[7])));
+  store_16(target, element,
+           make_uint4(pack_bf16(x[0], x[1]), pack_bf16(x[2], x[3]), pack_bf16(x[4], x[5]), pack_bf16(x[6], x[7])));
 }
 DEVICE void store8(GLOBAL(float) target, i64 element, const float (&x)[8]) {
   store_vector(target, element, make_float4(x[0], x[1], x[2], x[3]));

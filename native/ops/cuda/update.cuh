@@ -37,9 +37,10 @@ __global__ void squares(GLOBAL(const UpdatedTensor) tensors, GLOBAL(const Update
 // One block. outcome: the norm of the mean gradients; what a gradient is multiplied by; 1 where there is an update, else
 // 0. Nothing is updated, not even the step counts, where the norm or the loss is not finite. steps_S: addresses of the
 // counts; corrections_S2: of each 1 - beta1^step and sqrt(1 - beta2^step).
-__global__ void decide(GLOBAL(const float) squares_P, i64 P, GLOBAL(const float) mean_scale,
-                              GLOBAL(const float) loss, UpdateConstants constants, GLOBAL(const u64) steps_S, i32 S,
-                              GLOBAL(float) corrections_S2, GLOBAL(float) outcome) {
+__global__ void __launch_bounds__(kDecidingThreads)
+    decide(GLOBAL(const float) squares_P, i64 P, GLOBAL(const float) mean_scale, GLOBAL(const float) loss,
+           UpdateConstants constants, GLOBAL(const u64) steps_S, i32 S, GLOBAL(float) corrections_S2,
+           GLOBAL(float) outcome) {
   SHARED(double) shared = shared_memory<double>(0);
   double sum = 0;
   for (i64 p = threadIdx.x; p < P; p += blockDim.x) {

@@ -13,6 +13,18 @@ void refuse(const std::string& kernel, size_t index, const std::string& what) {
   throw KernelFault("kernel " + kernel + ": argument " + std::to_string(index) + " " + what);
 }
 
+void refuse_shared_memory(const std::string& kernel, const Argument* arguments, const std::vector<bool>& writes) {
+  const auto begin = [&](size_t i) { return static_cast<const char*>(arguments[i].pointer); };
+  const auto reaches = [&](size_t i, size_t j) { return begin(i) < begin(j) + arguments[j].bytes; };
+  for (size_t i = 0; i < writes.size(); ++i) {
+    for (size_t j = 0; j < i; ++j) {
+      if (!arguments[i].is_pointer() || !arguments[j].is_pointer() || begin(i) == nullptr || begin(j) == nullptr) continue;
+      if (!(writes[i] || writes[j]) || !reaches(i, j) || !reaches(j, i)) continue;
+      refuse(kernel, i, "is the memory of argument " + std::to_string(j) + ", and one of them is written");
+    }
+  }
+}
+
 Regions::Regions(const Argument* arguments, size_t count) {
   struct Range {
     char *begin, *end;

@@ -45,6 +45,10 @@ class Regions {
   std::vector<std::unique_ptr<Region>> regions_;
 };
 
+// Refuses memory that comes as two arguments one of which is written: on a card GLOBAL is __restrict__, so that the
+// compiler orders accesses by way of one as if the other did not exist. `writes` says what is written, by argument.
+void refuse_shared_memory(const std::string& kernel, const Argument* arguments, const std::vector<bool>& writes);
+
 [[noreturn]] void refuse(const std::string& kernel, size_t index, const std::string& what);
 
 template <typename T>
@@ -52,6 +56,11 @@ constexpr Element element_of_parameter() {
   if constexpr (std::is_same_v<T, card::bf16>) return Element::bf16;
   return element_of<T>();
 }
+
+template <typename Parameter>
+constexpr bool writes_through = false;
+template <typename T>
+constexpr bool writes_through<Pointer<T>> = !std::is_const_v<T>;
 
 // A parameter of the kernel made of what the launch hands over.
 template <typename Parameter>
@@ -81,6 +90,7 @@ struct Bind<Pointer<T>> {
 template <typename... Parameters, size_t... kIndex>
 void launch_bound(const std::string& name, void (*kernel)(Parameters...), const LaunchShape& shape,
                   const Argument* arguments, std::index_sequence<kIndex...>) {
+  refuse_shared_memory(name, arguments, {writes_through<Parameters>...});
   const Regions regions(arguments, sizeof...(Parameters));
   const std::tuple<Parameters...> bound{Bind<Parameters>::of(name, kIndex, arguments[kIndex], regions)...};
   run_blocks(name, {static_cast<unsigned>(shape.grid.x), static_cast<unsigned>(shape.grid.y), static_cast<unsigned>(shape.grid.z)},
