@@ -83,10 +83,16 @@ at::Tensor layer_forward(const PassContext& context, const LayerWeights& weights
                  attention_mean_R, attention_rstd_R);
 
   at::Tensor activated_RI = context.empty({num_rows, config.intermediate_size});
-  at::Tensor pre_RI = kept == nullptr ? activated_RI : context.empty({num_rows, config.intermediate_size});
-  interruption_point();
-  ops.linear_activated(activated_RI, middle_RH, *weights.up.weight, *weights.up.bias, config.activation, pre_RI,
-                       context.rows_apart);
+  at::Tensor pre_RI;
+  if (kept == nullptr) {
+    interruption_point();
+    ops.linear_activated(activated_RI, middle_RH, *weights.up.weight, *weights.up.bias, config.activation,
+                         context.rows_apart);
+  } else {
+    pre_RI = context.empty({num_rows, config.intermediate_size});
+    const at::Tensor up_bias_I = linear_but_bias(context, middle_RH, weights.up, pre_RI);
+    ops.activate(pre_RI, up_bias_I, config.activation, activated_RI);
+  }
 
   at::Tensor output_sum_RH = context.empty_sum({num_rows, hidden});
   const at::Tensor down_bias_H = linear_but_bias(context, activated_RI, weights.down, output_sum_RH);

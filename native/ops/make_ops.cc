@@ -36,13 +36,13 @@ void Ops::affine(at::Tensor& y_TO, const at::Tensor& x_TI, const Parameter& weig
 }
 
 void Ops::linear_activated(at::Tensor& y_TO, const at::Tensor& x_TI, const Parameter& weight, const Parameter& bias,
-                           Activation activation, at::Tensor& pre_TO, bool rows_apart) {
+                           Activation activation, bool rows_apart) {
   if (adds_bias_in_product()) {
-    affine(pre_TO, x_TI, weight, bias);
-    return activate(pre_TO, {}, activation, y_TO);
+    affine(y_TO, x_TI, weight, bias);
+    return activate(y_TO, {}, activation, y_TO);
   }
-  linear(pre_TO, x_TI, weight, rows_apart);
-  activate(pre_TO, bias.value, activation, y_TO);
+  linear(y_TO, x_TI, weight, rows_apart);
+  activate(y_TO, bias.value, activation, y_TO);
 }
 
 void Ops::linear_backward(at::Tensor& dx_TI, const at::Tensor& dy_TO, const Parameter& weight, bool add) {

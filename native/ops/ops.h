@@ -80,10 +80,9 @@ class Ops {
   // The same with a bias_O, where that is free; otherwise the operation behind it adds the bias.
   virtual bool adds_bias_in_product() const { return false; }
   virtual void affine(at::Tensor& y_TO, const at::Tensor& x_TI, const Parameter& weight, const Parameter& bias);
-  // y_TO = activation(x_TI W^T + bias_O). pre_TO receives what the activation is given, for the way back; where there is
-  // none it is y_TO itself.
+  // y_TO = activation(x_TI W^T + bias_O), where nothing is kept for a way back.
   virtual void linear_activated(at::Tensor& y_TO, const at::Tensor& x_TI, const Parameter& weight, const Parameter& bias,
-                                Activation activation, at::Tensor& pre_TO, bool rows_apart);
+                                Activation activation, bool rows_apart);
   // dx_TI = dy_TO W, or dx_TI += dy_TO W where `add`
   virtual void linear_backward(at::Tensor& dx_TI, const at::Tensor& dy_TO, const Parameter& weight, bool add = false);
   // dW_OI = dy^T x, in fp32

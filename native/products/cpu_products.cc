@@ -53,17 +53,7 @@ void CpuProducts::linear(at::Tensor& y_TO, const at::Tensor& x_TI, const Paramet
 
 void CpuProducts::affine(at::Tensor& y_TO, const at::Tensor& x_TI, const Parameter& weight, const Parameter& bias) {
   const at::Tensor weight_IO = weight.operand().t();
-  own_->multiply_with({bias.value}, y_TO, x_TI, weight_IO, packed(*own_, weight, weight_IO));
-}
-
-bool CpuProducts::linear_activated(at::Tensor& y_TO, const at::Tensor& x_TI, const Parameter& weight,
-                                   const Parameter& bias, int activation, const at::Tensor& pre_TO, bool rows_apart) {
-  const at::Tensor weight_IO = weight.operand().t();
-  ProductLibrary& library = library_for(y_TO, x_TI, weight_IO.numel(), rows_apart);
-  if (!library.has_epilogues()) return false;
-  const Epilogue epilogue{bias.value, activation, pre_TO.is_same(y_TO) ? at::Tensor() : pre_TO};
-  library.multiply_with(epilogue, y_TO, x_TI, weight_IO, packed(library, weight, weight_IO));
-  return true;
+  own_->multiply_with_bias(y_TO, x_TI, weight_IO, packed(*own_, weight, weight_IO), bias.value);
 }
 
 void CpuProducts::linear_backward(at::Tensor& dx_TI, const at::Tensor& dy_TO, const Parameter& weight, bool add) {

@@ -22,9 +22,6 @@ class CpuProducts {
   // As in Ops. A weight that stays as it is for some products is packed.
   void linear(at::Tensor& y_TO, const at::Tensor& x_TI, const Parameter& weight, bool rows_apart);
   void affine(at::Tensor& y_TO, const at::Tensor& x_TI, const Parameter& weight, const Parameter& bias);
-  // activation: a kind of the kernels of ops/cpu. False, and nothing done, where the library that suits has no epilogues.
-  bool linear_activated(at::Tensor& y_TO, const at::Tensor& x_TI, const Parameter& weight, const Parameter& bias,
-                        int activation, const at::Tensor& pre_TO, bool rows_apart);
   void linear_backward(at::Tensor& dx_TI, const at::Tensor& dy_TO, const Parameter& weight, bool add);
   void weight_gradient(at::Tensor& dweight_OI, const at::Tensor& dy_TO, const at::Tensor& x_TI, bool add);
 

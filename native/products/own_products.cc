@@ -40,14 +40,11 @@ class OwnProducts : public ProductLibrary {
     run(product_of(out_MN, a_MK, b_KN, add));
   }
 
-  bool has_epilogues() const override { return true; }
-  void multiply_with(const Epilogue& epilogue, at::Tensor& out_MN, const at::Tensor& a_MK, const at::Tensor& b_KN,
-                     const PackedMatrix* packed) override {
+  void multiply_with_bias(at::Tensor& out_MN, const at::Tensor& a_MK, const at::Tensor& b_KN,
+                          const PackedMatrix* packed, const at::Tensor& bias_N) override {
     Product product = product_of(out_MN, a_MK, b_KN, false);
     if (packed != nullptr) product.packed = static_cast<const Panels*>(packed)->data();
-    product.bias = epilogue.bias_N.data_ptr<float>();
-    product.activation = epilogue.activation;
-    if (epilogue.pre_MN.defined()) product.pre = epilogue.pre_MN.data_ptr();
+    product.bias = bias_N.data_ptr<float>();
     run(product);
   }
 

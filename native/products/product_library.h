@@ -18,13 +18,6 @@ class PackedMatrix {
   virtual size_t bytes() const = 0;
 };
 
-// What follows a product where it is stored.
-struct Epilogue {
-  at::Tensor bias_N;   // fp32
-  int activation = -1; // a kind of the kernels of ops/cpu, or none
-  at::Tensor pre_MN;   // receives what the activation is given; may be undefined
-};
-
 // The same library, shapes and threads give the same bits. Used by one thread at a time.
 class ProductLibrary {
  public:
@@ -41,11 +34,10 @@ class ProductLibrary {
   // its rows are contiguous. Sums are fp32 in any case.
   virtual void multiply(at::Tensor& out_MN, const at::Tensor& a_MK, const at::Tensor& b_KN, bool add) = 0;
 
-  // out_MN = a_MK b_KN with what follows it, before anything is rounded; where `has_epilogues`.
+  // out_MN = a_MK b_KN + bias_N, an fp32 one, which a library that can adds before it rounds.
   // `packed`: b as this library packed it, or null.
-  virtual bool has_epilogues() const { return false; }
-  virtual void multiply_with(const Epilogue& epilogue, at::Tensor& out_MN, const at::Tensor& a_MK,
-                             const at::Tensor& b_KN, const PackedMatrix* packed);
+  virtual void multiply_with_bias(at::Tensor& out_MN, const at::Tensor& a_MK, const at::Tensor& b_KN,
+                                  const PackedMatrix* packed, const at::Tensor& bias_N);
 
   // The factor b_KN packed, or null where this library gains nothing by it.
   virtual std::unique_ptr<PackedMatrix> pack(const at::Tensor& b_KN);

@@ -213,7 +213,9 @@ TEST("activations and their gradients equal the plain ones") {
           at::Tensor again = at::empty_like(x);
           ops.activate(pre, {}, activation, again);
           expect(at::equal(again, y), "without a bias the activation must be that of what is there");
-          return {pre, y, dpre, dbias};
+          at::Tensor joined = pre.clone(), djoined = dy.clone(), joined_dbias = at::empty({kHidden});
+          ops.activate_and_back(djoined, joined, activation, {joined_dbias, false});
+          return {pre, y, dpre, dbias, joined, djoined, joined_dbias};
         },
         1e-5);
   }

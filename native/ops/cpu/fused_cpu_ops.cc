@@ -114,11 +114,9 @@ void FusedCpuOps::affine(at::Tensor& y_TO, const at::Tensor& x_TI, const Paramet
 }
 
 void FusedCpuOps::linear_activated(at::Tensor& y_TO, const at::Tensor& x_TI, const Parameter& weight,
-                                   const Parameter& bias, Activation activation, at::Tensor& pre_TO, bool rows_apart) {
+                                   const Parameter& bias, Activation activation, bool rows_apart) {
   if (weight.int8) return int8_products_.linear(y_TO, x_TI, *weight.int8, bias.value, kind_of(activation));
-  const int kind = kind_of(activation);
-  if (products_.linear_activated(y_TO, x_TI, weight, bias, kind, pre_TO, rows_apart)) return;
-  Ops::linear_activated(y_TO, x_TI, weight, bias, activation, pre_TO, rows_apart);
+  Ops::linear_activated(y_TO, x_TI, weight, bias, activation, rows_apart);
 }
 
 void FusedCpuOps::linear_backward(at::Tensor& dx_TI, const at::Tensor& dy_TO, const Parameter& weight, bool add) {
