@@ -173,6 +173,8 @@ TEST("card kernels: activations and their gradients equal the plain ones, near a
           plain.activate(plain_pre, added, activation, plain_y);
           expect_close(pre, plain_pre, type, what + "sum");
           expect_close(y, plain_y, type, what + "value");
+          at::Tensor in_place = x.clone();
+          expect(kernels.activate(in_place, added, activation, in_place) && in_place.equal(y), what, "in place");
         }
         for (const bool accumulate : {false, true}) {
           at::Tensor gradient = dy.clone(), pre = x.clone();
@@ -382,7 +384,8 @@ TEST("card kernels: the update equals the plain AdamW, with clipping, sums of gr
     for (auto& entry : expected.entries) {
       const auto step = static_cast<int64_t>(entry.step.item<float>()) + 1;
       const float rate = rates[static_cast<int64_t>(entry.rate)].item<float>();
-      plain.adamw(entry.value, entry.grad, entry.exp_avg, entry.exp_avg_sq,
+      at::Tensor unrounded;
+      plain.adamw(entry.value, entry.grad, entry.exp_avg, entry.exp_avg_sq, unrounded,
                   {rate, 0.9, 0.999, 1e-8, entry.weight_decay, 0.25 * clip, step});
       if (entry.gradient_sum.defined()) entry.gradient_sum.add_(entry.grad, 0.25);
     }

@@ -173,9 +173,8 @@ Results update(const Bench& bench, Ops& ops) {
     norm.fill_(length);
     const double factor = scale * std::min(1.0, clip / (length + 1e-6));
     for (auto& entry : list.entries) {
-      ops.adamw(entry.value, entry.grad, entry.exp_avg, entry.exp_avg_sq,
+      ops.adamw(entry.value, entry.grad, entry.exp_avg, entry.exp_avg_sq, entry.rounded,
                 {rates[entry.rate], list.beta1, list.beta2, eps, entry.weight_decay, factor, 4});
-      if (entry.rounded.defined()) entry.rounded.copy_(entry.value);
     }
   }
   for (const auto& entry : list.entries) {
