@@ -384,8 +384,7 @@ TEST("card kernels: the update equals the plain AdamW, with clipping, sums of gr
     for (auto& entry : expected.entries) {
       const auto step = static_cast<int64_t>(entry.step.item<float>()) + 1;
       const float rate = rates[static_cast<int64_t>(entry.rate)].item<float>();
-      at::Tensor unrounded;
-      plain.adamw(entry.value, entry.grad, entry.exp_avg, entry.exp_avg_sq, unrounded,
+      plain.adamw(entry.value, entry.grad, entry.exp_avg, entry.exp_avg_sq, entry.rounded,
                   {rate, 0.9, 0.999, 1e-8, entry.weight_decay, 0.25 * clip, step});
       if (entry.gradient_sum.defined()) entry.gradient_sum.add_(entry.grad, 0.25);
     }
