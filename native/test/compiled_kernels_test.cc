@@ -168,14 +168,19 @@ TEST("what does not compile or load is left out and said; nothing else is lost")
                "launching second: unspecified launch failure"), "a failed launch");
 }
 
-TEST("NVRTC compiles every kernel for the cards that there are") {
-  const Nvrtc* nvrtc = nullptr;
+bool is_nvrtc_there() {
   try {
-    nvrtc = &Nvrtc::find();
+    Nvrtc::find();
+    return true;
   } catch (const std::runtime_error& error) {
     std::cout << "        skipped: " << error.what() << "\n";
-    return;
+    return false;
   }
+}
+
+TEST("NVRTC compiles every kernel for the cards that there are") {
+  if (!is_nvrtc_there()) return;
+  const Nvrtc* nvrtc = &Nvrtc::find();
   std::vector<KernelSource> sources;
   for (const at::ScalarType type : {at::kFloat, at::kBFloat16}) {
     for (const KernelSource& source : KernelOps::sources(type, 64)) sources.push_back(source);
@@ -192,6 +197,24 @@ TEST("NVRTC compiles every kernel for the cards that there are") {
     }));
   }
   for (auto& architecture : architectures) architecture.get();
+}
+
+TEST("NVRTC leaves stores of sixteen bytes whole") {
+  if (!is_nvrtc_there()) return;
+  for (const at::ScalarType type : {at::kFloat, at::kBFloat16}) {
+    for (const KernelSource& source : RowKernels::sources(type)) {
+      if (source.file != "activation.cuh" && source.file != "dropout.cuh") continue;
+      const std::string ptx = Nvrtc::find().compile(kernel_program(source), kernel_files(), source.names, "compute_80").image;
+      size_t split = 0, wanted = 0;
+      for (size_t at = ptx.find("st.global."); at != std::string::npos; at = ptx.find("st.global.", at + 1)) {
+        if (ptx.compare(at, 11, "st.global.v") != 0) ++split;
+      }
+      // Parts of sums, in a loop that the compiler may unroll once.
+      for (const std::string& name : source.names) wanted += holds(name, "backward") ? 2 : 0;
+      // sum_parts comes with each source.
+      expect(split <= wanted + 1, split, " stores of one number in ", source.file, " of ", source.names.front());
+    }
+  }
 }
 
 // Kernels of the emulator of which one computes something else.
