@@ -140,6 +140,11 @@ class CudaGraphs : public GraphRecorder {
       return std::make_unique<RecordedGraph>(device_, pool_, body);
     } catch (const c10::Error& error) {
       throw RecordingFailed(error.what_without_backtrace());
+    } catch (const Error&) {
+      throw;
+    } catch (const std::runtime_error& error) {
+      // The driver's, at a launch of a kernel of our own.
+      throw RecordingFailed(error.what());
     }
   }
 

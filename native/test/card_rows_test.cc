@@ -173,6 +173,8 @@ TEST("card kernels: activations and their gradients equal the plain ones, near a
           plain.activate(plain_pre, added, activation, plain_y);
           expect_close(pre, plain_pre, type, what + "sum");
           expect_close(y, plain_y, type, what + "value");
+          at::Tensor in_place = x.clone();
+          expect(kernels.activate(in_place, added, activation, in_place) && in_place.equal(y), what, "in place");
         }
         for (const bool accumulate : {false, true}) {
           at::Tensor gradient = dy.clone(), pre = x.clone();

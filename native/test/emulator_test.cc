@@ -168,6 +168,8 @@ TEST("emulator: arguments of another number, kind or type than the kernel's are 
   expect_fault("argument 2 is a tensor where", "scale_rows<float>", {{5}, 64, 4}, x, factors, x);
   expect_fault("argument 1 is a number where", "scale_rows<float>", {{5}, 64, 4}, x, 1.0f, int64_t{70});
   expect_fault("multiple of 32", "scale_rows<float>", {{5}, 48, 4}, x, factors, int64_t{70});
+  // A pointer of a kernel is the only one to what it writes.
+  expect_fault("argument 1 is the memory of argument 0", "scale_rows<float>", {{1}, 64, 4}, x, x[4].slice(0, 60, 70), int64_t{70});
 }
 
 TEST("emulator: shared memory that is read without a barrier, or before it is written, is found") {

@@ -618,7 +618,7 @@ describe('options of load and create', () => {
     const cases: [Record<string, unknown>, RegExp][] = [
       [{ threads: -1 }, /`threads`: .*at least 0, got -1/],
       [{ seed: 1.5 }, /`seed`: expected a whole number, got 1\.5/],
-      [{ precision: 'fp16' }, /`precision`: expected one of fp32, bf16, got "fp16"/],
+      [{ precision: 'fp16' }, /`precision`: expected one of fp32, bf16, int8, got "fp16"/],
       [{ tokenizer: null }, /`tokenizer`: expected a Tokenizer/],
     ];
     for (const [options, message] of cases) {

@@ -48,8 +48,9 @@ __global__ void sort_tokens(GLOBAL(const i32) rows_T, GLOBAL(i32) order_T, i64 T
   if (lane == 0) order_T[before] = static_cast<i32>(t);
 }
 
-// table[row] += the sum of the rows of x_TH whose token has this row, but for the row `skipped`. Block p: the row of the
-// p-th token in order, where it is the first of its row; its warps share the tokens. Shared memory: 256 floats a warp.
+// table[row] += the sum of the rows of x_TH whose token has this row, but for the row `skipped`. Block (p, c): columns
+// from 256 c on of the row of the p-th token in order, where it is the first of its row; its warps share the tokens. Shared
+// memory: 256 floats a warp.
 template <typename X>
 __global__ void scatter_rows(GLOBAL(const i32) rows_T, GLOBAL(const i32) order_T, i64 skipped, GLOBAL(const X) x_TH,
                              GLOBAL(float) table_VH, i64 T, i64 H) {
@@ -65,7 +66,7 @@ __global__ void scatter_rows(GLOBAL(const i32) rows_T, GLOBAL(const i32) order_T
   }
   const i64 warp = threadIdx.x / 32, warps = blockDim.x / 32, lane = threadIdx.x % 32;
   SHARED(float) shared = shared_memory<float>(0);
-  for (i64 begin = 0; begin < H; begin += 256) {
+  for (i64 begin = static_cast<i64>(blockIdx.y) * 256; begin < H; begin += static_cast<i64>(gridDim.y) * 256) {
     const i64 column = begin + lane * 8;
     float sums[8] = {};
     // Tokens of one row stand side by side; past the last one nothing of them comes.

@@ -34,6 +34,8 @@ struct Bench {
     return at::zeros(sizes, at::TensorOptions().dtype(of).device(device));
   }
   at::Tensor empty(at::IntArrayRef sizes) const { return empty(sizes, type); }
+  // On a card so many rows that each block takes several; the emulator, whose tests see to that, has few.
+  int64_t rows(int64_t few, int64_t many) const { return device.is_cpu() ? few : many; }
 };
 
 // Masks by numbers on the device.
@@ -53,14 +55,14 @@ struct BenchDropout {
 
 Results sums_of_columns(const Bench& bench, Ops& ops, int64_t columns) {
   const at::Tensor grad = bench.fp32({columns}, 1), other = bench.empty({columns}, at::kFloat);
-  ops.bias_backward(bench.x({37, columns}, 2), {grad, true});
+  ops.bias_backward(bench.x({bench.rows(37, 20011), columns}, 2), {grad, true});
   ops.bias_backward(bench.x({3, columns}, 3), {other, false});
   ops.finish_gradients();
   return {grad, other};
 }
 
 Results layer_norm(const Bench& bench, Ops& ops, int64_t hidden, at::ScalarType sum_type) {
-  const int64_t tokens = 21;
+  const int64_t tokens = hidden == 264 ? bench.rows(21, 9001) : 21;
   const BenchDropout masks(bench, tokens);
   at::Tensor sum = wave({tokens, hidden}, 1, bench.device, sum_type), y = bench.empty({tokens, hidden});
   at::Tensor mean = bench.empty({tokens}, at::kFloat), rstd = bench.empty({tokens}, at::kFloat);
@@ -86,7 +88,9 @@ Results activation(const Bench& bench, Ops& ops, Activation kind) {
   const at::Tensor dbias = bench.fp32({columns}, 4), other = dbias.clone();
   ops.activate_backward(dy, pre, kind, {dbias, true});
   ops.finish_gradients();
-  Results results{y, pre.clone(), dy, dbias};
+  at::Tensor in_place = bench.x({tokens, columns}, 5) * 3;
+  ops.activate(in_place, bench.fp32({columns}, 2), kind, in_place);
+  Results results{y, pre.clone(), dy, dbias, in_place};
   ops.activate_and_back(joined, pre, kind, {other, false});
   ops.finish_gradients();
   results.insert(results.end(), {joined, pre, other});
@@ -228,14 +232,18 @@ std::vector<Check> checks_of(const Bench& bench) {
   return checks;
 }
 
-// How far a result lies from the reference, as a part of the largest number; not a number where one of them is not.
+// How far a result lies from the reference, as a part of the largest number, or twice that of all numbers together, which a
+// small error in many of them reaches first; not a number where one of them is not.
 double difference_of(const Results& results, const Results& reference) {
   double largest = 0;
   for (size_t i = 0; i < results.size(); ++i) {
-    const at::Tensor a = results[i].to(at::kFloat), b = reference[i].to(at::kFloat);
-    const double difference = (a - b).abs().max().item<double>() / (b.abs().max().item<double>() + 1e-3);
-    if (!(difference <= largest)) largest = difference;
-    if (std::isnan(largest)) break;
+    const at::Tensor a = results[i].to(at::kFloat), b = reference[i].to(at::kFloat), apart = a - b;
+    const double one = apart.abs().max().item<double>() / (b.abs().max().item<double>() + 1e-3);
+    const double all = 2 * apart.norm().item<double>() / (b.norm().item<double>() + 1e-3);
+    for (const double difference : {one, all}) {
+      if (!(difference <= largest)) largest = difference;
+      if (std::isnan(largest)) return largest;
+    }
   }
   return largest;
 }

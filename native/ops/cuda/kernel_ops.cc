@@ -182,7 +182,10 @@ void KernelOps::dropout(at::Tensor& x_TH, const Dropout& dropout) {
 }
 
 void KernelOps::bias_backward(const at::Tensor& dy_TH, const GradSink& dbias) {
-  if (!rows_.bias_backward(dy_TH, dbias)) CudaOps::bias_backward(dy_TH, dbias);
+  if (rows_.bias_backward(dy_TH, dbias)) return;
+  // Sums into the same memory come one after another.
+  rows_.finish_sums();
+  CudaOps::bias_backward(dy_TH, dbias);
 }
 
 at::Tensor KernelOps::cross_entropy_on_device(const at::Tensor& logits_TC, const at::Tensor& labels_T,

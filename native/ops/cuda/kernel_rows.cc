@@ -250,7 +250,7 @@ void RowKernels::scatter(const GradSink& sink, const at::Tensor& rows_T, int64_t
   if (!sink.accumulate) table_VH.zero_();
   const at::Tensor order_T = at::empty_like(rows_T);
   kernels_.launch("sort_tokens", {{up(T, kWarps)}, kThreads}, rows_T, order_T, T);
-  kernels_.launch(of("scatter_rows", x_TH), {{T}, kThreads, part_bytes(8)}, rows_T,
+  kernels_.launch(of("scatter_rows", x_TH), {{T, up(H, kColumns)}, kThreads, part_bytes(8)}, rows_T,
                   order_T, skipped, x_TH, table_VH, T, H);
 }
 

@@ -41,8 +41,11 @@ DEVICE void store8(GLOBAL(bf16) target, i64 element, const float (&x)[8]) {
            make_uint4(pack_bf16(x[0], x[1]), pack_bf16(x[2], x[3]), pack_bf16(x[4], x[5]), pack_bf16(x[6], x[7])));
 }
 DEVICE void store8(GLOBAL(float) target, i64 element, const float (&x)[8]) {
-  store_vector(target, element, make_float4(x[0], x[1], x[2], x[3]));
-  store_vector(target, element + 4, make_float4(x[4], x[5], x[6], x[7]));
+  UNROLL
+  for (int i = 0; i < 8; i += 4) {
+    store_16(target, element + i,
+             make_uint4(__float_as_uint(x[i]), __float_as_uint(x[i + 1]), __float_as_uint(x[i + 2]), __float_as_uint(x[i + 3])));
+  }
 }
 
 // Multiplies the warp's 256 columns of a row, eight a lane from `column` on, by their dropout mask. A counter of the

@@ -62,6 +62,17 @@ constexpr bool writes_through = false;
 template <typename T>
 constexpr bool writes_through<Pointer<T>> = !std::is_const_v<T>;
 
+template <typename Parameter>
+constexpr size_t size_on_card = sizeof(Parameter);
+template <typename T>
+constexpr size_t size_on_card<Pointer<T>> = sizeof(void*);
+
+// As they lie one after another where none needs more than eight bytes of alignment.
+template <typename... Parameters>
+constexpr size_t argument_bytes() {
+  return (size_t{0} + ... + ((size_on_card<Parameters> + 7) / 8 * 8));
+}
+
 // A parameter of the kernel made of what the launch hands over.
 template <typename Parameter>
 struct Bind {
@@ -90,9 +101,11 @@ struct Bind<Pointer<T>> {
 template <typename... Parameters, size_t... kIndex>
 void launch_bound(const std::string& name, void (*kernel)(Parameters...), const LaunchShape& shape,
                   const Argument* arguments, std::index_sequence<kIndex...>) {
-  refuse_shared_memory(name, arguments, {writes_through<Parameters>...});
   const Regions regions(arguments, sizeof...(Parameters));
   const std::tuple<Parameters...> bound{Bind<Parameters>::of(name, kIndex, arguments[kIndex], regions)...};
+  refuse_shared_memory(name, arguments, {writes_through<Parameters>...});
+  // What every card and NVRTC take.
+  static_assert(argument_bytes<Parameters...>() <= 4096, "a kernel has at most 4096 bytes of arguments");
   run_blocks(name, {static_cast<unsigned>(shape.grid.x), static_cast<unsigned>(shape.grid.y), static_cast<unsigned>(shape.grid.z)},
              static_cast<unsigned>(shape.block), static_cast<size_t>(shape.shared),
              [&] { std::apply(kernel, bound); });
