@@ -48,7 +48,7 @@ const ProductChoice& CpuProducts::choice() {
 
 void CpuProducts::linear(at::Tensor& y_TO, const at::Tensor& x_TI, const Parameter& weight, bool rows_apart) {
   const at::Tensor weight_IO = weight.rows(y_TO.size(1)).t();
-  multiply(library_for(y_TO, x_TI, weight_IO.numel(), rows_apart), y_TO, x_TI, weight, weight_IO, false);
+  multiply(library_for(y_TO, x_TI, weight_IO.numel(), rows_apart, *own_), y_TO, x_TI, weight, weight_IO, false);
 }
 
 void CpuProducts::affine(at::Tensor& y_TO, const at::Tensor& x_TI, const Parameter& weight, const Parameter& bias) {
@@ -58,7 +58,7 @@ void CpuProducts::affine(at::Tensor& y_TO, const at::Tensor& x_TI, const Paramet
 
 void CpuProducts::linear_backward(at::Tensor& dx_TI, const at::Tensor& dy_TO, const Parameter& weight, bool add) {
   const at::Tensor weight_OI = weight.rows(dy_TO.size(1));
-  multiply(library_for(dx_TI, dy_TO, weight_OI.numel(), false), dx_TI, dy_TO, weight, weight_OI, add);
+  multiply(library_for(dx_TI, dy_TO, weight_OI.numel(), false, *libraries_[0]), dx_TI, dy_TO, weight, weight_OI, add);
 }
 
 void CpuProducts::weight_gradient(at::Tensor& dweight_OI, const at::Tensor& dy_TO, const at::Tensor& x_TI, bool add) {
@@ -73,12 +73,12 @@ bool CpuProducts::is_libraries(const at::Tensor& out, const at::Tensor& factor) 
 }
 
 ProductLibrary& CpuProducts::library_for(const at::Tensor& out, const at::Tensor& factor, int64_t weights,
-                                         bool rows_apart) {
+                                         bool rows_apart, ProductLibrary& for_few_rows) {
   // No library promises that a row does not depend on the others: OpenBLAS, oneDNN and MKL all add up in other orders
   // where there are few rows.
   if (rows_apart || weights <= kSmallWeights || !is_libraries(out, factor)) return *own_;
   const bool is_forced = choice_ && choice_->origin == "forced";
-  return out.size(0) < kFewRows && !is_forced ? *own_ : *choice().library;
+  return out.size(0) < kFewRows && !is_forced ? for_few_rows : *choice().library;
 }
 
 const PackedMatrix* CpuProducts::packed(ProductLibrary& library, const Parameter& weight, const at::Tensor& b_KN) {

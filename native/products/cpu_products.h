@@ -1,8 +1,9 @@
 // The products of linear maps on a CPU, each by the library that suits it.
 //
 // Small weights stay in a cache and are multiplied by the kernels of ops/cpu, which lose no time to calls, copies and
-// threads that wait for one another; so are few rows, which reading the weight in order serves best, and rows that must
-// not depend on the rows beside them. All else goes to the library that was chosen for the model's shape.
+// threads that wait for one another; so are rows that must not depend on the rows beside them, and few rows, as one
+// sentence has, which a packed weight serves best. Their gradients, whose weights learn, go to the usual library, for which
+// nobody waits until a choice has been measured; all else goes to the library that was chosen for the model's shape.
 #pragma once
 
 #include <memory>
@@ -34,7 +35,8 @@ class CpuProducts {
   // Whether a product of these is one that libraries compute.
   bool is_libraries(const at::Tensor& out, const at::Tensor& factor) const;
   // What multiplies by a weight of so many elements.
-  ProductLibrary& library_for(const at::Tensor& out, const at::Tensor& factor, int64_t weights, bool rows_apart);
+  ProductLibrary& library_for(const at::Tensor& out, const at::Tensor& factor, int64_t weights, bool rows_apart,
+                              ProductLibrary& for_few_rows);
   // The weight, which b is a view of, as the library packed it; null where it did not.
   static const PackedMatrix* packed(ProductLibrary& library, const Parameter& weight, const at::Tensor& b_KN);
   static void multiply(ProductLibrary& library, at::Tensor& out_MN, const at::Tensor& a_MK, const Parameter& weight,
