@@ -76,9 +76,18 @@ function rootAbove(start) {
 
 /** Where programs of this user keep their data: XDG_DATA_HOME, or what stands for it on other systems. */
 export function dataDirectory(env = process.env) {
-  const home = env.HOME ?? homedir();
+  const home = env.HOME ?? homeOrRoot();
   const base = process.platform === 'darwin' ? 'Library/Application Support' : '.local/share';
   return join(env.XDG_DATA_HOME || join(home, base), 'permafrost');
+}
+
+function homeOrRoot() {
+  try {
+    return homedir();
+  } catch {
+    // A user without a name, as in some containers.
+    return '/';
+  }
 }
 
 /** The file in which "permafrost libtorch install" notes what it fetched. */

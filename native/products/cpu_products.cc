@@ -36,9 +36,9 @@ CpuProducts::CpuProducts(const CpuKernels& kernels, at::ScalarType type, Product
     names += (names.empty() ? "" : ", ") + std::string(library->name());
     if (settings_.library == library->name()) choice_ = {library, "forced", ""};
   }
-  check(choice_.has_value(), ErrorCode::INVALID_OPTION, "matmul: this libtorch (", TORCH_VERSION, ") has no '",
-        settings_.library, "' that multiplies ", type == at::kFloat ? "fp32" : "bf16", " on this processor. Expected auto or one of: ",
-        names, ".");
+  check(choice_.has_value(), ErrorCode::INVALID_OPTION, "`matmul` (or PERMAFROST_MATMUL): this libtorch (",
+        TORCH_VERSION, ") has no '", settings_.library, "' that multiplies ", type == at::kFloat ? "fp32" : "bf16",
+        " on this processor. Expected auto or one of: ", names, ".");
 }
 
 const ProductChoice& CpuProducts::choice() {

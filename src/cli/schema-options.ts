@@ -103,7 +103,10 @@ function flagOf(name: string, schema: z.ZodType): Option | null {
     case 'boolean':
       return new Option(flag(name), description);
     case 'enum':
-      return new Option(`${flag(name)} <${value ?? 'choice'}>`, help).choices(Object.values(entries!));
+      return withReasons(
+        new Option(`${flag(name)} <${value ?? 'choice'}>`, help).choices(Object.values(entries!)),
+        inner,
+      );
     case 'number': {
       const isWhole = (inner as z.ZodNumber).format?.includes('int') === true;
       if (value === 'size') return new Option(`${flag(name)} <size>`, help).argParser(byteSize);
@@ -122,6 +125,18 @@ function flagOf(name: string, schema: z.ZodType): Option | null {
     default:
       return new Option(`${flag(name)} <${value ?? 'value'}>`, help);
   }
+}
+
+/** Has a choice refuse a value in the words that its schema has for just that one, where it has any. */
+function withReasons(option: Option, schema: z.ZodType): Option {
+  const { error } = schema.def as unknown as { error?: (issue: { input: unknown }) => unknown };
+  const byChoices = option.parseArg;
+  if (error === undefined || byChoices === undefined) return option;
+  return option.argParser((text, earlier) => {
+    const reason = error({ input: text });
+    if (typeof reason === 'string') throw new InvalidArgumentError(reason);
+    return byChoices(text, earlier);
+  });
 }
 
 function placeholderOf(value: string, isOptional = false): string {

@@ -1,6 +1,7 @@
 import { rebuildCommand } from '../../scripts/package-manager.mjs';
 import { TOKENIZERS_PACKAGE } from '../text/tokenizers-library.js';
 import { cudaVersionText, type DoctorFacts } from './facts.js';
+import type { SelfTest } from './self-test.js';
 import { compareVersions } from './versions.js';
 
 /** `warning`: it works, and could work better. `fault`: something does not work. */
@@ -234,15 +235,14 @@ function selfTestChecks({ selfTests }: DoctorFacts): Check[] {
   return selfTests.map(({ device, ok: passed, difference, problem }) => {
     const name = `self-test ${device}`;
     if (passed) return ok(name, `passed, largest relative difference ${difference?.toExponential(1)}`);
-    return fault(
-      name,
-      `failed: ${problem?.code}: ${problem?.message}`,
-      selfTestRemedy(device, problem?.message ?? ''),
-    );
+    return fault(name, `failed: ${problem?.code}: ${problem?.message}`, selfTestRemedy(device, problem));
   });
 }
 
-function selfTestRemedy(device: string, message: string): string {
+function selfTestRemedy(device: string, problem: SelfTest['problem']): string {
+  const { code, message } = problem ?? { code: '', message: '' };
+  // The model that is tried is a right one, so it is the environment that names what is not there.
+  if (code === 'INVALID_OPTION') return 'Set the variable that it names to one of those, or unset it.';
   if (/no kernel image/i.test(message)) {
     return (
       'This libtorch has no code for the card\'s compute capability: run "npx permafrost libtorch install" with a ' +

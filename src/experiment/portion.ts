@@ -147,7 +147,8 @@ export class DataPortions {
     const isWhole = [train, validation, test, ...Object.values(tests)].includes(sentences as Sentence[]);
     const documents = encoding.contextTokens ? { documents: documentsOf(sentences) } : {};
     const key = { data, tokenizer: tokenizer.digest, labels, ...encoding, ...documents };
-    return keep && isWhole ? keptEncoding(encodingDirectory(), key, run) : run();
+    const directory = keep && isWhole ? encodingDirectory() : null;
+    return directory === null ? run() : keptEncoding(directory, key, run);
   }
 }
 

@@ -139,7 +139,7 @@ async function createModel(
       precision,
       tf32,
       matmulOf(matmul),
-      cacheDirectory('products'),
+      cacheDirectory('products') ?? '',
     ),
   );
   // What `auto` and `cuda` came to.

@@ -83,10 +83,9 @@ export class Trainer {
    * step, the largest first, so that none of them has to be recorded while it trains; without it they are recorded at
    * their second occurrence. It changes no result, and nothing on a CPU.
    *
-   * @throws DISPOSED
+   * @throws INVALID_BATCH for a shape that no batch has; DISPOSED
    */
   async expect(shapes: readonly BatchShape[]): Promise<void> {
-    if (this.stepsInFlight === 1) return;
     const flat = shapes.flatMap(({ tokens, sequences, longest, weighted }) => [
       tokens,
       sequences,

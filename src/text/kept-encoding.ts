@@ -26,8 +26,8 @@ const MAGIC = Buffer.from('PFENC002');
 const HEADER_BYTES = MAGIC.length + 12;
 const DIGEST_BYTES = 32;
 
-/** Where encodings are kept: `PERMAFROST_CACHE`, else the user's cache directory. */
-export function encodingDirectory(environment: NodeJS.ProcessEnv = process.env): string {
+/** Where encodings are kept: `PERMAFROST_CACHE`, else the user's cache directory; null where there is none. */
+export function encodingDirectory(environment: NodeJS.ProcessEnv = process.env): string | null {
   return cacheDirectory('encoded', environment);
 }
 

@@ -94,6 +94,15 @@ describe('flags of the command line', () => {
   });
 });
 
+describe('a choice', () => {
+  it('is refused in the words that its option has for a value', () => {
+    const errors: string[] = [];
+    const refused = command().configureOutput({ writeErr: (text) => errors.push(text) });
+    expect(() => refused.parse(['--precision', 'int8'], { from: 'user' })).toThrow();
+    expect(errors.join('')).toContain('load the model in int8');
+  });
+});
+
 describe('seeds', () => {
   it('follow the first one', () => {
     expect(seedsFrom(7, 3)).toEqual([7, 8, 9]);

@@ -226,6 +226,25 @@ describe('diagnose', () => {
       /"cpu"/,
     ],
     [
+      'a variable that keeps the self-test from its model',
+      factsWith(
+        {},
+        {
+          selfTests: [
+            {
+              device: 'cpu',
+              ok: false,
+              difference: null,
+              problem: { code: 'INVALID_OPTION', message: "PERMAFROST_MATMUL: got 'mkl'" },
+            },
+          ],
+        },
+      ),
+      'fault',
+      'self-test cpu',
+      /variable/,
+    ],
+    [
       'a card that libtorch has no code for',
       factsWith(
         {},

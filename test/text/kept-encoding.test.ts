@@ -89,5 +89,8 @@ describe('an encoded dataset on disk', () => {
     expect(encodingDirectory({ PERMAFROST_CACHE: '/c' })).toBe('/c/encoded');
     expect(encodingDirectory({ XDG_CACHE_HOME: '/x' })).toBe('/x/permafrost/encoded');
     expect(encodingDirectory({})).toMatch(/\.cache\/permafrost\/encoded$/);
+    vi.stubEnv('HOME', '');
+    expect(encodingDirectory({})).toBeNull();
+    vi.unstubAllEnvs();
   });
 });

@@ -39,4 +39,15 @@ describe('the shapes that a card is told of', () => {
     }
     expect(losses.slice(2)).toEqual(losses.slice(0, 2));
   });
+
+  it('are refused where no batch has them, on a CPU, too', async () => {
+    const model = await createModel();
+    const trainer = await model.trainer();
+    const shape = { tokens: 9, sequences: 2, longest: 3, weighted: false };
+    await expect(trainer.expect([shape])).rejects.toThrowError(
+      expect.objectContaining({ code: 'INVALID_BATCH' }),
+    );
+    await model.dispose();
+    await expect(trainer.expect([])).rejects.toThrowError(expect.objectContaining({ code: 'DISPOSED' }));
+  });
 });
