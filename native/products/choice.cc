@@ -100,12 +100,16 @@ ProductLibrary* fastest(const std::vector<ProductLibrary*>& libraries, ProductSh
   return left[0];
 }
 
+// What the first processor says it is. Names alone do not tell: virtual machines have one for several generations.
 std::string processor() {
   std::ifstream facts("/proc/cpuinfo");
-  for (std::string line; std::getline(facts, line);) {
-    if (line.rfind("model name", 0) == 0) return line.substr(line.find(':') + 1);
+  std::string described;
+  for (std::string line; std::getline(facts, line) && !line.empty();) {
+    for (const char* key : {"vendor_id", "cpu family", "model", "CPU implementer", "CPU part"}) {
+      if (line.rfind(key, 0) == 0) described += ' ' + line.substr(std::min(line.size(), line.find(':') + 2));
+    }
   }
-  return " unknown";
+  return described.empty() ? " unknown" : described;
 }
 
 // All that the fastest library depends on.

@@ -12,7 +12,8 @@ namespace {
 
 // Products of fewer rows do not wait for a measurement; reading the weight takes most of their time.
 constexpr int64_t kFewRows = 64;
-// A packing costs about as much as it spares one product, so a weight has to have stayed as it is for some.
+// A packing costs about as much as it spares one product, so a weight has to have stayed as it is for some. Where it
+// changes bits it comes at once: a training that goes on in a new process has to have those of one that never stopped.
 constexpr int kUsesBeforePacking = 8;
 // Packings take no more than this part of the memory that is left.
 constexpr size_t kPartOfMemory = 8;
@@ -86,7 +87,8 @@ const PackedMatrix* CpuProducts::packed(ProductLibrary& library, const Parameter
   if (weight.packings == nullptr) weight.packings = std::make_shared<Packings>();
   // A square weight reads the same either way in its sizes, not in its strides.
   Packing& packing = weight.packings->of(library, b_KN.stride(1) != 1);
-  if (++packing.uses == kUsesBeforePacking && available_memory() / kPartOfMemory > b_KN.nbytes()) {
+  const int due = library.packs_alike() ? kUsesBeforePacking : 1;
+  if (++packing.uses == due && available_memory() / kPartOfMemory > b_KN.nbytes()) {
     packing.matrix = library.pack(b_KN);
   }
   return packing.matrix.get();

@@ -48,6 +48,7 @@ class OwnProducts : public ProductLibrary {
     run(product);
   }
 
+  bool packs_alike() const override { return true; }
   std::unique_ptr<PackedMatrix> pack(const at::Tensor& b_KN) override { return std::make_unique<Panels>(kernels_, b_KN); }
 
   void multiply_packed(at::Tensor& out_MN, const at::Tensor& a_MK, const PackedMatrix& b_KN, bool add) override {

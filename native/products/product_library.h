@@ -39,6 +39,8 @@ class ProductLibrary {
   virtual void multiply_with_bias(at::Tensor& out_MN, const at::Tensor& a_MK, const at::Tensor& b_KN,
                                   const PackedMatrix* packed, const at::Tensor& bias_N);
 
+  // Whether a packed factor gives the bits that it gives as it lies.
+  virtual bool packs_alike() const { return false; }
   // The factor b_KN packed, or null where this library gains nothing by it.
   virtual std::unique_ptr<PackedMatrix> pack(const at::Tensor& b_KN);
   // The same as `multiply` with a factor that this library packed.

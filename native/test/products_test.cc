@@ -105,7 +105,8 @@ TEST("all libraries give one product, of views in any layout, added or not, with
         if (packed == nullptr) continue;
         at::Tensor again = at::full({M, N}, NAN);
         library->multiply_packed(again, a, *packed, false);
-        expect(at::equal(again, product), what, ": packed, it has other bits");
+        expect_close(again, expected, tolerance, what + " packed");
+        if (library->packs_alike()) expect(at::equal(again, product), what, ": packed, it has other bits");
         library->multiply_packed(again, a, *packed, true);
         expect_close(again, 2 * expected, 2 * tolerance, what + " packed, added");
       }
